@@ -1,0 +1,3 @@
+"""The package's version, read by setup.cfg and written into every output file."""
+
+__version__ = "0.1.0"

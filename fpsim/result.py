@@ -1,0 +1,44 @@
+"""A computed number together with what is needed to judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Result"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A value, its estimated absolute error and the method that gave both.
+
+    Attributes
+    ----------
+    value : float or ndarray
+        The computed quantity.
+    error : float or ndarray
+        Estimated absolute error: for deterministic methods the difference between two resolutions or a bound, for
+        statistics one standard error. ``nan`` where no estimate exists.
+    method : str
+        What was done, in words.
+    details : mapping
+        Anything else worth keeping (iterations, residuals, times), read-only.
+    """
+
+    value: float | NDArray[np.float64]
+    error: float | NDArray[np.float64]
+    method: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "details", MappingProxyType(dict(self.details)))
+
+    def __repr__(self) -> str:
+        if np.ndim(self.value) == 0:
+            return f"Result({float(self.value):.6g} +- {float(np.max(self.error)):.1g}, {self.method!r})"
+        return f"Result(shape={np.shape(self.value)}, error<={np.nanmax(self.error):.1g}, {self.method!r})"
