@@ -1,6 +1,7 @@
 """Errors and warnings of fpsim.
 
-Every message says what is wrong, where, and what is accepted; the command line prints it as one line and exits with status 2.
+Every message says what is wrong, where, and what is accepted; the command line prints it as
+one line and exits with status 2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Threads and fixed-chunk sums: the same bits for any number of threads.
 
-A parallel reduction whose grouping depends on the number of threads changes its last digits with it. Here every sum over
-cells is cut into chunks of fixed size; each chunk is summed in order, and the chunk sums are added in order.
+A parallel reduction whose grouping depends on the number of threads changes its last digits with it. Here every sum
+over cells is cut into chunks of fixed size; each chunk is summed in order, and the chunk sums are added in order.
 """
 
 from __future__ import annotations

@@ -1,0 +1,135 @@
+"""Densities from formulas and from samples.
+
+``gaussian`` and ``mixture`` give exact cell averages when the covariance is diagonal and Gauss-Legendre averages
+otherwise; what lies outside the box is cut and the rest normalised to mass one, so a Gaussian should fit its box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+from fpsim.density.density import Density
+from fpsim.density.grid import Grid
+from fpsim.errors import DomainError
+
+__all__ = ["from_function", "from_samples", "gaussian", "mixture"]
+
+Array = NDArray[np.float64]
+
+
+def _interval(lower: Array, upper: Array) -> Array:
+    """P(lower < Z < upper) of a standard normal, to relative accuracy in both tails."""
+    flip = lower > 0.0
+    a, b = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
+    return ndtr(b) - ndtr(a)
+
+
+def _covariance(covariance: ArrayLike, ndim: int) -> Array:
+    cov = np.asarray(covariance, float)
+    full = cov * np.eye(ndim) if cov.ndim == 0 else np.diag(cov) if cov.ndim == 1 else cov
+    if full.shape != (ndim, ndim):
+        raise DomainError(f"covariance has shape {cov.shape}: a number, ({ndim},) or ({ndim}, {ndim}) are accepted")
+    if not np.allclose(full, full.T) or np.linalg.eigvalsh(full)[0] <= 0.0:
+        raise DomainError("covariance is not symmetric positive definite")
+    return full
+
+
+def _gaussian_values(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Array:
+    """Probability of every cell under N(mean, covariance)."""
+    mu = np.broadcast_to(np.asarray(mean, float), (grid.ndim,))
+    cov = _covariance(covariance, grid.ndim)
+    if np.allclose(cov, np.diag(np.diag(cov)), rtol=0, atol=1e-15 * np.abs(cov).max()):
+        values = np.ones(grid.shape)
+        for axis, edges in enumerate(grid.edges):
+            z = (edges - mu[axis]) / np.sqrt(cov[axis, axis])
+            shape = [1] * grid.ndim
+            shape[axis] = -1
+            values *= _interval(z[:-1], z[1:]).reshape(shape)
+        return values
+    precision = np.linalg.inv(cov)
+
+    def shape_of(*x: Array) -> Array:
+        d = [xi - m for xi, m in zip(x, mu, strict=True)]
+        quadratic = sum(precision[i, j] * d[i] * d[j] for i, j in product(range(grid.ndim), repeat=2))
+        return np.exp(-0.5 * np.asarray(quadratic))
+
+    norm = grid.cell_volume / np.sqrt(np.linalg.det(2.0 * np.pi * cov))
+    return norm * _cell_averages(grid, shape_of, order=4 if grid.ndim < 4 else 2)
+
+
+def _cell_averages(grid: Grid, function: Callable[..., ArrayLike], *, order: int) -> Array:
+    """Gauss-Legendre average of a function over every cell, ``order`` nodes per axis."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    mesh = grid.mesh()
+    values = np.zeros(grid.shape)
+    for index in product(range(order), repeat=grid.ndim):
+        points = (x + 0.5 * h * nodes[i] for x, h, i in zip(mesh, grid.spacing, index, strict=True))
+        values += np.prod(0.5 * weights[list(index)]) * np.asarray(function(*points), float)
+    return values
+
+
+def gaussian(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Density:
+    """Normal density ``N(mean, covariance)``, cut to the box and normalised to mass one.
+
+    Parameters
+    ----------
+    grid : Grid
+    mean : array_like, shape (ndim,) or scalar
+    covariance : array_like
+        A variance, one variance per axis, or a matrix (ndim, ndim).
+
+    Raises
+    ------
+    DomainError
+        If the covariance is not positive definite or the box holds nothing of the density.
+    """
+    return _normalized(grid, _gaussian_values(grid, mean, covariance))
+
+
+def mixture(grid: Grid, weights: ArrayLike, means: Sequence[ArrayLike], covariances: Sequence[ArrayLike]) -> Density:
+    """Mixture of normal densities with the given positive weights, normalised to mass one."""
+    w = np.asarray(weights, float)
+    if not (len(w) == len(means) == len(covariances)) or (w < 0).any():
+        raise DomainError(
+            f"mixture of {len(w)} weights, {len(means)} means, {len(covariances)} covariances: equal "
+            "numbers and weights >= 0 are accepted"
+        )
+    parts = zip(w, means, covariances, strict=True)
+    return _normalized(grid, np.sum([wk * _gaussian_values(grid, m, c) for wk, m, c in parts], axis=0))
+
+
+def from_function(grid: Grid, function: Callable[..., ArrayLike], *, order: int = 2, normalize: bool = True) -> Density:
+    """Density from a callable of the coordinates, averaged over cells with ``order`` Gauss-Legendre nodes per axis."""
+    values = _cell_averages(grid, function, order=order)
+    return _normalized(grid, values) if normalize else Density(grid, values)
+
+
+def from_samples(grid: Grid, samples: ArrayLike, *, weights: ArrayLike | None = None) -> Density:
+    """Histogram density of samples (M, ndim); its mass is the share of the samples inside the box.
+
+    Raises
+    ------
+    DomainError
+        If the samples have the wrong shape, are not finite, or all lie outside the box.
+    """
+    x = np.asarray(samples, float)
+    x = x[:, None] if x.ndim == 1 else x
+    if x.ndim != 2 or x.shape[1] != grid.ndim:
+        raise DomainError(f"samples have shape {np.shape(samples)}: (M, {grid.ndim}) is accepted")
+    if not np.isfinite(x).all():
+        raise DomainError("samples are not all finite: remove diverged replicas and say how many")
+    counts, _ = np.histogramdd(x, bins=[np.asarray(e) for e in grid.edges], weights=weights)
+    total = float(len(x) if weights is None else np.sum(np.asarray(weights)))
+    return Density(grid, counts / (total * grid.cell_volume))
+
+
+def _normalized(grid: Grid, values: Array) -> Density:
+    total = float(values.sum())
+    if not total > 0.0:
+        raise DomainError(f"the density is zero (or not finite) on the whole box {grid!r}")
+    return Density(grid, values / (total * grid.cell_volume))

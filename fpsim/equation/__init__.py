@@ -1,0 +1,23 @@
+"""The Fokker-Planck equation and its coefficients on a grid."""
+
+from fpsim.equation.calculus import Calculus
+from fpsim.equation.diffusion import DiffusionField
+from fpsim.equation.fokker_planck import FokkerPlanck
+from fpsim.equation.sampling import (
+    diffusion_at,
+    diffusion_on_cells,
+    drift_on_cells,
+    drift_on_faces,
+    potential_on_cells,
+)
+
+__all__ = [
+    "Calculus",
+    "DiffusionField",
+    "FokkerPlanck",
+    "diffusion_at",
+    "diffusion_on_cells",
+    "drift_on_cells",
+    "drift_on_faces",
+    "potential_on_cells",
+]

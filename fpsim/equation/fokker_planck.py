@@ -1,0 +1,104 @@
+"""The Fokker-Planck equation as a value: drift, potential, diffusion tensor and calculus.
+
+``d_t p = -d_i(b_i p) + d_i d_j (D_ij p)``, ``b = drift - grad potential``, once converted to the Ito form.
+
+Coefficients may be given as
+
+- drift: a callable of the coordinates that answers one array per axis (in one dimension also the array itself), an
+  array ``(ndim, *grid.shape)`` of cell values, or ``None``;
+- potential: a callable that answers one array, an array ``grid.shape``, or ``None``;
+- diffusion: a number or array (isotropic), one per axis (diagonal), or ``ndim x ndim`` of them (tensor), or a
+  callable that answers any of these.
+
+A callable's parameters are the coordinates; one named ``t`` makes the coefficient depend on time, one named ``p`` on
+the density. It should use broadcasting operations only: an entry that does not depend on a coordinate may keep length
+one along it, which saves memory and time.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fpsim.equation.calculus import Calculus, calculus_of
+from fpsim.errors import DomainError
+
+__all__ = ["Coefficient", "FokkerPlanck", "depends_on"]
+
+Coefficient = Callable[..., Any] | Any
+
+
+def depends_on(coefficient: Coefficient, name: str) -> bool:
+    """Whether a callable coefficient has a parameter of that name (``"t"`` or ``"p"``)."""
+    if not callable(coefficient):
+        return False
+    return name in inspect.signature(coefficient).parameters
+
+
+@dataclass(frozen=True, eq=False)
+class FokkerPlanck:
+    """One Fokker-Planck equation.
+
+    Parameters
+    ----------
+    drift, potential : see the module's docstring; keyword-only
+        Together they are one drift ``drift - grad potential``; at least one of drift, potential, diffusion is needed.
+    diffusion : number, array, nested sequence or callable
+        ``D``, with ``D = sigma sigma^T / 2``; zero in places is allowed, negative is not.
+    calculus : {"ito", "stratonovich", "klimontovich"}
+        What the noise means where ``D`` depends on place.
+
+    Examples
+    --------
+    >>> ou = FokkerPlanck(drift=lambda x, y: (-x, -2 * y), diffusion=0.01)
+    >>> ou.autonomous
+    True
+    """
+
+    drift: Coefficient = None
+    diffusion: Coefficient = 0.0
+    potential: Coefficient = None
+    calculus: Calculus = Calculus.ITO
+
+    def __init__(
+        self,
+        *,
+        drift: Coefficient = None,
+        diffusion: Coefficient = 0.0,
+        potential: Coefficient = None,
+        calculus: str = Calculus.ITO,
+    ) -> None:
+        for key, value in (("drift", drift), ("diffusion", diffusion), ("potential", potential)):
+            object.__setattr__(self, key, value)
+        object.__setattr__(self, "calculus", calculus_of(calculus))
+        if diffusion is None:
+            raise DomainError("diffusion is None: a number, array, nested sequence or callable is accepted")
+
+    @property
+    def autonomous(self) -> bool:
+        """Whether no coefficient depends on time or on the density."""
+        return not (self.time_dependent or self.mean_field)
+
+    @property
+    def time_dependent(self) -> bool:
+        """Whether a coefficient has a parameter ``t``."""
+        return any(depends_on(c, "t") for c in (self.drift, self.diffusion, self.potential))
+
+    @property
+    def mean_field(self) -> bool:
+        """Whether a coefficient has a parameter ``p``: it depends on the density."""
+        return any(depends_on(c, "p") for c in (self.drift, self.diffusion, self.potential))
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{key}={'callable' if callable(value) else 'array' if getattr(value, 'ndim', 0) else value}"
+            for key, value in (
+                ("drift", self.drift),
+                ("diffusion", self.diffusion),
+                ("potential", self.potential),
+            )
+            if value is not None
+        ]
+        return f"FokkerPlanck({', '.join(parts)}, {self.calculus})"
