@@ -1,0 +1,147 @@
+"""A finite training set in the coordinates the network sees, with the way back to its raw features.
+
+Raw rows are centred, projected on their leading principal components and divided by one overall factor, so that
+``raw = mean + scale * basis @ x`` up to the components left out. Limits: samples live in memory, ``float64``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpsim.datasets._moments import sample_product_covariance
+from fpsim.errors import DomainError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Dataset", "from_array"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples ``x`` and the affine map that takes them back to raw features.
+
+    Attributes
+    ----------
+    name : str
+        What the samples are.
+    x : ndarray, shape (N, d)
+        One sample a row, dimensionless; read-only.
+    basis : ndarray, shape (D, d), or None
+        Orthonormal directions of the coordinates in raw feature space; ``None``: the coordinates are the features.
+    mean : ndarray, shape (D,), or None
+        Raw mean that was subtracted; ``None``: nothing was.
+    scale : float
+        Raw length of one unit of ``x``.
+
+    Raises
+    ------
+    DomainError
+        If ``x`` is not a finite (N, d) array with at least one row and one column.
+    """
+
+    name: str
+    x: NDArray[np.float64]
+    basis: NDArray[np.float64] | None = field(default=None, repr=False)
+    mean: NDArray[np.float64] | None = field(default=None, repr=False)
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for key in ("x", "basis", "mean"):
+            value = getattr(self, key)
+            if value is None:
+                continue
+            array = np.array(value, dtype=np.float64, order="C")
+            if not np.all(np.isfinite(array)):
+                where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+                raise DomainError(
+                    f"dataset {self.name!r}: {key}{list(where)} is {array[where]}; finite numbers are accepted"
+                )
+            array.setflags(write=False)
+            object.__setattr__(self, key, array)
+        if self.x.ndim != 2 or 0 in self.x.shape:
+            raise DomainError(f"dataset {self.name!r}: x has shape {self.x.shape}; (samples, features) is accepted")
+
+    @property
+    def size(self) -> int:
+        """Number of samples N."""
+        return int(self.x.shape[0])
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates d of a sample."""
+        return int(self.x.shape[1])
+
+    @cached_property
+    def second_moment(self) -> NDArray[np.float64]:
+        """``C = mean(x x^T)``, shape (d, d)."""
+        return self.x.T @ self.x / self.size
+
+    @cached_property
+    def product_covariance(self) -> NDArray[np.float64]:
+        """``Q[i, j, k, l] = mean(x_i x_j x_k x_l) - C_ij C_kl``, shape (d, d, d, d)."""
+        return sample_product_covariance(self.x)
+
+    def reconstruct(self, y: ArrayLike) -> NDArray[np.float64]:
+        """Raw features (..., D) of points ``y`` (..., d): ``mean + scale * basis @ y``."""
+        raw = self.scale * np.asarray(y, dtype=np.float64)
+        if self.basis is not None:
+            raw = raw @ self.basis.T
+        return raw if self.mean is None else raw + self.mean
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, N={self.size}, d={self.dimension}, scale={self.scale:.6g})"
+
+
+def from_array(
+    x: ArrayLike,
+    *,
+    name: str = "array",
+    components: int | None = None,
+    centre: bool = False,
+    normalise: bool = False,
+) -> Dataset:
+    """Make a dataset of the rows of ``x``.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, D)
+        Raw samples.
+    name : str
+        What they are.
+    components : int, optional
+        Project on so many leading principal components of the centred samples (implies ``centre``). The sign of each
+        component is fixed: its entry of largest magnitude is positive.
+    centre : bool
+        Subtract the mean.
+    normalise : bool
+        Divide by one overall factor, so that the leading principal component has variance 1 (with 1/N).
+
+    Raises
+    ------
+    DomainError
+        If ``x`` is not a finite matrix, ``components`` exceeds its rank bound, or all samples are equal where a scale
+        is asked for.
+    """
+    raw = Dataset(name, np.atleast_2d(np.asarray(x, dtype=np.float64))).x
+    if components is not None and not 1 <= components <= min(raw.shape):
+        raise DomainError(f"components = {components}; 1 to {min(raw.shape)} is accepted for data of shape {raw.shape}")
+    mean = raw.mean(axis=0) if centre or components is not None else None
+    centred = raw if mean is None else raw - mean
+    basis = None
+    if components is not None or normalise:
+        _, singular, directions = np.linalg.svd(centred - centred.mean(axis=0), full_matrices=False)
+    if components is not None:
+        basis = directions[:components].T
+        basis = basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(components)])
+        centred = centred @ basis
+    scale = 1.0
+    if normalise:
+        scale = float(singular[0]) / raw.shape[0] ** 0.5
+        if scale == 0.0:
+            raise DomainError(f"dataset {name!r}: all samples are equal; normalise=True needs some that differ")
+    return Dataset(name, centred / scale, basis, mean, scale)
