@@ -1,0 +1,82 @@
+"""The definition of one experiment, from which both the ensemble and the theory are computed.
+
+Immutable: a variant is ``dataclasses.replace(experiment, sgd=...)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fpsim.datasets import Dataset, GaussianPopulation
+from fpsim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fpsim.network import Network
+    from fpsim.sgd.settings import SGD
+    from fpsim.sgd.start import Start
+
+__all__ = ["Experiment"]
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """Data, network, rule of training and start.
+
+    Attributes
+    ----------
+    data : Dataset or GaussianPopulation
+        What is trained on.
+    network : Network
+        What is trained; the loss is ``|f(x) - y|^2 / 2``.
+    sgd : SGD
+        How it is trained.
+    start : Start
+        Distribution of the weights at step 0.
+
+    Raises
+    ------
+    ConfigError
+        If the parts do not fit together; the message names the key.
+    """
+
+    data: Dataset | GaussianPopulation
+    network: Network
+    sgd: SGD
+    start: Start
+
+    def __post_init__(self) -> None:
+        if self.network.widths[0] != self.data.dimension:
+            raise ConfigError(
+                f"network d = {self.network.widths[0]}, data have {self.data.dimension} components; "
+                "equal numbers are accepted"
+            )
+        finite = isinstance(self.data, Dataset)
+        if self.sgd.sampling == "fresh" and finite:
+            raise ConfigError(
+                "sampling = 'fresh' needs a population; for a training set: iid, without_replacement, ..."
+            )
+        if self.sgd.sampling not in ("fresh", "shared") and not finite:
+            raise ConfigError(
+                f"sampling = {self.sgd.sampling!r} needs a training set; for a population: fresh, shared"
+            )
+        if isinstance(self.data, Dataset) and self.sgd.sampling in ("without_replacement", "epochs"):
+            if self.sgd.batch_size > self.data.size:
+                raise ConfigError(
+                    f"batch_size = {self.sgd.batch_size} with sampling = {self.sgd.sampling!r}; "
+                    f"1 to {self.data.size}, the number of samples, is accepted"
+                )
+        self.start.entries(self.network)
+
+    @property
+    def batch_factor(self) -> float:
+        """``c_B`` of the mini-batch covariance ``S = c_B Sigma`` (docs/conventions.md).
+
+        For shuffled epochs it is the factor of one batch; batches of one epoch are anticorrelated, so that no
+        ``c_B`` makes the plain Fokker-Planck equation apply (theory: shuffled epochs).
+        """
+        b = self.sgd.batch_size
+        if isinstance(self.data, Dataset) and self.sgd.sampling in ("without_replacement", "epochs"):
+            n = self.data.size
+            return (n - b) / (b * (n - 1)) if n > 1 else 0.0
+        return 1.0 / b

@@ -1,0 +1,19 @@
+"""Networks: what is trained, its output, its loss and its per-sample gradients."""
+
+from fpsim.network._activations import Activation, activation, activation_names, register_activation
+from fpsim.network._autoencoder import AutoEncoder, BottleneckAutoEncoder, Network
+from fpsim.network._gradients import forward, loss, sample_gradients, sample_losses
+
+__all__ = [
+    "Activation",
+    "AutoEncoder",
+    "BottleneckAutoEncoder",
+    "Network",
+    "activation",
+    "activation_names",
+    "forward",
+    "loss",
+    "register_activation",
+    "sample_gradients",
+    "sample_losses",
+]

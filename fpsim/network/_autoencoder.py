@@ -1,0 +1,170 @@
+"""Descriptions of auto-encoders without biases: widths, activations, frozen layers.
+
+A network with layers ``l = 1 .. L`` computes ``h_0 = x``, ``h_l = phi_l(W_l h_{l-1})`` and ``f(x) = h_L``; its weights are a
+mapping ``{"W1": (..., n_1, n_0), ..., "WL": (..., n_L, n_{L-1})}`` with any leading axes (replicas, times, grid cells).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from fpsim.errors import ConfigError
+from fpsim.network._activations import activation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["AutoEncoder", "BottleneckAutoEncoder", "Network"]
+
+
+class Network(Protocol):
+    """What training and theory need to know of a network."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths ``n_0 .. n_L`` of the layers."""
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Names of ``phi_1 .. phi_L``."""
+
+    @property
+    def frozen(self) -> Mapping[str, NDArray[np.float64]]:
+        """Matrices that are not trained, by name."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes of all matrices, by name, in the order of the layers."""
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Names of the matrices that are trained."""
+
+
+def _freeze(
+    frozen: Mapping[str, NDArray[np.float64]], shapes: Mapping[str, tuple[int, int]]
+) -> Mapping[str, NDArray[np.float64]]:
+    matrices = {}
+    for name, matrix in frozen.items():
+        if name not in shapes:
+            raise ConfigError(f"frozen: {name!r} is no matrix of this network; accepted: {', '.join(shapes)}")
+        array = np.array(matrix, dtype=np.float64, order="C")
+        if array.shape != shapes[name] or not np.all(np.isfinite(array)):
+            raise ConfigError(
+                f"frozen {name!r} has shape {array.shape}; a finite {shapes[name]} matrix is accepted"
+            )
+        array.setflags(write=False)
+        matrices[name] = array
+    if len(matrices) == len(shapes):
+        raise ConfigError("all layers are frozen; at least one must be trained")
+    return MappingProxyType(matrices)
+
+
+@dataclass(frozen=True, eq=False)
+class AutoEncoder:
+    """Auto-encoder given by its layer widths.
+
+    Attributes
+    ----------
+    widths : tuple of int
+        ``n_0 .. n_L`` with ``n_L = n_0``, for example ``(64, 2, 1, 2, 64)``.
+    activations : tuple of str
+        Names of ``phi_1 .. phi_L``.
+    frozen : mapping of str to ndarray
+        Matrices that are not trained, ``{"W1": (n_1, n_0), ...}``.
+
+    Raises
+    ------
+    ConfigError
+        If widths, activations and frozen matrices do not fit together.
+    """
+
+    widths: tuple[int, ...]
+    activations: tuple[str, ...]
+    frozen: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(int(n) for n in self.widths))
+        object.__setattr__(self, "activations", tuple(self.activations))
+        if len(self.widths) < 2 or min(self.widths) < 1 or self.widths[0] != self.widths[-1]:
+            raise ConfigError(
+                f"widths = {self.widths}; two or more positive widths with equal ends are accepted"
+            )
+        if len(self.activations) != len(self.widths) - 1:
+            raise ConfigError(
+                f"activations: {len(self.activations)} names for {len(self.widths) - 1} layers; one each is accepted"
+            )
+        for name in self.activations:
+            activation(name)
+        object.__setattr__(self, "frozen", _freeze(self.frozen, self.shapes))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes of all matrices, by name, in the order of the layers."""
+        pairs = zip(self.widths[1:], self.widths[:-1], strict=True)
+        return {f"W{layer}": shape for layer, shape in enumerate(pairs, start=1)}
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Names of the matrices that are trained."""
+        return tuple(name for name in self.shapes if name not in self.frozen)
+
+
+@dataclass(frozen=True, eq=False)
+class BottleneckAutoEncoder:
+    """Two matrices around a bottleneck: ``f(x) = W2 phi(W1 x)``, ``W1`` (k, d), ``W2`` (d, k).
+
+    With ``x`` in principal components this is the auto-encoder D -> d -> k -> d -> D whose outer layers are frozen at the
+    principal directions.
+
+    Attributes
+    ----------
+    d, k : int
+        Widths of data and bottleneck.
+    activation : str
+        Name of phi.
+    frozen : mapping of str to ndarray
+        ``{}``, or one of the two matrices that is not trained.
+
+    Raises
+    ------
+    ConfigError
+        If a width is not positive, the activation unknown or a frozen matrix misshapen.
+    """
+
+    d: int
+    k: int
+    activation: str = "linear"
+    frozen: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for key in ("d", "k"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"network {key} = {getattr(self, key)}; a positive width is accepted")
+        activation(self.activation)
+        object.__setattr__(self, "frozen", _freeze(self.frozen, self.shapes))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths ``(d, k, d)``."""
+        return self.d, self.k, self.d
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Names ``(phi, "linear")``."""
+        return self.activation, "linear"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes ``{"W1": (k, d), "W2": (d, k)}``."""
+        return {"W1": (self.k, self.d), "W2": (self.d, self.k)}
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Names of the matrices that are trained."""
+        return tuple(name for name in self.shapes if name not in self.frozen)
