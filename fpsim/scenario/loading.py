@@ -1,0 +1,177 @@
+"""Find a scenario, read it, change single keys, validate it: every mistake becomes one line that names the key."""
+
+from __future__ import annotations
+
+import difflib
+import sysconfig
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from fpsim.errors import ConfigError
+from fpsim.scenario.config import Scenario, ScenarioBase
+
+__all__ = ["available", "load_scenario", "parse_assignments", "scenario_from", "to_toml"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _folders() -> tuple[Path, ...]:
+    package = Path(__file__).resolve().parents[1]
+    return package.parent / "scenarios", Path(sysconfig.get_path("data")) / "share" / "fpsim" / "scenarios"
+
+
+def available() -> dict[str, Path]:
+    """Scenarios that come with the package: name to TOML file."""
+    for folder in _folders():
+        found = sorted(folder.glob("*.toml"))
+        if found:
+            return {path.stem.replace("_", "-"): path for path in found}
+    return {}
+
+
+def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None, quick: bool = False) -> ScenarioBase:
+    """Read a scenario by name or from a TOML file, put single keys in place and validate the whole.
+
+    Parameters
+    ----------
+    name_or_file : str
+        A name that :func:`available` knows, or the path of a ``.toml`` file.
+    changes : mapping
+        Values by dotted key, for example ``{"sgd.learning_rate": 0.1}``.
+    quick : bool
+        Put the scenario's ``[quick]`` values in place first.
+
+    Raises
+    ------
+    ConfigError
+        If nothing of that name exists, the file is not TOML, or a key or value is not accepted.
+    """
+    named = available()
+    path = named.get(name_or_file.replace("_", "-")) or Path(name_or_file)
+    if path.suffix != ".toml" or not path.is_file():
+        close = difflib.get_close_matches(name_or_file, named, 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError(
+            f"scenario {name_or_file!r} is unknown{hint} Accepted are a TOML file or one of: {', '.join(named)}"
+        )
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    return scenario_from(raw, changes=changes, quick=quick, where=str(path))
+
+
+def scenario_from(
+    raw: Mapping[str, Any], *, changes: Mapping[str, Any] | None = None, quick: bool = False, where: str = "scenario"
+) -> ScenarioBase:
+    """Validate a nested mapping as a scenario; see :func:`load_scenario`."""
+    tree = _deep_copy(raw)
+    if quick:
+        for section, values in tree.get("quick", {}).items():
+            if not isinstance(values, dict) or not isinstance(tree.setdefault(section, {}), dict):
+                raise ConfigError(f"{where}: quick.{section}: a section with keys is accepted")
+            tree[section].update(values)
+    for key, value in (changes or {}).items():
+        _put(tree, key, value)
+    tree.setdefault("kind", "bottleneck")
+    tree.setdefault("name", "unnamed")
+    try:
+        return TypeAdapter[Any](Scenario).validate_python(tree, strict=False)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_one_line(error, tree)}") from None
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """``["sgd.learning_rate=0.1", "network.activation=tanh"]`` as a mapping; values are TOML, bare words are strings."""
+    changes = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {text!r}: the form key=value is accepted, for example sgd.learning_rate=0.1")
+        try:
+            changes[key.strip()] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            changes[key.strip()] = value.strip()
+    return changes
+
+
+def to_toml(scenario: ScenarioBase) -> str:
+    """The resolved scenario as TOML text that :func:`scenario_from` reads back to an equal object."""
+    lines: list[str] = []
+    _section(lines, scenario.model_dump(mode="json", exclude_none=True), ())
+    return "\n".join(lines) + "\n"
+
+
+def _section(lines: list[str], values: Mapping[str, Any], path: tuple[str, ...]) -> None:
+    if path:
+        lines += ["", f"[{'.'.join(path)}]"]
+    lines += [f"{k} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, dict)]
+    for key, value in values.items():
+        if isinstance(value, dict):
+            _section(lines, value, (*path, key))
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        import json
+
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    return repr(value)
+
+
+def _deep_copy(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _deep_copy(v) if isinstance(v, Mapping) else v for k, v in raw.items()}
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    place = tree
+    for depth, section in enumerate(sections):
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {key}: {'.'.join(sections[: depth + 1])} is a value, not a section")
+    place[last] = value
+
+
+def _one_line(error: ValidationError, tree: Mapping[str, Any]) -> str:
+    """The first complaint, with the dotted key, the value found and what is accepted."""
+    first = error.errors()[0]
+    kinds = {"bottleneck", "problem"}
+    place = [str(part) for part in first["loc"] if str(part) not in kinds]
+    key = ".".join(place) or "scenario"
+    if first["type"] == "extra_forbidden":
+        accepted = _accepted_keys(place[:-1], tree)
+        close = difflib.get_close_matches(place[-1], accepted, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{key}: unknown key; {hint}accepted are {', '.join(accepted)}"
+    if first["type"] == "union_tag_invalid":
+        return f"kind = {tree.get('kind')!r}: accepted are {', '.join(sorted(kinds))}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return message
+    found = first.get("input")
+    shown = f" = {found!r}" if isinstance(found, (int, float, str, bool, list, tuple)) else ""
+    return f"{key}{shown}: {message[0].lower()}{message[1:]}"
+
+
+def _accepted_keys(sections: Sequence[str], tree: Mapping[str, Any]) -> list[str]:
+    from fpsim.scenario.config import BottleneckScenario, ProblemScenario
+
+    model: Any = {"problem": ProblemScenario}.get(str(tree.get("kind")), BottleneckScenario)
+    for section in sections:
+        field = model.model_fields.get(section) if hasattr(model, "model_fields") else None
+        if field is None:
+            break
+        model = field.annotation
+        args = getattr(model, "__args__", ())
+        if args and not hasattr(model, "model_fields"):
+            model = args[-1]
+    return sorted(getattr(model, "model_fields", {}))

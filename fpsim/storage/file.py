@@ -1,0 +1,136 @@
+"""Write and read runs as trees of labelled arrays.
+
+Promises: a file is complete or absent: it is written beside its place and moved there in one step, so that a kill, a full
+disk or a second writer never leaves half a file or destroys an old one, and a reader sees whole snapshots while a run goes
+on. Every dimension is a named HDF5 dimension scale (netCDF-4), so ``xarray.open_dataset`` and ``open_datatree`` open any
+group with its coordinates. Limits: each snapshot rewrites the file, so its cost grows with the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from fpsim.errors import FileError
+from fpsim.storage.provenance import SCHEMA_VERSION
+
+__all__ = ["check_target", "load", "save", "writer_lock"]
+
+ENGINE = "h5netcdf"
+
+
+def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
+    """Check, before any work is done, that an output file can be written.
+
+    Raises
+    ------
+    FileError
+        If the file exists and ``overwrite`` is false, its folder is missing, or the folder cannot be written.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise FileError(f"{target}: is a folder; a file name such as {target / 'run.h5'} is accepted")
+    if target.exists() and not overwrite:
+        raise FileError(f"{target}: exists already; choose another name or allow overwriting with --force")
+    folder = target.resolve().parent
+    if not folder.is_dir():
+        raise FileError(f"{target}: the folder {folder} does not exist")
+    probe = folder / f".{target.name}.{os.getpid()}.probe"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise FileError(f"{target}: cannot write there ({error.strerror})") from None
+    return target
+
+
+@contextlib.contextmanager
+def writer_lock(path: str | Path) -> Iterator[None]:
+    """Hold the right to write a file; a second writer gets a ``FileError`` at once."""
+    target = Path(path).resolve()
+    lock = target.with_name(f".{target.name}.lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise FileError(f"{path}: cannot write there ({error.strerror})") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise FileError(f"{path}: another run is writing this file; wait for it or choose another name") from None
+        yield
+        with contextlib.suppress(OSError):
+            lock.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def save(tree: xr.DataTree, path: str | Path) -> None:
+    """Write a tree atomically: beside its place first, then moved there.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written; an older file at ``path`` is then untouched.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    encoding = {
+        node.path: {
+            name: {"zlib": True, "complevel": 4, "shuffle": True}
+            for name, variable in node.dataset.data_vars.items()
+            if variable.size > 1024 and variable.dtype.kind in "fiu"
+        }
+        for node in tree.subtree
+    }
+    try:
+        tree.to_netcdf(part, engine=ENGINE, encoding=encoding)
+        with part.open("rb") as handle:
+            os.fsync(handle.fileno())
+        part.replace(target)
+    except OSError as error:
+        raise FileError(f"{target}: cannot write ({error.strerror or error})") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: str | Path) -> xr.DataTree:
+    """Read a run into memory.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups as described in docs/file-format.md; root attributes hold configuration and provenance.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, no HDF5 file, damaged, not written by fpsim, or of a newer schema.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise FileError(f"{source}: no such file")
+    with source.open("rb") as handle:
+        if handle.read(8) != b"\x89HDF\r\n\x1a\n":
+            raise FileError(f"{source}: not an HDF5 file; a file written by fpsim run is accepted")
+    try:
+        with xr.open_datatree(source, engine=ENGINE) as tree:
+            attrs: dict[Any, Any] = dict(tree.attrs)
+            if "fpsim_schema" not in attrs:
+                raise FileError(f"{source}: an HDF5 file, but not written by fpsim (no fpsim_schema attribute)")
+            if int(attrs["fpsim_schema"]) > SCHEMA_VERSION:
+                raise FileError(
+                    f"{source}: schema {attrs['fpsim_schema']} is newer than this fpsim reads ({SCHEMA_VERSION})"
+                )
+            return tree.load()
+    except FileError:
+        raise
+    except Exception as error:  # whatever a damaged file makes the libraries raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileError(f"{source}: damaged or truncated HDF5 file ({reason[:120]})") from None

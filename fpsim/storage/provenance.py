@@ -1,0 +1,31 @@
+"""What a file says about how it was made."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from importlib import metadata
+
+from fpsim._version import __version__
+
+__all__ = ["SCHEMA_VERSION", "provenance"]
+
+SCHEMA_VERSION = 1
+"""Raised whenever a reader of the old layout would misread the new one; see docs/file-format.md."""
+
+_LIBRARIES = ("numpy", "numba", "scipy", "h5py", "h5netcdf", "xarray")
+
+
+def provenance(*, config: str, seed: int, command: str) -> dict[str, str | int]:
+    """Root attributes of an output file: schema, versions, time, resolved configuration (TOML), seed and command."""
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
+    return {
+        "fpsim_schema": SCHEMA_VERSION,
+        "fpsim_version": __version__,
+        "libraries": f"python {platform.python_version()}, {versions}",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "config": config,
+        "seed": seed,
+        "command": command,
+    }
