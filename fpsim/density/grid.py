@@ -122,7 +122,10 @@ class Grid:
     @cached_property
     def centers(self) -> tuple[Array, ...]:
         """Cell centres along each axis, ``n_i`` values each."""
-        return tuple(a + h * (np.arange(n) + 0.5) for a, h, n in zip(self.lower, self.spacing, self.shape, strict=True))
+        return tuple(
+            np.asarray(a + h * (np.arange(n) + 0.5), dtype=np.float64)
+            for a, h, n in zip(self.lower, self.spacing, self.shape, strict=True)
+        )
 
     def mesh(self, *, faces_of: int | None = None) -> tuple[Array, ...]:
         """Open-mesh coordinates of the cell centres, or of the faces of one axis.

@@ -1,0 +1,71 @@
+"""Selling's decomposition: rebuilds the tensor, rates never negative, offsets as few as theory says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fpsim.density import Grid
+from fpsim.equation.diffusion import diffusion_field
+from fpsim.lattice import lattice_diffusion
+
+
+def rebuilt(grid, found):
+    h = np.array(grid.spacing)
+    total = np.zeros((*grid.shape, grid.ndim, grid.ndim))
+    for e, rate in zip(found.offsets, found.rates, strict=True):
+        total += np.broadcast_to(rate, grid.shape)[..., None, None] * np.outer(e * h, e * h)
+    return total
+
+
+def random_tensor(rng, ndim, condition):
+    q, _ = np.linalg.qr(rng.standard_normal((ndim, ndim)))
+    return (q * np.geomspace(1.0, 1.0 / condition, ndim)) @ q.T
+
+
+@pytest.mark.parametrize("ndim", [2, 3, 4])
+@pytest.mark.parametrize("condition", [1.5, 10.0, 100.0])
+def test_rebuilds_random_tensors(ndim, condition):
+    rng = np.random.default_rng(10 * ndim)
+    for _ in range(40):
+        grid = Grid((0.0,) * ndim, tuple(rng.uniform(0.5, 2.0, ndim)), (3,) * ndim)
+        tensor = random_tensor(rng, ndim, condition)
+        found = lattice_diffusion(diffusion_field(tensor, ndim, grid.shape), grid)
+        assert all((rate >= 0).all() for rate in found.rates)
+        assert len(found.rates) <= ndim * (ndim + 1) // 2
+        expected = tensor + found.added_max * np.eye(ndim)
+        np.testing.assert_allclose(rebuilt(grid, found)[(0,) * ndim], expected, rtol=0, atol=1e-11)
+        if ndim < 4 and condition <= 10:
+            assert found.added_max == 0.0
+
+
+def test_field_varies_by_cell():
+    grid = Grid.box((0, 1, 20), (0, 1, 30))
+    x, y = grid.mesh()
+    angle = 3 * x + 2 * y
+    c, s = np.cos(angle), np.sin(angle)
+    entries = [[c * c + 0.05 * s * s, 0.95 * c * s], [0.95 * c * s, s * s + 0.05 * c * c]]
+    field = diffusion_field(entries, 2, grid.shape)
+    found = lattice_diffusion(field, grid)
+    assert found.added_max == 0.0
+    np.testing.assert_allclose(rebuilt(grid, found), field.matrices(grid.shape), rtol=0, atol=1e-12)
+
+
+def test_singular_tensor_states_what_was_added():
+    grid = Grid.box((0, 1, 8), (0, 1, 8))
+    v = np.array([1.0, np.sqrt(2.0)])
+    found = lattice_diffusion(diffusion_field(np.outer(v, v), 2, grid.shape), grid, reach=3)
+    assert 0 < found.added_max < 0.1
+    expected = np.outer(v, v) + found.added_max * np.eye(2)
+    np.testing.assert_allclose(rebuilt(grid, found)[0, 0], expected, rtol=0, atol=1e-12)
+    rational = lattice_diffusion(diffusion_field(np.outer([1, 2.0], [1, 2.0]), 2, grid.shape), grid)
+    assert rational.added_max == 0.0
+    np.testing.assert_array_equal(rational.offsets, [[1, 2]])
+
+
+def test_diagonal_keeps_minimal_shape():
+    grid = Grid.box((0, 1, 4), (0, 2, 4), (0, 1, 4))
+    x, _, _ = grid.mesh()
+    found = lattice_diffusion(diffusion_field([1 + x, 0.0, 2.0], 3, grid.shape), grid)
+    np.testing.assert_array_equal(found.offsets, [[1, 0, 0], [0, 0, 1]])
+    assert [r.shape for r in found.rates] == [(4, 1, 1), (1, 1, 1)]
