@@ -1,0 +1,1 @@
+"""Theory of SGD: modified equations, exact coefficients, closures for individual weight matrices."""

@@ -1,0 +1,75 @@
+"""The averages over the data on which every drift and diffusion of a bottleneck network depends.
+
+For ``f(x) = W2 phi(W1 x)``, ``h = phi(W1 x)``, and the stacked vector ``z = (h, -x)`` of length ``R = k + d``, the
+per-sample gradients of ``|f(x) - x|^2 / 2`` are linear in averages that know ``W1`` only,
+
+    g1_jb = sum_r Theta_jr z_r phi'_j x_b,   Theta = W2^T V,
+    g2_aj = sum_r V_ar z_r h_j,              V = (W2, I),
+
+so the decoder enters the encoder's equation through ``Theta = (W2^T W2, W2^T)`` alone, and the encoder enters the
+decoder's through the averages alone. A closure only has to say what replaces them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from fpsim.errors import ConfigError
+from fpsim.theory._mesh import Array, Mesh
+
+if TYPE_CHECKING:
+    from fpsim.experiment import Experiment
+
+__all__ = ["Averages", "averages_of"]
+
+
+class Averages(Protocol):
+    """Averages over the data as functions of ``W1``, given entry by entry; trailing axes are those of the mesh."""
+
+    @property
+    def d(self) -> int:
+        """Width of the data."""
+
+    @property
+    def k(self) -> int:
+        """Width of the bottleneck."""
+
+    def encoder(self, w1: Mesh) -> Array:
+        """``E[z_r phi'_j x_b]``, shape (R, k, d, ...)."""
+
+    def decoder(self, w1: Mesh) -> Array:
+        """``E[z_r h_j]``, shape (R, k, ...)."""
+
+    def encoder_covariance(self, w1: Mesh) -> Array:
+        """Covariance of ``z_r phi'_j x_b`` over the data, shape (R, k, d, R, k, d, ...)."""
+
+    def decoder_covariance(self, w1: Mesh) -> Array:
+        """Covariance of ``z_r h_j`` over the data, shape (R, k, R, k, ...)."""
+
+    def cross_covariance(self, w1: Mesh) -> Array:
+        """Covariance of ``z_r phi'_j x_b`` with ``z_s h_l``, shape (R, k, d, R, k, ...)."""
+
+    def slopes(self, w1: Mesh) -> Array:
+        """``E[phi'_j x_b phi'_l x_c]``, shape (k, d, k, d, ...)."""
+
+
+def averages_of(experiment: Experiment) -> Averages:
+    """Averages of an experiment: closed forms of a linear network, sums over the data of any other.
+
+    Raises
+    ------
+    ConfigError
+        If the network is not two trained or frozen matrices around a bottleneck.
+    """
+    from fpsim.theory.linear import LinearAverages
+    from fpsim.theory.sums import SummedAverages
+
+    network = experiment.network
+    widths = network.widths
+    if len(widths) != 3 or network.activations[1] != "linear":
+        raise ConfigError(
+            f"theory: widths {widths} with activations {network.activations}; f(x) = W2 phi(W1 x) is accepted"
+        )
+    if network.activations[0] == "linear":
+        return LinearAverages(experiment.data, widths[1])
+    return SummedAverages(experiment.data, widths[1], network.activations[0])

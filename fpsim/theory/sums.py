@@ -1,0 +1,229 @@
+"""Averages of a network with any activation: exact sums over the training set, or Gauss-Hermite quadrature.
+
+One pass over the samples per weight gives all first and second moments of the features ``z_r phi'_j x_b``, ``z_r h_j``
+and ``phi'_j x_b``; their number grows as ``((k + d) k (d + 1))^2 / 2``, so the widths should be small (they are those of
+the bottleneck). Sums run over samples in lanes of fixed length: the same bits for any number of threads.
+Limit: Gauss-Hermite needs ``NODES^d`` nodes and is meant for ``d <= 3``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numba import njit, prange
+
+from fpsim.errors import ConfigError
+from fpsim.network import activation
+from fpsim.theory._mesh import Array, Mesh, remembered
+
+if TYPE_CHECKING:
+    from fpsim.datasets import Dataset, GaussianPopulation
+
+__all__ = ["SummedAverages"]
+
+LANES = 64
+"""Partial sums per moment; part of the definition of every sum, so never tuned to the machine."""
+NODES = 32
+"""Gauss-Hermite nodes per dimension."""
+BLOCK = 512
+"""Weights per call of the activation: the hidden values of a block stay near the processor."""
+
+
+@dataclass(frozen=True, eq=False)
+class SummedAverages:
+    """See :class:`fpsim.theory.averages.Averages`.
+
+    Attributes
+    ----------
+    data : Dataset or GaussianPopulation
+        Samples, or a population integrated by quadrature.
+    k : int
+        Width of the bottleneck.
+    activation : str
+        Name of phi.
+
+    Raises
+    ------
+    ConfigError
+        If a population has more than three components.
+    """
+
+    data: Dataset | GaussianPopulation
+    k: int
+    activation: str
+    _memo: dict[str, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def d(self) -> int:
+        """Width of the data."""
+        return self.data.dimension
+
+    @cached_property
+    def _samples(self) -> tuple[Array, Array]:
+        """Samples (d, N) and weights (N,), padded with weight zero to whole lanes."""
+        if hasattr(self.data, "x"):
+            x = self.data.x
+            weight = np.full(len(x), 1.0 / len(x))
+        else:
+            x, weight = _gauss_hermite(cast("GaussianPopulation", self.data))
+        pad = -len(x) % LANES
+        return (
+            np.ascontiguousarray(np.pad(x, ((0, pad), (0, 0))).T),
+            np.pad(weight, (0, pad)),
+        )
+
+    def encoder(self, w1: Mesh) -> Array:
+        """``E[z_r phi'_j x_b]``."""
+        return self._moments("encoder", w1)[0]
+
+    def decoder(self, w1: Mesh) -> Array:
+        """``E[z_r h_j]``."""
+        return self._moments("decoder", w1)[0]
+
+    def encoder_covariance(self, w1: Mesh) -> Array:
+        """Covariance of ``z_r phi'_j x_b``."""
+        first, second = self._moments("encoder covariance", w1)
+        return _covariance(first, second, 3, 3)
+
+    def decoder_covariance(self, w1: Mesh) -> Array:
+        """Covariance of ``z_r h_j``."""
+        first, second = self._moments("decoder covariance", w1)
+        return _covariance(first, second, 2, 2)
+
+    def cross_covariance(self, w1: Mesh) -> Array:
+        """Covariance of ``z_r phi'_j x_b`` with ``z_s h_l``."""
+        first, second = self._sums(w1, encoder=True, decoder=True)
+        e = (self.k + self.d) * self.k * self.d
+        covariance = second[:e, e:] - first[:e, None] * first[None, e:]
+        r = self.k + self.d
+        return covariance.reshape(r, self.k, self.d, r, self.k, *first.shape[1:])
+
+    def slopes(self, w1: Mesh) -> Array:
+        """``E[phi'_j x_b phi'_l x_c]``."""
+        return self._moments("slopes", w1)[1]
+
+    def _moments(self, what: str, w1: Mesh) -> tuple[Array, Array]:
+        if what not in self._memo:
+            self._memo[what] = remembered(lambda mesh: self._computed(what, mesh))
+        return self._memo[what](w1)  # type: ignore[operator]
+
+    def _computed(self, what: str, w1: Mesh) -> tuple[Array, Array]:
+        part, _, second = what.partition(" ")
+        shape = {
+            "encoder": (self.k + self.d, self.k, self.d),
+            "decoder": (self.k + self.d, self.k),
+            "slopes": (self.k, self.d),
+        }[part]
+        products = bool(second) or part == "slopes"
+        a, b = self._sums(w1, products=products, **{part: True})
+        mesh = a.shape[1:]
+        return a.reshape(*shape, *mesh), b.reshape(*shape, *shape, *mesh) if products else b
+
+    def _sums(
+        self, w1: Mesh, *, encoder: bool = False, decoder: bool = False, slopes: bool = False, products: bool = True
+    ) -> tuple[Array, Array]:
+        """First (F, ...) and second (F, F, ...) moments of the named features."""
+        x, weight = self._samples
+        k, d = self.k, self.d
+        shape = np.broadcast_shapes(*(w.shape for w in w1))
+        points = np.stack([np.broadcast_to(w, shape).ravel() for w in w1], axis=-1).reshape(-1, k, d)
+        count = encoder * (k + d) * k * d + decoder * (k + d) * k + slopes * k * d
+        first = np.empty((len(points), count))
+        second = np.empty((len(points), count, count) if products else (0, 0, 0))
+        phi = activation(self.activation)
+        for start in range(0, len(points), BLOCK):
+            block = slice(start, start + BLOCK)
+            z = points[block] @ x
+            hidden, slope = phi.function(z), phi.derivative(z)
+            _accumulate(
+                hidden, slope, x, weight, encoder, decoder, slopes, products, first[block], second[block]
+            )
+        return (
+            np.ascontiguousarray(first.T).reshape(count, *shape),
+            np.ascontiguousarray(np.moveaxis(second, 0, -1)).reshape(*second.shape[1:], *shape) if products else second,
+        )
+
+
+def _covariance(first: Array, second: Array, left: int, right: int) -> Array:
+    a, b = first.shape[:left], first.shape[:right]
+    mesh = first.shape[left:]
+    outer = first.reshape(*a, *(1,) * right, *mesh) * first.reshape(*(1,) * left, *b, *mesh)
+    return second - outer
+
+
+def _gauss_hermite(population: GaussianPopulation) -> tuple[Array, Array]:
+    d = population.dimension
+    if d > 3:
+        raise ConfigError(f"a Gaussian population of {d} components under a nonlinear network; 1 to 3 are accepted")
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    grids = np.stack(np.meshgrid(*(nodes,) * d, indexing="ij"), axis=-1).reshape(-1, d)
+    products = np.prod(np.stack(np.meshgrid(*(weights,) * d, indexing="ij"), axis=-1).reshape(-1, d), axis=-1)
+    return grids @ population.root, products / products.sum()
+
+
+@njit(cache=True)
+def _features(  # type: ignore[no-untyped-def]
+    hidden, slope, x, start, encoder, decoder, slopes, out
+):
+    """Features of ``LANES`` samples from ``start`` on, shape (F, LANES)."""
+    k, d = hidden.shape[0], x.shape[0]
+    i = 0
+    if encoder:
+        for r in range(k + d):
+            for j in range(k):
+                for b in range(d):
+                    for n in range(LANES):
+                        z = hidden[r, start + n] if r < k else -x[r - k, start + n]
+                        out[i, n] = z * slope[j, start + n] * x[b, start + n]
+                    i += 1
+    if decoder:
+        for r in range(k + d):
+            for j in range(k):
+                for n in range(LANES):
+                    z = hidden[r, start + n] if r < k else -x[r - k, start + n]
+                    out[i, n] = z * hidden[j, start + n]
+                i += 1
+    if slopes:
+        for j in range(k):
+            for b in range(d):
+                for n in range(LANES):
+                    out[i, n] = slope[j, start + n] * x[b, start + n]
+                i += 1
+
+
+@njit(cache=True, parallel=True)
+def _accumulate(  # type: ignore[no-untyped-def]
+    hidden, slope, x, weight, encoder, decoder, slopes, products, first, second
+):
+    """Weighted first and second moments of the features at every weight; one thread works on one chunk of weights."""
+    points, count, chunk = first.shape[0], first.shape[1], 16
+    for c in prange((points + chunk - 1) // chunk):
+        f = np.empty((count, LANES))
+        g = np.empty(LANES)
+        sums = np.empty((count, LANES))
+        pairs = np.empty((count * (count + 1) // 2 if products else 0, LANES))
+        for p in range(c * chunk, min((c + 1) * chunk, points)):
+            sums[:] = 0.0
+            pairs[:] = 0.0
+            for start in range(0, weight.size, LANES):
+                _features(hidden[p], slope[p], x, start, encoder, decoder, slopes, f)
+                m = 0
+                for i in range(count):
+                    for n in range(LANES):
+                        g[n] = weight[start + n] * f[i, n]
+                        sums[i, n] += g[n]
+                    if products:
+                        for j in range(i + 1):
+                            for n in range(LANES):
+                                pairs[m, n] += g[n] * f[j, n]
+                            m += 1
+            m = 0
+            for i in range(count):
+                first[p, i] = sums[i].sum()
+                if products:
+                    for j in range(i + 1):
+                        second[p, i, j] = second[p, j, i] = pairs[m].sum()
+                        m += 1
