@@ -28,7 +28,7 @@ LANES = 64
 """Partial sums per moment; part of the definition of every sum, so never tuned to the machine."""
 NODES = 32
 """Gauss-Hermite nodes per dimension."""
-BLOCK = 512
+BLOCK = 64
 """Weights per call of the activation: the hidden values of a block stay near the processor."""
 
 
@@ -138,9 +138,7 @@ class SummedAverages:
             block = slice(start, start + BLOCK)
             z = points[block] @ x
             hidden, slope = phi.function(z), phi.derivative(z)
-            _accumulate(
-                hidden, slope, x, weight, encoder, decoder, slopes, products, first[block], second[block]
-            )
+            _accumulate(hidden, slope, x, weight, encoder, decoder, slopes, products, first[block], second[block])
         return (
             np.ascontiguousarray(first.T).reshape(count, *shape),
             np.ascontiguousarray(np.moveaxis(second, 0, -1)).reshape(*second.shape[1:], *shape) if products else second,
@@ -165,32 +163,29 @@ def _gauss_hermite(population: GaussianPopulation) -> tuple[Array, Array]:
 
 
 @njit(cache=True)
-def _features(  # type: ignore[no-untyped-def]
-    hidden, slope, x, start, encoder, decoder, slopes, out
-):
-    """Features of ``LANES`` samples from ``start`` on, shape (F, LANES)."""
-    k, d = hidden.shape[0], x.shape[0]
+def _multiply(a, b, out):  # type: ignore[no-untyped-def]
+    for n in range(LANES):
+        out[n] = a[n] * b[n]
+
+
+@njit(cache=True)
+def _features(z, slope, x, encoder, decoder, slopes, out):  # type: ignore[no-untyped-def]
+    """Features of ``LANES`` samples, shape (F, LANES), from ``z`` (R, LANES), ``phi'`` (k, LANES) and ``x`` (d, LANES)."""
+    k, d = slope.shape[0], x.shape[0]
+    sx = out[out.shape[0] - k * d :]  # the last rows hold phi' x, wanted or not
+    for j in range(k):
+        for b in range(d):
+            _multiply(slope[j], x[b], sx[j * d + b])
     i = 0
     if encoder:
         for r in range(k + d):
-            for j in range(k):
-                for b in range(d):
-                    for n in range(LANES):
-                        z = hidden[r, start + n] if r < k else -x[r - k, start + n]
-                        out[i, n] = z * slope[j, start + n] * x[b, start + n]
-                    i += 1
+            for m in range(k * d):
+                _multiply(z[r], sx[m], out[i])
+                i += 1
     if decoder:
         for r in range(k + d):
             for j in range(k):
-                for n in range(LANES):
-                    z = hidden[r, start + n] if r < k else -x[r - k, start + n]
-                    out[i, n] = z * hidden[j, start + n]
-                i += 1
-    if slopes:
-        for j in range(k):
-            for b in range(d):
-                for n in range(LANES):
-                    out[i, n] = slope[j, start + n] * x[b, start + n]
+                _multiply(z[r], z[j], out[i])
                 i += 1
 
 
@@ -200,8 +195,10 @@ def _accumulate(  # type: ignore[no-untyped-def]
 ):
     """Weighted first and second moments of the features at every weight; one thread works on one chunk of weights."""
     points, count, chunk = first.shape[0], first.shape[1], 16
+    k, d = hidden.shape[1], x.shape[0]
     for c in prange((points + chunk - 1) // chunk):
-        f = np.empty((count, LANES))
+        f = np.empty((count + (0 if slopes else k * d), LANES))
+        z = np.empty((k + d, LANES))
         g = np.empty(LANES)
         sums = np.empty((count, LANES))
         pairs = np.empty((count * (count + 1) // 2 if products else 0, LANES))
@@ -209,11 +206,14 @@ def _accumulate(  # type: ignore[no-untyped-def]
             sums[:] = 0.0
             pairs[:] = 0.0
             for start in range(0, weight.size, LANES):
-                _features(hidden[p], slope[p], x, start, encoder, decoder, slopes, f)
+                lanes = slice(start, start + LANES)
+                z[:k] = hidden[p, :, lanes]
+                z[k:] = -x[:, lanes]
+                _features(z, slope[p, :, lanes], x[:, lanes], encoder, decoder, slopes, f)
                 m = 0
                 for i in range(count):
+                    _multiply(weight[lanes], f[i], g)
                     for n in range(LANES):
-                        g[n] = weight[start + n] * f[i, n]
                         sums[i, n] += g[n]
                     if products:
                         for j in range(i + 1):
