@@ -8,13 +8,9 @@ OUT ?= runs/digits-bottleneck
 
 setup: $(VENV)/.installed
 
-# A virtual environment of the project's own, so that a system-managed Python does not refuse. Debian ships Python without
-# ensurepip unless python3-venv is installed: say so in one line instead of failing half way.
-$(VENV)/.installed: setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "fpsim needs Python >= 3.11; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || \
-	  { rm -rf $(VENV); echo "Python cannot make virtual environments. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+# A virtual environment of the project's own, so that a system-managed Python does not refuse.
+$(VENV)/.installed: setup.cfg pyproject.toml tools/make_venv.py
+	@test -x $(BIN)/pip || $(PYTHON) tools/make_venv.py $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 

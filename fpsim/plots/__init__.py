@@ -1,0 +1,21 @@
+"""Pictures: one function per Axes, figure-level composers, no global state, no ``plt.show``."""
+
+from fpsim.plots.axes import (
+    plot_curves,
+    plot_density,
+    plot_distances,
+    plot_image,
+    plot_marginal,
+)
+from fpsim.plots.style import COLOURS, LABELS, styled
+
+__all__ = [
+    "COLOURS",
+    "LABELS",
+    "plot_curves",
+    "plot_density",
+    "plot_distances",
+    "plot_image",
+    "plot_marginal",
+    "styled",
+]

@@ -1,0 +1,123 @@
+"""One function per Axes: ``plot_x(data, *, ax, ...) -> Axes``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fpsim.plots.style import COLOURS, LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_curves", "plot_density", "plot_distances", "plot_image", "plot_marginal"]
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()
+
+
+def plot_density(
+    x: ArrayLike,
+    y: ArrayLike,
+    values: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    peak: float | None = None,
+    decades: float = 3.0,
+    **kwargs: Any,
+) -> Axes:
+    """A 2-D density in logarithmic colours between ``peak / 10**decades`` and ``peak``.
+
+    Parameters
+    ----------
+    x, y : array_like
+        Cell centres of the two coordinates.
+    values : array_like, shape (len(x), len(y))
+        The density; what lies below the floor is drawn in the colour of the floor.
+    peak : float, optional
+        Upper end of the colours; give the same to theory and experiment so that they can be compared.
+    """
+    from matplotlib.colors import LogNorm
+
+    ax = _axes(ax)
+    p = np.asarray(values, float)
+    top = float(p.max()) if peak is None else peak
+    norm = LogNorm(top * 10.0**-decades, top, clip=True)
+    ax.pcolormesh(np.asarray(x), np.asarray(y), np.maximum(p, 1e-300).T, norm=norm, rasterized=True, **kwargs)
+    ax.set_aspect("equal")
+    return ax
+
+
+def plot_marginal(
+    x: ArrayLike, values: ArrayLike, *, source: str, ax: Axes | None = None, filled: bool = False, **kwargs: Any
+) -> Axes:
+    """A 1-D density as a line, or filled for the experiment."""
+    ax = _axes(ax)
+    style = {"color": COLOURS.get(source), "label": LABELS.get(source, source)} | kwargs
+    if filled:
+        ax.fill_between(np.asarray(x), np.asarray(values), step="mid", alpha=0.35, linewidth=0, **style)
+    else:
+        ax.plot(np.asarray(x), np.asarray(values), **style)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def plot_curves(
+    time: ArrayLike,
+    curves: Mapping[str, ArrayLike],
+    *,
+    ax: Axes | None = None,
+    errors: Mapping[str, ArrayLike] | None = None,
+) -> Axes:
+    """Quantities against training time, one curve per source; four standard errors as a band where given."""
+    ax = _axes(ax)
+    t = np.asarray(time)
+    for source, values in curves.items():
+        v = np.asarray(values)
+        marker = "o" if source == "ensemble" else None
+        colour = COLOURS.get(source)
+        ax.plot(t, v, color=colour, marker=marker, markersize=3.5, label=LABELS.get(source, source))
+        if errors and source in errors:
+            e = 4.0 * np.asarray(errors[source])
+            ax.fill_between(t, v - e, v + e, color=colour, alpha=0.2, linewidth=0)
+    ax.set_xlabel("training time  t = steps × learning rate")
+    return ax
+
+
+def plot_distances(
+    time: ArrayLike,
+    values: Mapping[str, ArrayLike],
+    floor: ArrayLike,
+    spread: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    sigmas: float = 4.0,
+) -> Axes:
+    """Distances against time on a logarithmic axis, with the sampling floor and its band drawn in."""
+    ax = _axes(ax)
+    t, f, s = np.asarray(time), np.asarray(floor), np.asarray(spread)
+    low = np.maximum(f - sigmas * s, 0.2 * f)
+    ax.fill_between(t, low, f + sigmas * s, color="0.8", linewidth=0, label=f"sampling floor ± {sigmas:g} σ")
+    ax.plot(t, f, color="0.5", linestyle=":", linewidth=1.2)
+    for source, v in values.items():
+        ax.plot(t, np.asarray(v), color=COLOURS.get(source), marker="o", markersize=3, label=LABELS.get(source, source))
+    ax.set_yscale("log")
+    ax.set_xlabel("training time  t")
+    return ax
+
+
+def plot_image(pixels: ArrayLike, *, ax: Axes | None = None, limits: Sequence[float] = (0.0, 16.0)) -> Axes:
+    """A grey image without axes."""
+    ax = _axes(ax)
+    ax.imshow(np.asarray(pixels), cmap="gray_r", vmin=limits[0], vmax=limits[1])
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return ax

@@ -1,0 +1,36 @@
+"""The package's style, applied inside a block and never globally."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["COLOURS", "LABELS", "styled"]
+
+LABELS = {
+    "ensemble": "SGD ensemble",
+    "mean-field": "mean field",
+    "conditional": "conditional closure",
+    "joint": "joint",
+    "theory": "theory",
+}
+"""How sources are called in pictures."""
+
+COLOURS = {
+    "ensemble": "#4D4D4D",
+    "mean-field": "#D55E00",
+    "conditional": "#0072B2",
+    "joint": "#009E73",
+    "theory": "#0072B2",
+}
+"""Colours of sources, from the colour-blind-safe set of Okabe and Ito."""
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Apply the package's style sheet to everything drawn inside the block."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(fname=Path(__file__).with_name("fpsim.mplstyle")):
+        yield

@@ -1,0 +1,17 @@
+"""Scenarios: declarative descriptions, and the composition that runs them."""
+
+from fpsim.scenario.loading import available, load_scenario, parse_assignments, scenario_from, to_toml
+from fpsim.scenario.running import Outcome, draw, report, run, run_to_file
+
+__all__ = [
+    "Outcome",
+    "available",
+    "draw",
+    "load_scenario",
+    "parse_assignments",
+    "report",
+    "run",
+    "run_to_file",
+    "scenario_from",
+    "to_toml",
+]

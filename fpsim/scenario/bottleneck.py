@@ -1,0 +1,193 @@
+"""The main job: train an ensemble, evolve the weight densities, compare, for one or more starts.
+
+Composes only: every number comes from the packages below. The result is a tree of labelled arrays, one group per start with
+sub-groups ``ensemble``, one per closure, ``outputs`` and ``comparison``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fpsim import compare, datasets
+from fpsim.density import Density, Grid, from_samples, gaussian
+from fpsim.experiment import Experiment
+from fpsim.network import BottleneckAutoEncoder
+from fpsim.progress import Reporter
+from fpsim.scenario.config import BottleneckScenario, StartPoint
+from fpsim.scenario.records import density_variable, entry_names, grid_coordinates, moments
+from fpsim.sgd import SGD, Ensemble, Start, train
+from fpsim.theory.closures import conditional, mean_field
+from fpsim.transport import Evolution, evolve
+
+__all__ = ["experiment_of", "run_bottleneck"]
+
+Array = NDArray[np.float64]
+MATRICES = ("W1", "W2")
+MARGIN = 0.2
+"""Share of the ensemble's range by which the grid reaches beyond it on each side."""
+
+
+def experiment_of(scenario: BottleneckScenario, start: StartPoint) -> Experiment:
+    """The experiment a scenario describes, for one of its starts."""
+    data = getattr(datasets, scenario.data.source)(components=scenario.data.components)
+    network = BottleneckAutoEncoder(
+        d=scenario.data.components, k=scenario.network.bottleneck, activation=scenario.network.activation
+    )
+    shapes = network.shapes
+    mean = {m: np.reshape(np.broadcast_to(start.mean, np.prod(shapes[m])), shapes[m]) for m in MATRICES}
+    return Experiment(
+        data=data,
+        network=network,
+        sgd=SGD(**scenario.sgd.model_dump()),
+        start=Start.gaussian(mean, start.std),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """One start: the experiment, its ensemble and the grids of the two matrices."""
+
+    name: str
+    start: StartPoint
+    experiment: Experiment
+    ensemble: Ensemble
+    samples: Mapping[str, Array]
+    grids: Mapping[str, Grid]
+
+    @property
+    def times(self) -> Array:
+        return self.ensemble.times
+
+
+def run_bottleneck(scenario: BottleneckScenario, *, threads: int | None, report: Reporter) -> xr.DataTree:
+    """Run a bottleneck scenario.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``/START/ensemble``, ``/START/CLOSURE``, ``/START/outputs``, ``/START/comparison``.
+    """
+    groups: dict[str, xr.Dataset] = {}
+    for index, (name, start) in enumerate(scenario.start.items()):
+        case = _train_case(scenario, name, start, index, threads, report)
+        groups[f"/{name}/ensemble"] = _ensemble_record(scenario, case)
+        theory = {}
+        for closure in scenario.theory.closures:
+            evolution = _evolve_case(scenario, case, closure, threads, report)
+            theory[closure] = evolution
+            groups[f"/{name}/{closure}"] = _theory_record(case, closure, evolution)
+        groups[f"/{name}/outputs"], groups[f"/{name}/comparison"] = _compare_case(scenario, case, theory, report)
+    return xr.DataTree.from_dict(groups)
+
+
+def _train_case(
+    scenario: BottleneckScenario, name: str, start: StartPoint, index: int, threads: int | None, report: Reporter
+) -> _Case:
+    experiment = experiment_of(scenario, start)
+    every = max(1, round(scenario.time.end / scenario.sgd.learning_rate / scenario.time.records))
+    steps = [every * i for i in range(scenario.time.records + 1)]
+    ensemble = train(
+        experiment,
+        replicas=scenario.ensemble.replicas,
+        steps=steps,
+        seed=scenario.seed + index,
+        threads=threads,
+        progress=report(f"{name}: train {scenario.ensemble.replicas} replicas"),
+    )
+    alive = ~ensemble.divergence.mask
+    samples = {m: ensemble.weights[m][:, alive].reshape(len(steps), int(alive.sum()), -1) for m in MATRICES}
+    grids = {m: _grid(samples[m], entry_names(m, experiment.network.shapes[m]), scenario.theory.cells) for m in MATRICES}
+    return _Case(name, start, experiment, ensemble, samples, grids)
+
+
+def _grid(samples: Array, names: tuple[str, ...], cells: int) -> Grid:
+    """Box around everything the replicas ever reached, with a margin, in nearly cubic cells."""
+    low, high = samples.min(axis=(0, 1)), samples.max(axis=(0, 1))
+    reach = high - low
+    return Grid(
+        tuple(low - MARGIN * reach),
+        tuple(high + MARGIN * reach),
+        tuple(max(16, round(cells * r / reach.max())) for r in reach),
+        names=names,
+    )
+
+
+def _start_density(case: _Case, matrix: str) -> Density:
+    grid = case.grids[matrix]
+    return gaussian(grid, case.start.mean, case.start.std**2)
+
+
+def _evolve_case(
+    scenario: BottleneckScenario, case: _Case, closure: str, threads: int | None, report: Reporter
+) -> Evolution:
+    """Densities of both matrices under one closure; mean field couples the two equations, the others do not."""
+    if closure == "mean-field":
+        equations = tuple(mean_field(case.experiment, m) for m in MATRICES)
+    else:
+        equations = tuple(conditional(case.ensemble, m) for m in MATRICES)
+    return evolve(
+        equations,
+        tuple(_start_density(case, m) for m in MATRICES),
+        case.times,
+        tolerance=scenario.theory.tolerance,
+        threads=threads,
+        progress=report(f"{case.name}: evolve, {closure}"),
+    )
+
+
+def _ensemble_record(scenario: BottleneckScenario, case: _Case) -> xr.Dataset:
+    stored = min(scenario.ensemble.stored, case.samples["W1"].shape[1])
+    weights = np.concatenate([case.samples[m][:, :stored] for m in MATRICES], axis=2)
+    variables = moments(case.samples)
+    variables["weights"] = (("time", "replica", "weight"), weights, {"units": "1", "long_name": "weights"})
+    for m in MATRICES:
+        histogram = [from_samples(case.grids[m], s) for s in case.samples[m]]
+        variables[f"density_{m}"] = density_variable(histogram, f"histogram density of {m} over replicas")
+    divergence = case.ensemble.divergence
+    return xr.Dataset(
+        variables,
+        coords=_coordinates(case),
+        attrs={
+            "replicas": scenario.ensemble.replicas,
+            "diverged": divergence.count,
+            "first_divergence_step": -1 if divergence.first_step is None else divergence.first_step,
+        },
+    )
+
+
+def _coordinates(case: _Case) -> dict[str, object]:
+    names = [n for m in MATRICES for n in case.grids[m].names]
+    coordinates: dict[str, object] = {
+        "time": ("time", case.times, {"units": "1", "long_name": "training time, steps x learning rate"}),
+        "weight": ("weight", names),
+        "weight_other": ("weight_other", names),
+    }
+    for m in MATRICES:
+        coordinates |= grid_coordinates(case.grids[m])
+    return coordinates
+
+
+def _theory_record(case: _Case, closure: str, evolution: Evolution) -> xr.Dataset:
+    by_matrix = dict(zip(MATRICES, zip(*evolution.densities, strict=True), strict=True))
+    variables = {f"density_{m}": density_variable(by_matrix[m], f"density of {m}, {closure}") for m in MATRICES}
+    for key in ("mean", "std"):
+        values = [np.concatenate([getattr(p, key) for p in pair]) for pair in evolution.densities]
+        variables[key] = (("time", "weight"), np.array(values), {"units": "1", "long_name": key})
+    masses = np.array([[p.mass for p in pair] for pair in evolution.densities])
+    lowest = min(float(p.values.min()) for pair in evolution.densities for p in pair)
+    return xr.Dataset(
+        variables,
+        coords=_coordinates(case),
+        attrs={
+            "method": evolution.method,
+            "time_error": evolution.time_error,
+            "grid_error": evolution.grid_error,
+            "mass_defect": float(np.abs(masses - 1.0).max()),
+            "lowest_density": lowest,
+        },
+    )

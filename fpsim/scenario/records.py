@@ -1,0 +1,93 @@
+"""Labelled arrays of what a run produces: the groups of the output file (see docs/file-format.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fpsim.density import Density, Grid
+
+__all__ = ["density_at", "density_variable", "entry_names", "grid_coordinates", "moments"]
+
+Array = NDArray[np.float64]
+
+
+def entry_names(matrix: str, shape: tuple[int, int]) -> tuple[str, ...]:
+    """Names of a matrix's entries in C order, counted from one: ``W1_1_1, W1_1_2, ...``."""
+    return tuple(f"{matrix}_{i + 1}_{j + 1}" for i in range(shape[0]) for j in range(shape[1]))
+
+
+def grid_coordinates(grid: Grid) -> dict[str, Any]:
+    """Cell centres as coordinates named after the grid's axes."""
+    return {
+        name: (name, centers, {"units": "1", "long_name": f"weight {name}", "spacing": h, "lower": a, "upper": b})
+        for name, centers, h, a, b in zip(
+            grid.names, grid.centers, grid.spacing, grid.lower, grid.upper, strict=True
+        )
+    }
+
+
+def density_variable(densities: Sequence[Density], long_name: str) -> tuple[Any, ...]:
+    """Densities on one grid through time as a variable of dimensions (time, axes)."""
+    grid = densities[0].grid
+    values = np.stack([p.values for p in densities])
+    return ("time", *grid.names), values, {"units": "1" if grid.ndim == 0 else "weight^-%d" % grid.ndim,
+                                           "long_name": long_name}
+
+
+def density_at(dataset: xr.Dataset, variable: str, index: int) -> Density:
+    """One stored density as an object again.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A group of a run's file.
+    variable : str
+        Name of a density, for example ``density_W1``.
+    index : int
+        Position along ``time``.
+    """
+    array = dataset[variable].isel(time=index)
+    axes = [dataset[str(name)] for name in array.dims]
+    grid = Grid(
+        tuple(float(a.attrs["lower"]) for a in axes),
+        tuple(float(a.attrs["upper"]) for a in axes),
+        array.shape,
+        names=tuple(str(name) for name in array.dims),
+    )
+    return Density(grid, array.values)
+
+
+def moments(samples: Mapping[str, Array]) -> dict[str, Any]:
+    """Mean, standard deviation and correlations of all weights through time, with standard errors.
+
+    Parameters
+    ----------
+    samples : mapping
+        ``{"W1": (T, R, entries), "W2": (T, R, entries)}``; replicas that diverged must have been taken out.
+    """
+    joined = np.concatenate(list(samples.values()), axis=2)
+    count = joined.shape[1]
+    mean, std = joined.mean(axis=1), joined.std(axis=1, ddof=1)
+    centred = (joined - mean[:, None]) / np.where(std > 0, std, 1.0)[:, None]
+    correlation = np.einsum("tri,trj->tij", centred, centred) / (count - 1)
+    kurtosis = np.mean(centred**4, axis=1)
+    return {
+        "mean": (("time", "weight"), mean, {"units": "1", "long_name": "mean weight"}),
+        "std": (("time", "weight"), std, {"units": "1", "long_name": "standard deviation of the weight"}),
+        "mean_error": (("time", "weight"), std / np.sqrt(count), {"units": "1", "long_name": "standard error"}),
+        "std_error": (
+            ("time", "weight"),
+            std * np.sqrt(np.maximum(kurtosis - 1.0, 0.0) / (4.0 * count)),
+            {"units": "1", "long_name": "standard error"},
+        ),
+        "correlation": (
+            ("time", "weight", "weight_other"),
+            correlation,
+            {"units": "1", "long_name": "correlation of two weights over replicas"},
+        ),
+    }

@@ -1,0 +1,76 @@
+"""The table a run prints: theory beside experiment, and what the numbers say."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from fpsim.plots.style import LABELS
+
+__all__ = ["bottleneck_report"]
+
+
+def bottleneck_report(tree: xr.DataTree) -> str:
+    """Table of a bottleneck run at its last time, one block per start."""
+    return "\n\n".join(_block(tree, case) for case in tree.children)
+
+
+def _closures(tree: xr.DataTree, case: str) -> list[str]:
+    return [str(c) for c in tree[case]["comparison"]["closure"].values]
+
+
+def _block(tree: xr.DataTree, case: str) -> str:
+    ensemble = tree[case]["ensemble"].to_dataset()
+    closures = _closures(tree, case)
+    time = float(ensemble["time"][-1])
+    lines = [
+        f"start {case.replace('_', ' ')}, t = {time:g}: {ensemble.attrs['replicas']} replicas, "
+        f"{ensemble.attrs['diverged']} diverged",
+        "",
+        f"{'':<28}{'SGD ensemble':>20}" + "".join(f"{LABELS[c]:>28}" for c in closures),
+        f"{'weight':<28}{'mean      std':>20}" + "".join(f"{'mean      std   std ratio':>28}" for _ in closures),
+    ]
+    last = ensemble.isel(time=-1)
+    for name in ensemble["weight"].values:
+        one = last.sel(weight=name)
+        row = f"{name:<28}{float(one['mean']):>12.4f}{float(one['std']):>8.4f}"
+        for closure in closures:
+            theory = tree[case][closure].to_dataset().isel(time=-1).sel(weight=name)
+            ratio = float(theory["std"] / one["std"])
+            row += f"{float(theory['mean']):>12.4f}{float(theory['std']):>8.4f}{ratio:>8.3f}"
+        lines.append(row)
+    lines += ["", *_distances(tree, case, closures), "", *_sentences(tree, case, closures)]
+    return "\n".join(lines)
+
+
+def _distances(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
+    table = tree[case]["comparison"].to_dataset().isel(time=-1)
+    lines = [f"{'total variation':<28}{'sampling floor':>20}" + "".join(f"{'distance        z':>28}" for _ in closures)]
+    for observable in table["observable"].values:
+        part = table.sel(observable=observable)
+        floor = part.isel(closure=0)
+        row = f"{observable:<28}{float(floor['floor']):>12.4f} ±{float(floor['spread']):>6.4f}"
+        for closure in closures:
+            one = part.sel(closure=closure)
+            row += f"{float(one['distance']):>19.4f}{float(one['z']):>9.1f}"
+        lines.append(row)
+    return lines
+
+
+def _sentences(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
+    ensemble = tree[case]["ensemble"].to_dataset()
+    last = ensemble.isel(time=-1)
+    names = list(ensemble["weight"].values)
+    first, second = names[0], next(n for n in names if n.startswith("W2"))
+    correlation = float(last["correlation"].sel(weight=first, weight_other=second))
+    lines = [f"correlation of {first} and {second} over replicas: {correlation:.3f}"]
+    scale = float(np.abs(last["mean"]).max() + last["std"].max())
+    for closure in closures:
+        theory = tree[case][closure].to_dataset().isel(time=-1)
+        off = float(np.abs(theory["mean"] - last["mean"]).max()) / scale
+        ratio = (theory["std"] / last["std"]).values
+        width = f"{1 / ratio.max():.2g} to {1 / ratio.min():.2g} times too narrow" if ratio.max() < 0.8 else (
+            f"right to {100 * np.abs(ratio - 1).max():.1f} %"
+        )
+        lines.append(f"{LABELS[closure]}: means right to {100 * off:.1f} % of the weights' scale, widths {width}")
+    return lines
