@@ -1,0 +1,56 @@
+"""What a distance has to answer; three families implement it (bins, thresholds, moments)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.compare.law import Law, Sample
+
+__all__ = ["Distance"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Distance(ABC):
+    """A distance between two laws as a function of their mean features.
+
+    A *frame* (bins, thresholds, a centre) is fixed first; with it, features turn each point into numbers, and the
+    distance is ``functional(mean features, mean features)``. Resampling needs nothing else. Where a library computes the
+    distance of points directly, ``value`` does so, and where a closed form of the floor exists, ``null`` answers it.
+    """
+
+    name: str
+
+    @abstractmethod
+    def frame(self, sample: Sample, reference: Law, bins: Any) -> Any:
+        """Fix bins, thresholds or centre for this pair of laws."""
+
+    @abstractmethod
+    def sums(self, sample: Sample, frame: Any) -> Array:
+        """Sums of the features over the points of every group, shape (groups, features)."""
+
+    @abstractmethod
+    def expected(self, theory: Law, frame: Any) -> Array:
+        """Mean features of a theory, shape (features,)."""
+
+    @abstractmethod
+    def functional(self, p: Array, q: Array, frame: Any) -> Array:
+        """Distance of mean features ``p`` (..., features) from ``q``, shape (...)."""
+
+    def value(self, sample: Sample, reference: Law, frame: Any) -> float | None:
+        """Distance of the points themselves, or ``None`` where the features are used."""
+        return None
+
+    def null(self, sample: Sample, reference: Law, frame: Any) -> tuple[float, float] | None:
+        """Floor and spread in closed form for independent points, or ``None``."""
+        return None
+
+    def describe(self, frame: Any) -> dict[str, Any]:
+        """What was chosen, for the record."""
+        return {}

@@ -1,0 +1,84 @@
+"""Errors of the first two moments: Euclidean norm of the difference of means, Frobenius norm of that of covariances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.compare.distances.base import Distance
+from fpsim.compare.floors import norm_floor
+from fpsim.compare.law import Law, Sample, Theory
+
+__all__ = ["COVARIANCE", "MEAN", "Moments"]
+
+Array = NDArray[np.float64]
+
+
+def _mean(features: Array, ndim: int) -> Array:
+    return features[..., :ndim]
+
+
+def _covariance(features: Array, ndim: int) -> Array:
+    x = features[..., :ndim]
+    products = x[..., :, None] * x[..., None, :]
+    return features[..., ndim:] - products.reshape((*x.shape[:-1], ndim * ndim))
+
+
+@dataclass(frozen=True)
+class Moments(Distance):
+    """Norm of the difference of a moment.
+
+    Parameters
+    ----------
+    moment : callable
+        The moment, flattened, from the mean features ``(x - c, (x - c)(x - c)^T)`` and the number of coordinates.
+    """
+
+    moment: Callable[[Array, int], Array]
+
+    def frame(self, sample: Sample, reference: Law, bins: Any) -> Array:
+        """The centre ``c``: the mean of the reference."""
+        return reference.mean
+
+    def _features(self, points: Array, centre: Array) -> Array:
+        x = points - centre
+        return np.concatenate((x, (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)), axis=1)
+
+    def sums(self, sample: Sample, frame: Array) -> Array:
+        """Sums of the coordinates and their products in every group."""
+        features = self._features(sample.points, frame)
+        return np.stack([np.bincount(sample.labels, f, sample.groups) for f in features.T], axis=1)
+
+    def expected(self, theory: Law, frame: Array) -> Array:
+        """Moments of the theory about the centre."""
+        x = theory.mean - frame
+        return np.concatenate((x, (theory.covariance + np.outer(x, x)).ravel()))
+
+    def functional(self, p: Array, q: Array, frame: Array) -> Array:
+        """Norm of the difference."""
+        ndim = len(frame)
+        return np.asarray(np.linalg.norm(self.moment(p, ndim) - self.moment(q, ndim), axis=-1))
+
+    def null(self, sample: Sample, reference: Law, frame: Array) -> tuple[float, float]:
+        """Normal law of the difference, its covariance from the theory (or the pooled sample)."""
+        if isinstance(reference, Theory):
+            pool, n = reference.points, sample.size
+        else:
+            pool = np.concatenate((sample.points, reference.points))
+            n = sample.size * reference.size / (sample.size + reference.size)
+        features = self._features(pool, pool.mean(axis=0))
+        ndim = len(frame)
+        # About the mean itself a covariance is, to leading order, the mean of the products.
+        part = features[:, :ndim] if self.moment is _mean else features[:, ndim:]
+        return norm_floor(np.atleast_2d(np.cov(part, rowvar=False)), n)
+
+
+MEAN = Moments("mean", _mean)
+"""``|mean - mean'|`` (unit of the coordinates)."""
+
+COVARIANCE = Moments("covariance", _covariance)
+"""``|cov - cov'|_F`` (unit squared)."""

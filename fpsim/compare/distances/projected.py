@@ -1,0 +1,151 @@
+"""Distances of cumulative distributions: on a line by the library, in more dimensions along directions.
+
+In one dimension the distance of the points is computed exactly. In ``ndim > 1`` points are projected on fixed directions
+(16 equally spaced angles in the plane, 64 quasi-random ones beyond; the axes alone where the distance is a maximum), and
+along each the two cumulatives are compared at 256 thresholds that span both samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.compare.distances.base import Distance
+from fpsim.compare.law import Law, Sample, Theory
+from fpsim.compare.resample import pooled_null
+
+__all__ = ["Projected", "ProjectedFrame", "directions"]
+
+Array = NDArray[np.float64]
+
+THRESHOLDS = 256
+NULL_POINTS = 1000
+
+
+def directions(ndim: int) -> Array:
+    """Unit vectors (directions, ndim) on which points are projected."""
+    if ndim == 1:
+        return np.ones((1, 1))
+    if ndim == 2:
+        angle = np.pi * (np.arange(16) + 0.5) / 16
+        return np.stack((np.cos(angle), np.sin(angle)), axis=1)
+    from scipy.stats import norm, qmc
+
+    normal = norm.ppf(qmc.Sobol(ndim, scramble=True, rng=0).random(64))
+    return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectedFrame:
+    """Directions (L, ndim) and increasing thresholds (L, G) along each."""
+
+    directions: Array
+    thresholds: Array
+
+
+def _thresholds(s: Array, count: int) -> Array:
+    """Half of them quantiles of ``s``, half evenly spaced between its ends."""
+    half = count // 2
+    return np.sort(
+        np.concatenate((np.quantile(s, np.linspace(0, 1, half)), np.linspace(s.min(), s.max(), count - half)))
+    )
+
+
+@dataclass(frozen=True)
+class Projected(Distance):
+    """A distance of two cumulatives along lines.
+
+    Parameters
+    ----------
+    line : callable
+        Distance of two one-dimensional samples, by a library.
+    gap : callable
+        The same from the difference of the cumulatives (..., G) and the thresholds (G,).
+    floor : callable, optional
+        Floor and spread of a list of projected reference points for ``n`` points, ``None`` where only a bootstrap knows.
+    axes_only : bool
+        Compare along the coordinate axes and take the largest, instead of the average over directions.
+    scale : callable
+        Factor of the average in ``ndim`` dimensions.
+    """
+
+    line: Callable[[Array, Array], float]
+    gap: Callable[[Array, Array], Array]
+    floor: Callable[[list[Array], float], tuple[float, float] | None]
+    axes_only: bool = False
+    scale: Callable[[int], float] = lambda ndim: 1.0
+
+    def frame(self, sample: Sample, reference: Law, bins: Any) -> ProjectedFrame:
+        """Directions, and thresholds from the pooled points."""
+        along = np.eye(sample.ndim) if self.axes_only else directions(sample.ndim)
+        count = THRESHOLDS if sample.ndim > 1 else 4 * THRESHOLDS
+        pools = ((sample.points @ u, reference.points @ u) for u in along)
+        return ProjectedFrame(along, np.stack([_thresholds(np.concatenate(pool), count) for pool in pools]))
+
+    def sums(self, sample: Sample, frame: ProjectedFrame) -> Array:
+        """Points of every group at or below every threshold, shape (groups, L G)."""
+        lines, count = frame.thresholds.shape
+        out = np.empty((sample.groups, lines, count))
+        for j in range(lines):
+            s = np.searchsorted(frame.thresholds[j], sample.points @ frame.directions[j], side="left")
+            cell = np.bincount(sample.labels * (count + 1) + s, minlength=sample.groups * (count + 1))
+            np.cumsum(cell.reshape(sample.groups, count + 1)[:, :-1], axis=1, out=out[:, j])
+        return out.reshape(sample.groups, -1)
+
+    def expected(self, theory: Law, frame: ProjectedFrame) -> Array:
+        """Cumulative of the theory's points at every threshold, shape (L G,)."""
+        levels = [
+            np.searchsorted(np.sort(theory.points @ u), c, side="right") / len(theory.points)
+            for u, c in zip(frame.directions, frame.thresholds, strict=True)
+        ]
+        return np.concatenate(levels)
+
+    def functional(self, p: Array, q: Array, frame: ProjectedFrame) -> Array:
+        """Distance of cumulatives, averaged (or maximised) over the directions."""
+        lines, count = frame.thresholds.shape
+        difference = np.asarray(p - q).reshape((*np.shape(p)[:-1], lines, count))
+        per_line = np.stack([self.gap(difference[..., j, :], frame.thresholds[j]) for j in range(lines)], axis=-1)
+        if self.axes_only:
+            return np.asarray(per_line.max(axis=-1))
+        return np.asarray(per_line.mean(axis=-1) * self.scale(frame.directions.shape[1]))
+
+    def value(self, sample: Sample, reference: Law, frame: ProjectedFrame) -> float | None:
+        """Exact distance on a line, unless points are clustered (then value and floor share the thresholds)."""
+        if sample.ndim > 1 or sample.clustered:
+            return None
+        return float(self.line(sample.points[:, 0], reference.points[:, 0]))
+
+    def null(self, sample: Sample, reference: Law, frame: ProjectedFrame) -> tuple[float, float] | None:
+        """Closed form where there is one; for a theory without one, points drawn from the theory."""
+        if isinstance(reference, Theory):
+            n, pool = sample.size, reference.points
+        else:
+            n = sample.size * reference.size / (sample.size + reference.size)
+            pool = np.concatenate((sample.points, reference.points))
+        closed = self.floor([pool @ u for u in frame.directions], n)
+        if closed is not None:
+            return closed[0] * self.scale(sample.ndim), closed[1] * self.scale(sample.ndim)
+        return self._bootstrap(reference, frame, n) if isinstance(reference, Theory) else None
+
+    def _bootstrap(self, theory: Theory, frame: ProjectedFrame, n: float) -> tuple[float, float]:
+        """Two halves drawn from the theory: the distance scales with the root of the effective number of points."""
+        rng = np.random.default_rng(0)
+        points = theory.density.sample(2 * NULL_POINTS, rng=rng)
+        part = Sample(points, np.arange(len(points)), len(points), len(points))
+        sums, ones = self.sums(part, frame), np.ones(len(points))
+        mean, sd = pooled_null(
+            lambda p, q: self.functional(p, q, frame),
+            (sums[:NULL_POINTS], ones[:NULL_POINTS]),
+            (sums[NULL_POINTS:], ones[NULL_POINTS:]),
+            rng=rng,
+        )
+        shrink = float(np.sqrt(NULL_POINTS / 2.0 / n))
+        return mean * shrink, sd * shrink
+
+    def describe(self, frame: ProjectedFrame) -> dict[str, Any]:
+        """Directions used."""
+        return {"directions": len(frame.directions)}

@@ -1,0 +1,167 @@
+"""Bins for histogram distances, chosen before the sample is looked at so that every bin is occupied.
+
+Against a theory: blocks of whole cells of the theory's grid, as wide as Scott's rule (1979, doi:10.1093/biomet/66.3.605)
+allows for the theory's own width, in which at least ``MIN_COUNT`` points are expected; everything else, the outside of
+the box included, is one more bin. Between samples: cells of equal count, from median splits of the pooled sample.
+Limits: a distance on bins is at most the distance itself; what happens inside a bin is not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Density
+from fpsim.errors import DomainError
+
+__all__ = ["MIN_COUNT", "GridPartition", "Partition", "TreePartition", "partition_density", "partition_samples"]
+
+Array = NDArray[np.float64]
+Bins = int | tuple[int, ...] | None
+
+MIN_COUNT = 10.0
+"""Smallest expected number of points in a bin."""
+
+
+class Partition(Protocol):
+    """A cut of space into ``size`` bins."""
+
+    @property
+    def size(self) -> int:
+        """Number of bins."""
+        ...
+
+    def locate(self, points: Array) -> NDArray[np.int64]:
+        """Bin of each point (n, ndim)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class GridPartition:
+    """Blocks between ``edges`` along each axis; ``bin_of`` maps a block to its bin, the last bin is all the rest."""
+
+    edges: tuple[Array, ...]
+    bin_of: NDArray[np.int64]
+    probabilities: Array
+
+    @property
+    def size(self) -> int:
+        """Number of bins."""
+        return int(self.probabilities.size)
+
+    def locate(self, points: Array) -> NDArray[np.int64]:
+        """Bin of each point (n, ndim)."""
+        block, inside = [], np.ones(len(points), bool)
+        for axis, edge in enumerate(self.edges):
+            x = points[:, axis]
+            block.append(np.clip(np.searchsorted(edge, x, side="right") - 1, 0, edge.size - 2))
+            inside &= (x >= edge[0]) & (x <= edge[-1])
+        return np.where(inside, self.bin_of[tuple(block)], self.size - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class TreePartition:
+    """Leaves of a complete binary tree: node ``i`` sends ``x[axis[i]] > threshold[i]`` to the right."""
+
+    axis: NDArray[np.int64]
+    threshold: Array
+
+    @property
+    def size(self) -> int:
+        """Number of bins."""
+        return int(self.axis.size) + 1
+
+    def locate(self, points: Array) -> NDArray[np.int64]:
+        """Bin of each point (n, ndim)."""
+        node = np.zeros(len(points), np.int64)
+        rows = np.arange(len(points))
+        while node[0] < self.axis.size:
+            node = 2 * node + 1 + (points[rows, self.axis[node]] > self.threshold[node])
+        return node - self.axis.size
+
+
+def _block_counts(density: Density, count: float) -> tuple[int, ...]:
+    """Blocks per axis by Scott's rule, ``3.49 sigma n^(-1 / (2 + ndim))``, with the smaller of std and scaled IQR."""
+    grid, blocks = density.grid, []
+    for axis in range(grid.ndim):
+        line = density.marginal(axis)
+        cumulative = np.cumsum(line.values) / line.values.sum()
+        low, high = np.interp([0.25, 0.75], cumulative, grid.edges[axis][1:])
+        width = min(float(line.std[0]), (high - low) / 1.349) or float(line.std[0])
+        scott = max(3.49 * width * count ** (-1.0 / (2 + grid.ndim)), grid.spacing[axis])
+        blocks.append(max(2, min(grid.shape[axis], round((grid.upper[axis] - grid.lower[axis]) / scott))))
+    return tuple(blocks)
+
+
+def partition_density(density: Density, count: float, bins: Bins = None) -> GridPartition:
+    """Blocks of whole cells in which at least ``MIN_COUNT`` of ``count`` points are expected, and one bin for the rest.
+
+    Parameters
+    ----------
+    bins : int or tuple of int, optional
+        Blocks along each axis; Scott's rule by default.
+
+    Raises
+    ------
+    DomainError
+        If ``bins`` is smaller than 2 or larger than the grid, or ``count`` is too small for two occupied bins.
+    """
+    grid = density.grid
+    if bins is None:
+        blocks = _block_counts(density, count)
+    else:
+        blocks = (bins,) * grid.ndim if isinstance(bins, int) else tuple(bins)
+        if len(blocks) != grid.ndim or any(not 2 <= b <= n for b, n in zip(blocks, grid.shape, strict=True)):
+            raise DomainError(f"bins is {bins}: one number per axis, from 2 to the grid's {grid.shape}, is accepted")
+    mass, edges = density.values / density.values.sum(), []
+    for axis, (cells, n) in enumerate(zip(grid.shape, blocks, strict=True)):
+        cuts = np.round(np.linspace(0, cells, n + 1)).astype(int)
+        mass = np.add.reduceat(mass, cuts[:-1], axis=axis)
+        edges.append(grid.edges[axis][cuts])
+    order = np.argsort(mass, axis=None)[::-1]
+    falling = mass.ravel()[order]
+    rest = 1.0 - np.cumsum(falling)
+    # The most probable blocks become bins while they, and what is left over, expect enough points.
+    good = (falling * count >= MIN_COUNT) & (rest * count >= MIN_COUNT)
+    keep = int(np.argmin(good)) if not good.all() else int(good.size)
+    if keep == 0:
+        raise DomainError(
+            f"{count:.0f} points for a density with {falling[0]:.2g} in its fullest of {mass.size} bins: at least "
+            f"{MIN_COUNT:.0f} are needed in two bins; use more replicas or another number of bins"
+        )
+    bin_of = np.full(mass.size, keep)
+    bin_of[order[:keep]] = np.arange(keep)
+    return GridPartition(tuple(edges), bin_of.reshape(mass.shape), np.append(falling[:keep], max(rest[keep - 1], 0.0)))
+
+
+def partition_samples(a: Array, b: Array, count: float, bins: int | None = None) -> TreePartition:
+    """Cells of equal count of the pooled sample, split at medians along the widest axis.
+
+    ``count`` independent points in the smaller sample give about ``1.7^ndim count^(ndim / (2 + ndim))`` cells (Scott's
+    rule), a power of two, with at least twice ``MIN_COUNT`` points each; ``bins`` sets their number, rounded down.
+    """
+    ndim = a.shape[1]
+    wanted = min(1.7**ndim * count ** (ndim / (2.0 + ndim)), count / (2.0 * MIN_COUNT)) if bins is None else bins
+    depth = max(1, int(np.log2(max(wanted, 2))))
+    if bins is not None and bins < 2:
+        raise DomainError(f"bins is {bins}: at least 2 are accepted")
+    # Thin evenly: medians of 2^17 points place the cuts well enough, wherever they are.
+    pool = np.concatenate((a, b))
+    leaves = [pool[:: max(1, len(pool) >> 17)]]
+    axes: list[int] = []
+    cuts: list[float] = []
+    for _ in range(depth):
+        children = []
+        for leaf in leaves:
+            spread = np.subtract(*np.quantile(leaf, [0.75, 0.25], axis=0)) if len(leaf) else np.zeros(ndim)
+            axis = int(np.argmax(spread))
+            cut = float(np.median(leaf[:, axis])) if len(leaf) else 0.0
+            right = leaf[:, axis] > cut
+            axes.append(axis)
+            cuts.append(cut)
+            children += [leaf[~right], leaf[right]]
+        leaves = children
+    return TreePartition(np.array(axes), np.array(cuts))
