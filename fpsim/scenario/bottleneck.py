@@ -13,11 +13,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim import compare, datasets
+from fpsim import datasets
 from fpsim.density import Density, Grid, from_samples, gaussian
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.progress import Reporter
+from fpsim.scenario.comparing import compare_case
 from fpsim.scenario.config import BottleneckScenario, StartPoint
 from fpsim.scenario.records import density_variable, entry_names, grid_coordinates, moments
 from fpsim.sgd import SGD, Ensemble, Start, train
@@ -79,9 +80,19 @@ def run_bottleneck(scenario: BottleneckScenario, *, threads: int | None, report:
         theory = {}
         for closure in scenario.theory.closures:
             evolution = _evolve_case(scenario, case, closure, threads, report)
-            theory[closure] = evolution
+            theory[closure] = evolution.densities
             groups[f"/{name}/{closure}"] = _theory_record(case, closure, evolution)
-        groups[f"/{name}/outputs"], groups[f"/{name}/comparison"] = _compare_case(scenario, case, theory, report)
+        groups[f"/{name}/outputs"], groups[f"/{name}/comparison"] = compare_case(
+            network=case.experiment.network,
+            data=case.experiment.data,
+            times=case.times,
+            samples=case.samples,
+            densities=theory,
+            probes=scenario.comparison.probes,
+            theory_samples=scenario.comparison.theory_samples,
+            seed=scenario.seed + index,
+            progress=report(f"{name}: compare"),
+        )
     return xr.DataTree.from_dict(groups)
 
 
@@ -129,7 +140,7 @@ def _evolve_case(
     if closure == "mean-field":
         equations = tuple(mean_field(case.experiment, m) for m in MATRICES)
     else:
-        equations = tuple(conditional(case.ensemble, m) for m in MATRICES)
+        equations = tuple(conditional(case.experiment, m, case.ensemble) for m in MATRICES)
     return evolve(
         equations,
         tuple(_start_density(case, m) for m in MATRICES),
