@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.compare.distances.base import Distance
-from fpsim.compare.law import Law, Sample, Theory
+from fpsim.compare.law import Law, Sample, Theory, draw
 from fpsim.compare.resample import pooled_null
 
 __all__ = ["Projected", "ProjectedFrame", "directions"]
@@ -134,7 +134,7 @@ class Projected(Distance):
     def _bootstrap(self, theory: Theory, frame: ProjectedFrame, n: float) -> tuple[float, float]:
         """Two halves drawn from the theory: the distance scales with the root of the effective number of points."""
         rng = np.random.default_rng(0)
-        points = theory.density.sample(2 * NULL_POINTS, rng=rng)
+        points = draw(theory.density, 2 * NULL_POINTS, rng)
         part = Sample(points, np.arange(len(points)), len(points), len(points))
         sums, ones = self.sums(part, frame), np.ones(len(points))
         mean, sd = pooled_null(
