@@ -1,7 +1,7 @@
 """Progress of long work: bars on a terminal, log lines elsewhere, nothing in the library.
 
-Long functions take ``progress: Callable[[int, int], None] | None`` and call it with (done, total). This module makes such
-callables for the command line.
+Long functions take ``progress: Callable[[int, int], None] | None`` and call it with (done, total). This module makes
+such callables for the command line.
 """
 
 from __future__ import annotations

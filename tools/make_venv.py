@@ -1,4 +1,4 @@
-"""Make a virtual environment with pip, also where the system's Python ships without ensurepip (plain Debian and Ubuntu).
+"""Make a virtual environment with pip, also where Python ships without ensurepip (plain Debian and Ubuntu).
 
 Usage: python3 tools/make_venv.py FOLDER
 """
@@ -35,7 +35,7 @@ def fetch_pip(folder: Path) -> Path:
 
 def main() -> None:
     """Create the environment named on the command line."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells a user of an older Python
         raise SystemExit(
             f"fpsim needs Python >= 3.11, this is {sys.version.split()[0]}; name another: make PYTHON=python3.12 ..."
         )

@@ -1,7 +1,7 @@
 """The main job: train an ensemble, evolve the weight densities, compare, for one or more starts.
 
-Composes only: every number comes from the packages below. The result is a tree of labelled arrays, one group per start with
-sub-groups ``ensemble``, one per closure, ``outputs`` and ``comparison``.
+Composes only: every number comes from the packages below. The result is a tree of labelled arrays, one group per start
+with sub-groups ``ensemble``, one per closure, ``outputs`` and ``comparison``.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ def _train_case(
     )
     alive = ~ensemble.divergence.mask
     samples = {m: ensemble.weights[m][:, alive].reshape(len(steps), int(alive.sum()), -1) for m in MATRICES}
-    grids = {m: _grid(samples[m], entry_names(m, experiment.network.shapes[m]), scenario.theory.cells) for m in MATRICES}
+    grids = {
+        m: _grid(samples[m], entry_names(m, experiment.network.shapes[m]), scenario.theory.cells) for m in MATRICES
+    }
     return _Case(name, start, experiment, ensemble, samples, grids)
 
 

@@ -1,7 +1,7 @@
 """What a scenario says, as validated immutable values.
 
-A scenario is a TOML file (or the same object built in Python) whose sections are the models below. Unknown keys are refused,
-every value is checked, and the resolved configuration is written into the output file.
+A scenario is a TOML file (or the same object built in Python) whose sections are the models below. Unknown keys are
+refused, every value is checked, and the resolved configuration is written into the output file.
 """
 
 from __future__ import annotations
@@ -133,14 +133,16 @@ class BottleneckScenario(ScenarioBase):
     @model_validator(mode="after")
     def _fits(self) -> BottleneckScenario:
         entries = self.network.bottleneck * self.data.components
-        for name, start in self.start.items():
-            if isinstance(start.mean, tuple) and len(start.mean) != entries:
-                raise ValueError(f"start.{name}.mean has {len(start.mean)} entries: one number or {entries} are accepted")
         if entries > 3:
             raise ValueError(
                 f"each bottleneck matrix has {entries} entries (network.bottleneck x data.components): "
                 "densities of at most 3 entries are accepted"
             )
+        for name, start in self.start.items():
+            if isinstance(start.mean, tuple) and len(start.mean) != entries:
+                raise ValueError(
+                    f"start.{name}.mean has {len(start.mean)} entries: one number or {entries} are accepted"
+                )
         steps = self.time.end / self.sgd.learning_rate
         if steps < self.time.records:
             raise ValueError(

@@ -152,7 +152,12 @@ def marginals_figure(tree: xr.DataTree) -> Figure:
                 ax.set_ylim(0, 2.2 * max(tops[:-1]))
                 ax.annotate(
                     f"{LABELS[_sources(tree, case)[-1]]} reaches {tops[-1]:.3g}",
-                    (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=8, color=COLOURS["mean-field"],
+                    (0.98, 0.97),
+                    xycoords="axes fraction",
+                    ha="right",
+                    va="top",
+                    fontsize=8,
+                    color=COLOURS["mean-field"],
                 )
         axes[i, 0].set_ylabel(f"density, {_start_title(case)}")
         axes[i, 0].set_title(f"t = {float(tree[case]['ensemble']['time'][-1]):.3g}")

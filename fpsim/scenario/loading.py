@@ -86,7 +86,7 @@ def scenario_from(
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
-    """``["sgd.learning_rate=0.1", "network.activation=tanh"]`` as a mapping; values are TOML, bare words are strings."""
+    """``["sgd.learning_rate=0.1", "network.activation=tanh"]`` as a mapping; values are TOML, bare words strings."""
     changes = {}
     for text in assignments:
         key, equals, value = text.partition("=")

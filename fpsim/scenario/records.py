@@ -25,9 +25,7 @@ def grid_coordinates(grid: Grid) -> dict[str, Any]:
     """Cell centres as coordinates named after the grid's axes."""
     return {
         name: (name, centers, {"units": "1", "long_name": f"weight {name}", "spacing": h, "lower": a, "upper": b})
-        for name, centers, h, a, b in zip(
-            grid.names, grid.centers, grid.spacing, grid.lower, grid.upper, strict=True
-        )
+        for name, centers, h, a, b in zip(grid.names, grid.centers, grid.spacing, grid.lower, grid.upper, strict=True)
     }
 
 
@@ -35,8 +33,11 @@ def density_variable(densities: Sequence[Density], long_name: str) -> tuple[Any,
     """Densities on one grid through time as a variable of dimensions (time, axes)."""
     grid = densities[0].grid
     values = np.stack([p.values for p in densities])
-    return ("time", *grid.names), values, {"units": "1" if grid.ndim == 0 else "weight^-%d" % grid.ndim,
-                                           "long_name": long_name}
+    return (
+        ("time", *grid.names),
+        values,
+        {"units": "1" if grid.ndim == 0 else f"weight^-{grid.ndim}", "long_name": long_name},
+    )
 
 
 def density_at(dataset: xr.Dataset, variable: str, index: int) -> Density:

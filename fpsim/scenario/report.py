@@ -23,9 +23,9 @@ def _block(tree: xr.DataTree, case: str) -> str:
     ensemble = tree[case]["ensemble"].to_dataset()
     closures = _closures(tree, case)
     time = float(ensemble["time"][-1])
+    counts = f"{ensemble.attrs['replicas']} replicas, {ensemble.attrs['diverged']} diverged"
     lines = [
-        f"start {case.replace('_', ' ')}, t = {time:g}: {ensemble.attrs['replicas']} replicas, "
-        f"{ensemble.attrs['diverged']} diverged",
+        f"start {case.replace('_', ' ')}, t = {time:g}: {counts}",
         "",
         f"{'':<28}{'SGD ensemble':>20}" + "".join(f"{LABELS[c]:>28}" for c in closures),
         f"{'weight':<28}{'mean      std':>20}" + "".join(f"{'mean      std   std ratio':>28}" for _ in closures),
@@ -69,8 +69,10 @@ def _sentences(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
         theory = tree[case][closure].to_dataset().isel(time=-1)
         off = float(np.abs(theory["mean"] - last["mean"]).max()) / scale
         ratio = (theory["std"] / last["std"]).values
-        width = f"{1 / ratio.max():.2g} to {1 / ratio.min():.2g} times too narrow" if ratio.max() < 0.8 else (
-            f"right to {100 * np.abs(ratio - 1).max():.1f} %"
+        width = (
+            f"{1 / ratio.max():.2g} to {1 / ratio.min():.2g} times too narrow"
+            if ratio.max() < 0.8
+            else (f"right to {100 * np.abs(ratio - 1).max():.1f} %")
         )
         lines.append(f"{LABELS[closure]}: means right to {100 * off:.1f} % of the weights' scale, widths {width}")
     return lines

@@ -1,9 +1,10 @@
 """Write and read runs as trees of labelled arrays.
 
-Promises: a file is complete or absent: it is written beside its place and moved there in one step, so that a kill, a full
-disk or a second writer never leaves half a file or destroys an old one, and a reader sees whole snapshots while a run goes
-on. Every dimension is a named HDF5 dimension scale (netCDF-4), so ``xarray.open_dataset`` and ``open_datatree`` open any
-group with its coordinates. Limits: each snapshot rewrites the file, so its cost grows with the file.
+Promises: a file is complete or absent: it is written beside its place and moved there in one step, so that a kill, a
+full disk or a second writer never leaves half a file or destroys an old one, and a reader sees whole snapshots while a
+run goes on. Every dimension is a named HDF5 dimension scale (netCDF-4), so ``xarray.open_dataset`` and
+``open_datatree`` open any group with its coordinates. Limits: each snapshot rewrites the file, so its cost grows with
+the file.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import h5py
 import xarray as xr
 
 from fpsim.errors import FileError
@@ -120,17 +121,29 @@ def load(path: str | Path) -> xr.DataTree:
         if handle.read(8) != b"\x89HDF\r\n\x1a\n":
             raise FileError(f"{source}: not an HDF5 file; a file written by fpsim run is accepted")
     try:
+        _check_whole(source)
         with xr.open_datatree(source, engine=ENGINE) as tree:
-            attrs: dict[Any, Any] = dict(tree.attrs)
-            if "fpsim_schema" not in attrs:
-                raise FileError(f"{source}: an HDF5 file, but not written by fpsim (no fpsim_schema attribute)")
-            if int(attrs["fpsim_schema"]) > SCHEMA_VERSION:
-                raise FileError(
-                    f"{source}: schema {attrs['fpsim_schema']} is newer than this fpsim reads ({SCHEMA_VERSION})"
-                )
             return tree.load()
     except FileError:
         raise
-    except Exception as error:  # whatever a damaged file makes the libraries raise
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file makes the libraries raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(f"{source}: damaged or truncated HDF5 file ({reason[:120]})") from None
+
+
+def _check_whole(source: Path) -> None:
+    """Read every byte once with h5py, which fails cleanly where a file is damaged, and check whose file it is."""
+    with h5py.File(source) as file:
+        attributes = dict(file.attrs)
+        if "fpsim_schema" not in attributes:
+            raise FileError(f"{source}: an HDF5 file, but not written by fpsim (no fpsim_schema attribute)")
+        schema = int(attributes["fpsim_schema"].flat[0])
+        if schema > SCHEMA_VERSION:
+            raise FileError(f"{source}: schema {schema} is newer than this fpsim reads ({SCHEMA_VERSION})")
+
+        def read(_name: str, item: h5py.Dataset | h5py.Group) -> None:
+            dict(item.attrs)
+            if isinstance(item, h5py.Dataset):
+                item[()]
+
+        file.visititems(read)

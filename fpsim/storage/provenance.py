@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import platform
 from importlib import metadata
 
@@ -23,7 +23,7 @@ def provenance(*, config: str, seed: int, command: str) -> dict[str, str | int]:
         "fpsim_schema": SCHEMA_VERSION,
         "fpsim_version": __version__,
         "libraries": f"python {platform.python_version()}, {versions}",
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.system()} {platform.machine()}",
         "config": config,
         "seed": seed,

@@ -1,0 +1,94 @@
+"""Bad configuration: one line that names the key and says what is accepted."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fpsim.errors import ConfigError
+from fpsim.scenario.loading import available, load_scenario, parse_assignments, scenario_from, to_toml
+
+BAD = {
+    "sgd.learning_rate": (-1, "sgd.learning_rate = -1", "greater than 0"),
+    "sgd.learning_rat": (0.1, "unknown key; did you mean learning_rate?", "batch_size"),
+    "sgd.sampling": ("epoch", "sgd.sampling = 'epoch'", "'epochs'"),
+    "start.offset.mean": ([1, 2, 3], "start.offset.mean has 3 entries", "one number or 2"),
+    "typo": (1, "typo: unknown key", "sgd"),
+    "sgd": (3, "sgd = 3", "dictionary"),
+    "kind": ("x", "kind = 'x'", "bottleneck"),
+    "theory.closures": (["magic"], "theory.closures.0 = 'magic'", "mean-field"),
+    "time.end": (float("inf"), "time.end = inf", "finite"),
+    "time.records": (1000, "time.records = 1000", "200 steps"),
+    "network.bottleneck": (2, "4 entries", "at most 3"),
+    "ensemble.replicas": (3, "ensemble.replicas = 3", "greater than or equal to 100"),
+}
+
+
+@pytest.mark.parametrize("key", BAD)
+def test_bad_key_or_value_is_named(key):
+    value, names, accepts = BAD[key]
+    with pytest.raises(ConfigError) as caught:
+        load_scenario("digits-bottleneck", changes={key: value})
+    message = str(caught.value)
+    assert names in message
+    assert accepts in message
+    assert "\n" not in message
+
+
+def test_unknown_scenario_suggests_the_nearest():
+    with pytest.raises(ConfigError, match=r"unknown; did you mean digits-bottleneck\?"):
+        load_scenario("digits-botleneck")
+
+
+def test_file_that_is_no_toml(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text("[sgd\nlearning_rate=1")
+    with pytest.raises(ConfigError, match="not a TOML file"):
+        load_scenario(str(path))
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not a TOML file"):
+        load_scenario(str(path))
+
+
+@pytest.mark.parametrize("name", available())
+def test_resolved_configuration_reads_back_equal(name):
+    for quick in (False, True):
+        scenario = load_scenario(name, quick=quick)
+        assert scenario_from(tomllib.loads(to_toml(scenario))) == scenario
+        assert scenario.see
+
+
+def test_quick_changes_what_it_says():
+    full, quick = (load_scenario("digits-bottleneck", quick=q) for q in (False, True))
+    assert quick.ensemble.replicas < full.ensemble.replicas == 50_000
+    assert quick.sgd == full.sgd
+
+
+def test_assignments_are_toml_and_bare_words_are_strings():
+    assert parse_assignments(["a.b=0.5", "c=tanh", "d=[1, 2]", "e=true"]) == {
+        "a.b": 0.5,
+        "c": "tanh",
+        "d": [1, 2],
+        "e": True,
+    }
+    with pytest.raises(ConfigError, match="key=value"):
+        parse_assignments(["a.b"])
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+sections = ["sgd", "start", "time", "quick", "data", "theory", "kind", "name", "seed", "network", "comparison"]
+
+
+@given(st.dictionaries(st.sampled_from(sections) | st.text(max_size=6), json_like, max_size=4))
+def test_any_mapping_gives_a_scenario_or_a_config_error(raw):
+    try:
+        scenario_from(raw)
+    except ConfigError as error:
+        assert str(error)
