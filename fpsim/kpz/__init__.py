@@ -1,0 +1,5 @@
+"""The Kardar-Parisi-Zhang class: growing surfaces, random environments and the limit laws they are held against.
+
+Import from the modules: ``surface`` grows ensembles; ``roughness``, ``spectrum`` and ``cumulants`` measure them;
+``exact`` and ``tracy_widom`` are the truth to compare with; ``random_walk`` is the solvable random environment.
+"""
