@@ -1,0 +1,6 @@
+"""Evolution of densities in time: split semi-Lagrangian sweeps, tensors as jumps along the lattice, step control."""
+
+from fpsim.transport.evolution import Evolution
+from fpsim.transport.evolve import evolve
+
+__all__ = ["Evolution", "evolve"]

@@ -1,0 +1,74 @@
+"""What an evolution answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Density
+
+__all__ = ["Evolution"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evolution:
+    """Densities at the requested times and the account of how they were computed.
+
+    Attributes
+    ----------
+    times : ndarray, shape (T,)
+    densities : tuple of Density, or of tuples of Density for a coupled system
+    time_error : ndarray, shape (T,)
+        Bound on the L1 error made by the step: the sum of local estimates.
+    grid_error : ndarray, shape (T,)
+        Estimated L1 error of the grid, from the same evolution on cells twice as wide; ``nan`` if not asked for.
+    absorbed : ndarray, shape (T,) or (T, equations)
+        Mass that left through absorbing walls.
+    steps, rejected : int
+    method : str
+        "sweeps", "generator" or "fipy".
+    warnings : tuple of str
+        Every stated reason for caution, in words.
+    peclet : (float, float)
+        Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` at the start, where the density is.
+    memory : int
+        Estimated bytes held at once.
+    """
+
+    times: Array
+    densities: tuple[Any, ...]
+    time_error: Array
+    grid_error: Array
+    absorbed: Array
+    steps: int
+    rejected: int
+    method: str
+    warnings: tuple[str, ...] = ()
+    peclet: tuple[float, float] = (0.0, 0.0)
+    memory: int = 0
+
+    @property
+    def final(self) -> Any:
+        """The last density (or tuple of densities)."""
+        return self.densities[-1]
+
+    @property
+    def error(self) -> Array:
+        """Estimated L1 error per time: step and grid together."""
+        return self.time_error + np.nan_to_num(self.grid_error)
+
+    def __repr__(self) -> str:
+        low, high = self.peclet
+        grids = self.final if isinstance(self.final, tuple) else (self.final,)
+        cells = " + ".join("x".join(map(str, d.grid.shape)) for d in grids if isinstance(d, Density))
+        return (
+            f"Evolution({len(self.times)} times to t={self.times[-1]:g}, {cells} cells, {self.method}, "
+            f"{self.steps} steps, {self.rejected} rejected, L1 error: step {self.time_error[-1]:.1g}, grid "
+            f"{self.grid_error[-1]:.1g}; cell Peclet {low:.2g} ... {high:.2g}; {self.memory / 1e6:.3g} MB"
+            f"{''.join('; ' + w for w in self.warnings)})"
+        )

@@ -1,0 +1,118 @@
+"""Symmetric composition of sweeps: second order in time, positive and conservative.
+
+For blocks ``B_1 ... B_m`` of commuting sweeps one step is ``B_1(h/2) ... B_m(h) ... B_1(h/2)`` (Strang, SIAM J. Numer.
+Anal. 5, 506 (1968)); between steps of equal length the outer halves merge. Coefficients that depend on time are taken
+at the middle of the step, those that depend on the density at a density predicted there by half a step of first order:
+the composition stays of second order. (No splitting into positive steps has a higher order: Sheng 1989, Suzuki 1991.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Density, Grid
+from fpsim.equation import FokkerPlanck
+from fpsim.parallel import Team
+from fpsim.transport.sweeps import Block, DriftSweep, Sweep, sweep_blocks
+
+__all__ = ["Stepper", "palindrome"]
+
+Array = NDArray[np.float64]
+
+
+def palindrome(blocks: tuple[Block, ...], steps: int = 1) -> Iterator[tuple[Sweep, float]]:
+    """Sweeps of ``steps`` symmetric steps with their share of the step, outer halves merged."""
+    if not blocks:
+        return
+    *outer, middle = blocks
+    for step in range(steps):
+        for k, block in enumerate(outer):
+            if k > 0 or step == 0:
+                yield from ((sweep, 0.5) for sweep in block)
+        yield from ((sweep, 1.0) for sweep in middle)
+        for k, block in reversed(list(enumerate(outer))):
+            share = 1.0 if k == 0 and step + 1 < steps else 0.5
+            yield from ((sweep, share) for sweep in block)
+
+
+@dataclass(eq=False)
+class Stepper:
+    """Advances the densities of one equation, or of a coupled system, by steps of given length.
+
+    Attributes
+    ----------
+    equations, grids : tuples of the same length
+    coupled : bool
+        Whether coefficients get the tuple of densities rather than the density.
+    added : float
+        Largest isotropic diffusion added so far to keep lattice offsets within reach.
+    """
+
+    equations: tuple[FokkerPlanck, ...]
+    grids: tuple[Grid, ...]
+    coupled: bool
+    team: Team
+    added: float = 0.0
+    _fixed: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
+    _predicted: tuple[Array, ...] | None = field(default=None, init=False)
+
+    @property
+    def autonomous(self) -> bool:
+        """Whether coefficients depend on neither time nor density."""
+        return all(e.autonomous for e in self.equations)
+
+    @property
+    def mean_field(self) -> bool:
+        """Whether a coefficient depends on the density."""
+        return any(e.mean_field for e in self.equations)
+
+    def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> Array:
+        """Advance flat arrays in place by ``steps`` steps ``h``; absorbed content per equation.
+
+        Each drift sweep is made of ``pieces`` equal ones. A step ``2 h`` in two pieces remaps as often and as far as
+        two steps ``h``: what differs between them is the error of the splitting, not that of the remap.
+        """
+        absorbed = np.zeros(len(state))
+        if self.autonomous:
+            if self._fixed is None:
+                self._fixed = self._blocks(t, None)
+            for i, (u, blocks) in enumerate(zip(state, self._fixed, strict=True)):
+                for sweep, share in palindrome(blocks, steps):
+                    absorbed[i] += self._apply(sweep, u, share * h, pieces)
+            return absorbed
+        for step in range(steps):
+            now = t + step * h
+            all_blocks = self._blocks(now + 0.5 * h, self._middle(state, now, h) if self.mean_field else None)
+            for i, (u, blocks) in enumerate(zip(state, all_blocks, strict=True)):
+                for sweep, share in palindrome(blocks):
+                    absorbed[i] += self._apply(sweep, u, share * h, pieces)
+        return absorbed
+
+    def _apply(self, sweep: Sweep, u: Array, dt: float, pieces: int) -> float:
+        if pieces == 1 or not isinstance(sweep, DriftSweep):
+            return sweep.apply(u, dt, self.team)
+        return sum(sweep.apply(u, dt / pieces, self.team) for _ in range(pieces))
+
+    def _middle(self, state: tuple[Array, ...], t: float, h: float) -> tuple[Array, ...]:
+        """Densities half a step ahead, to first order."""
+        if self._predicted is None:
+            self._predicted = tuple(np.empty_like(u) for u in state)
+        for copy, u, blocks in zip(self._predicted, state, self._blocks(t, state), strict=True):
+            copy[:] = u
+            for block in blocks:
+                for sweep in block:
+                    sweep.apply(copy, 0.5 * h, self.team)
+        return self._predicted
+
+    def _blocks(self, t: float, state: tuple[Array, ...] | None) -> tuple[tuple[Block, ...], ...]:
+        p = None
+        if state is not None:
+            densities = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(self.grids, state, strict=True))
+            p = densities if self.coupled else densities[0]
+        found = [sweep_blocks(e, g, t=t, p=p) for e, g in zip(self.equations, self.grids, strict=True)]
+        self.added = max(self.added, *(added for _, added in found))
+        return tuple(blocks for blocks, _ in found)

@@ -1,0 +1,146 @@
+"""Where the faces of a line of cells came from, and the weights of the mass behind them.
+
+Positions along a line are in cells: face ``f`` is at ``f``. The drift is known on the faces (cells per unit time) and
+smooth between them. Feet are traced back by the Lie series of the flow up to dt^4, with derivatives from five faces,
+where the drift changes slowly within a step, and by Runge-Kutta steps of fourth order elsewhere. Feet keep the order
+of their faces, so the remap that follows is monotone.
+
+The mass of cell ``i`` left of position ``i + xi`` is ``sum_j weight_j(xi) u_{i+j}``, ``j = -3 ... 3``: the polynomial of
+degree seven through the primitive at eight faces. It is exact for densities that are polynomials of degree six.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["REACH", "reconstruction_weights", "trace_feet"]
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+REACH = 3
+"""Cells on either side that a reconstruction looks at."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _drift_at(drift: Array, s: float, n: int, periodic: bool) -> float:
+    """Cubic interpolation of face values; constant beyond a wall."""
+    if periodic:
+        s -= np.floor(s / n) * n
+        i = min(int(s), n - 1)
+        x = s - i
+        d0, d1, d2, d3 = drift[i - 1 if i > 0 else n - 1], drift[i], drift[i + 1], drift[i + 2 if i + 2 <= n else 1]
+    else:
+        s = min(max(s, 0.0), float(n))
+        i = min(max(int(s), 1), n - 2)
+        if n < 3:
+            i = min(int(s), n - 1)
+            return drift[i] + (s - i) * (drift[i + 1] - drift[i])
+        x = s - i
+        d0, d1, d2, d3 = drift[i - 1], drift[i], drift[i + 1], drift[i + 2]
+    y, z, w = x + 1.0, x - 1.0, x - 2.0
+    return -x * z * w / 6.0 * d0 + 0.5 * y * z * w * d1 - 0.5 * y * x * w * d2 + y * x * z / 6.0 * d3
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lie_series(b: Array, dt: float, n: int, periodic: bool, foot: Array) -> None:
+    """``foot = exp(-dt b d/ds) s`` at the faces, up to dt^4."""
+    for f in range(n + 1):
+        if 2 <= f <= n - 2:
+            m2, m1, p1, p2 = b[f - 2], b[f - 1], b[f + 1], b[f + 2]
+        elif periodic:
+            m2, m1, p1, p2 = b[(f - 2) % n], b[(f - 1) % n], b[(f + 1) % n], b[(f + 2) % n]
+        else:  # beyond a wall the drift goes on as a parabola
+            w = 0 if f < 2 else n
+            e = 1 if f < 2 else -1
+            out1 = 3.0 * b[w] - 3.0 * b[w + e] + b[w + 2 * e]
+            out2 = 6.0 * b[w] - 8.0 * b[w + e] + 3.0 * b[w + 2 * e]
+            m2 = b[f - 2] if f >= 2 else (out1 if f == 1 else out2)
+            m1 = b[f - 1] if f >= 1 else out1
+            p1 = b[f + 1] if f <= n - 1 else out1
+            p2 = b[f + 2] if f <= n - 2 else (out1 if f == n - 1 else out2)
+        b0 = b[f]
+        b1 = (8.0 * (p1 - m1) - (p2 - m2)) / 12.0
+        b2 = (16.0 * (p1 + m1) - (p2 + m2) - 30.0 * b0) / 12.0
+        b3 = 0.5 * (p2 - m2) - (p1 - m1)
+        third = b1 * b1 + b0 * b2
+        fourth = b1 * b1 * b1 + 4.0 * b0 * b1 * b2 + b0 * b0 * b3
+        foot[f] = f - dt * b0 * (1.0 - dt / 2.0 * (b1 - dt / 3.0 * (third - dt / 4.0 * fourth)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _runge_kutta(b: Array, dt: float, n: int, periodic: bool, stages: int, foot: Array) -> None:
+    h = -dt / stages
+    for f in range(n + 1):
+        s = float(f)
+        if b[f] != 0.0:
+            for _ in range(stages):
+                k1 = _drift_at(b, s, n, periodic)
+                k2 = _drift_at(b, s + 0.5 * h * k1, n, periodic)
+                k3 = _drift_at(b, s + 0.5 * h * k2, n, periodic)
+                k4 = _drift_at(b, s + h * k3, n, periodic)
+                s += h / 6.0 * (k1 + 2.0 * (k2 + k3) + k4)
+        foot[f] = s
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def trace_feet(drift: Array, dt: float, n: int, periodic: bool, low: bool, high: bool, foot: Array) -> None:
+    """Feet of the ``n + 1`` faces of a line after tracing back over ``dt``.
+
+    ``low`` and ``high`` say whether the walls absorb: then the wall's own foot is traced, else it stays.
+    """
+    steepest, fastest = 0.0, abs(drift[0])
+    for f in range(n):
+        steepest = max(steepest, abs(drift[f + 1] - drift[f]))
+        fastest = max(fastest, abs(drift[f + 1]))
+    if steepest * dt <= 0.2 and n >= 5:
+        _lie_series(drift, dt, n, periodic, foot)
+    elif fastest == 0.0:
+        for f in range(n + 1):
+            foot[f] = f
+    else:
+        _runge_kutta(drift, dt, n, periodic, min(int(4.0 * steepest * dt) + 1, 64), foot)
+    if periodic:
+        foot[n] = foot[0] + n
+    else:
+        foot[0] = max(foot[0], 0.0) if low else 0.0
+        foot[n] = min(foot[n], float(n)) if high else float(n)
+    for f in range(1, n):
+        foot[f] = min(max(foot[f], foot[f - 1]), foot[n])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def reconstruction_weights(foot: Array, n: int, periodic: bool, cell: Integers, weight: Array) -> None:
+    """Cell of every foot, and weights ``weight[j, f]`` of the mass left of it inside that cell.
+
+    Exactly zero at a cell's left face and the cell's own unit weight at its right one.
+    """
+    for f in range(n + 1):
+        i = int(np.floor(foot[f]))
+        if not periodic:
+            i = min(max(i, 0), n - 1)
+        cell[f] = i
+        x0 = foot[f] - i + 3.0
+        x1, x2, x3, x4, x5, x6, x7 = x0 - 1, x0 - 2, x0 - 3, x0 - 4, x0 - 5, x0 - 6, x0 - 7
+        a2 = x0 * x1
+        a3 = a2 * x2
+        a4 = a3 * x3
+        a5 = a4 * x4
+        a6 = a5 * x5
+        c5 = x6 * x7
+        c4 = x5 * c5
+        c3 = x4 * c4
+        c2 = x3 * c3
+        c1 = x2 * c2
+        # Lagrange's polynomials of the eight faces; a cell gets the sum of those beyond it
+        l0, l1, l2 = x1 * c1 / -5040.0, x0 * c1 / 720.0, a2 * c2 / -240.0
+        l4, l5, l6, l7 = a4 * c4 / -144.0, a5 * c5 / 240.0, a6 * x7 / -720.0, a6 * x6 / 5040.0
+        weight[0, f] = -l0
+        weight[1, f] = -(l0 + l1)
+        weight[2, f] = -(l0 + l1 + l2)
+        weight[6, f] = l7
+        weight[5, f] = l6 + l7
+        weight[4, f] = l5 + l6 + l7
+        weight[3, f] = l4 + l5 + l6 + l7
