@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
@@ -31,7 +31,7 @@ __all__ = ["conditional", "partner_samples", "survivors"]
 
 
 def conditional(
-    experiment: Experiment, matrix: Matrix, ensemble: Ensemble, *, neighbours: float | None = None
+    experiment: Experiment, matrix: Matrix, ensemble: Ensemble, *, neighbours: float | None = None, degree: int = 2
 ) -> FokkerPlanck:
     """Equation of one matrix with the conditional averages of an ensemble.
 
@@ -45,7 +45,7 @@ def conditional(
         Weights at two or more recorded times, which should resolve the relaxation; between them the averages are
         interpolated, before the first and after the last they are held.
     neighbours : float, optional
-        Replicas a local fit should see; ``max(30, sqrt(R))`` by default.
+        Replicas a local fit should see; ``max(60, 2 sqrt(R))`` by default.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def conditional(
         raise DomainError(
             f"conditional closure: {len(times)} times of {replicas} surviving replicas; at least 2 of 100 are accepted"
         )
-    wanted = max(30.0, replicas**0.5) if neighbours is None else neighbours
+    wanted = max(60.0, 2.0 * replicas**0.5) if neighbours is None else neighbours
     x = own.reshape(len(times), replicas, -1)
     nodes = nodes_around(x)
     averages = averages_of(experiment)
@@ -68,12 +68,12 @@ def conditional(
     for i in range(len(times)):
         y1, y2 = partner_samples(averages, matrix, partner[i])
         first.append(
-            regress(nodes, x[i], _flat(y1), neighbours=wanted, linear=True).reshape(*y1.shape[:-1], *nodes.shape)
+            regress(nodes, x[i], _flat(y1), neighbours=wanted, degree=degree).reshape(*y1.shape[:-1], *nodes.shape)
         )
         second.append(
-            regress(nodes, x[i], _flat(y2), neighbours=wanted, linear=False).reshape(*y2.shape[:-1], *nodes.shape)
+            regress(nodes, x[i], _flat(y2), neighbours=wanted, degree=0).reshape(*y2.shape[:-1], *nodes.shape)
         )
-    drift_path = PchipInterpolator(times, np.stack(first), axis=0)
+    drift_path = CubicSpline(times, np.stack(first), axis=0)
     noise_path = np.stack(second)
 
     def first_at(mesh: Mesh, t: float, p: Any) -> Array:

@@ -1,29 +1,43 @@
 """Non-parametric regression ``E[y | x]`` of samples on a coarse grid, with a bandwidth that follows the density.
 
-Samples are collected in bins; at every node a line (local-linear) or a constant (local-constant, Nadaraya-Watson) is
-fitted with Gaussian weights whose bandwidth is the smallest of a geometric ladder that still sees ``neighbours`` samples.
-Local-linear: bias O(bandwidth^2) also at the edge of the support (Fan & Gijbels 1996, ch. 3). Local-constant: larger bias
-at the edge, but an average of samples, so that positive semidefinite data stay so. Both tend to ``E[y | x]`` when
-``neighbours`` grows slower than the number of samples. Outside the support the nearest fit continues, cut to the range of
-the samples. Limit: the grid has at least 8 nodes per axis, so four dimensions are the most.
+Samples are collected in bins as moments; at every node a polynomial of degree 0, 1 or 2 is fitted with Gaussian weights
+whose bandwidth is the smallest of a geometric ladder that still sees ``neighbours`` samples. The bias is
+O(bandwidth^2) for degree 0 and 1 (for degree 1 also at the edge of the support) and O(bandwidth^4) for degree 2 inside
+(Fan & Gijbels 1996, ch. 3); degree 0 is an average of samples, so that positive semidefinite data stay so. All tend to
+``E[y | x]`` when ``neighbours`` grows slower than the number of samples. Outside the support the fit at its edge
+continues, cut to the range of the samples. Limit: one to four coordinates.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import product
+from math import comb, prod
+from typing import Literal, TypeAlias
 
 import numpy as np
+from numba import njit
+from scipy.ndimage import distance_transform_edt
 
 from fpsim.errors import DomainError
 from fpsim.theory._mesh import Array, Mesh
 
 __all__ = ["Nodes", "interpolate", "nodes_around", "regress"]
 
-NODES = {1: 160, 2: 48, 3: 18, 4: 10}
+NODES = {1: 160, 2: 64, 3: 18, 4: 10}
 """Nodes per axis by dimension."""
 LADDER = 2.0**0.5
 """Ratio of successive bandwidths."""
+REACH = 1.5
+"""How far from the mean of the samples it saw a fit is trusted, in bandwidths."""
+RIDGE = 1e-3
+"""Penalty on slopes and curvatures, relative to the weighted spread of a full neighbourhood."""
+WIDEST = 0.15
+"""Last bandwidth, relative to the grid; nodes that see too few samples even so copy their nearest neighbour."""
+NARROWEST = 0.6
+"""First bandwidth, in node spacings."""
+Index: TypeAlias = tuple[int, ...]
+Key: TypeAlias = tuple[int, Index]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +70,7 @@ def nodes_around(samples: Array) -> Nodes:
     return Nodes(tuple(np.linspace(a, b, NODES[n]) for a, b in zip(low, high, strict=True)))
 
 
-def regress(nodes: Nodes, x: Array, y: Array, *, neighbours: float, linear: bool) -> Array:
+def regress(nodes: Nodes, x: Array, y: Array, *, neighbours: float, degree: Literal[0, 1, 2]) -> Array:
     """``E[y | x]`` at the nodes.
 
     Parameters
@@ -69,79 +83,119 @@ def regress(nodes: Nodes, x: Array, y: Array, *, neighbours: float, linear: bool
         Samples of what is averaged.
     neighbours : float
         Effective number of samples a fit should see.
-    linear : bool
-        Local-linear, or local-constant.
+    degree : {0, 1, 2}
+        Degree of the local polynomial.
 
     Returns
     -------
     ndarray, shape (q, *nodes.shape)
     """
-    n, q = x.shape[1], y.shape[1]
-    steps = np.array([a[1] - a[0] for a in nodes.axes])
-    origin = np.array([a[0] for a in nodes.axes])
-    u = (x - origin) / steps  # in units of the node spacing
-    cell = np.clip(np.rint(u).astype(np.intp), 0, np.array(nodes.shape) - 1)
-    flat = np.ravel_multi_index(tuple(cell.T), nodes.shape)
-    pairs = list(combinations_with_replacement(range(n), 2)) if linear else []
-    moments = [np.ones(len(u)), *y.T]
-    if linear:
-        moments += [*u.T, *(u[:, i] * u[:, j] for i, j in pairs), *(u[:, i] * yc for i in range(n) for yc in y.T)]
-    size = int(np.prod(nodes.shape))
-    sums = np.stack([np.bincount(flat, m, size) for m in moments]).reshape(-1, *nodes.shape)
-
+    q, n = y.shape[1], x.shape[1]
+    keys, sums = _collected(nodes, x, y, degree)
+    centre = np.meshgrid(*(np.arange(s) - 0.5 * (s - 1) for s in nodes.shape), indexing="ij")
     target = min(neighbours, 0.5 * len(x))
     found = np.full((q, *nodes.shape), np.nan)
-    below: tuple[Array, Array] | None = None
-    bandwidth = 0.6
-    while True:
+    bandwidth, below = NARROWEST, None
+    while np.isnan(found[0]).any() and (bandwidth <= WIDEST * max(nodes.shape) or not np.isfinite(found[0]).any()):
         smooth = _smoothed(sums, bandwidth)
-        count = smooth[0]
-        fit = _fitted(smooth, q, n, pairs, bandwidth) if linear else smooth[1 : 1 + q] / np.maximum(count, 1e-300)
-        ready = np.isnan(found[0]) & (count >= target)
-        if below is None:
-            found[:, ready] = fit[:, ready]
-        else:  # between two rungs: the bandwidth that sees just enough
-            share = ((target - below[0]) / np.maximum(count - below[0], 1e-300)).clip(0.0, 1.0)
-            blend = below[1] + share * (fit - below[1])
-            found[:, ready] = blend[:, ready]
-        if not np.isnan(found[0]).any() or bandwidth > 2.0 * max(nodes.shape):
-            break
-        below = count, fit
-        bandwidth *= LADDER
-    last = np.isnan(found[0])
-    found[:, last] = fit[:, last]
-    low, high = y.min(axis=0), y.max(axis=0)
-    return np.clip(found, low.reshape(-1, *(1,) * n), high.reshape(-1, *(1,) * n))
+        ready = np.isnan(found[0]) & (smooth[0] >= target)
+        where = tuple(c[ready] for c in centre)
+        fit = _fitted(keys, smooth[:, ready], where, q, bandwidth)
+        if below is not None:  # between two rungs: the bandwidth that sees just enough
+            before = _fitted(keys, below[:, ready], where, q, bandwidth / LADDER)
+            share = (target - below[0, ready]) / (smooth[0, ready] - below[0, ready])
+            fit = before + share * (fit - before)
+        found[:, ready] = fit
+        bandwidth, below = bandwidth * LADDER, smooth
+    nearest = distance_transform_edt(np.isnan(found[0]), return_distances=False, return_indices=True)
+    found = found[:, *nearest]
+    ends = (q, *(1,) * n)
+    return np.clip(found, y.min(axis=0).reshape(ends), y.max(axis=0).reshape(ends))
+
+
+def _indices(n: int, degree: int) -> list[Index]:
+    """Exponents of all monomials up to a degree, lowest first."""
+    return sorted((i for i in product(range(degree + 1), repeat=n) if sum(i) <= degree), key=lambda i: (sum(i), i))
+
+
+def _collected(nodes: Nodes, x: Array, y: Array, degree: int) -> tuple[list[Key], Array]:
+    """Sums over the samples of each node's bin of ``u^alpha`` (key 0, alpha) and ``y_c u^alpha`` (key c + 1, alpha).
+
+    ``u`` counts node spacings from the middle of the grid: small enough that moments can be shifted to any node.
+    """
+    step = np.array([a[1] - a[0] for a in nodes.axes])
+    u = (x - np.array([a[0] for a in nodes.axes])) / step
+    cell = np.clip(np.rint(u).astype(np.intp), 0, np.array(nodes.shape) - 1)
+    flat = np.ravel_multi_index(tuple(cell.T), nodes.shape)
+    u = np.ascontiguousarray(u - 0.5 * (np.array(nodes.shape) - 1))
+    n = u.shape[1]
+    keys = [(0, alpha) for alpha in _indices(n, 2 * degree)]
+    keys += [(c + 1, alpha) for c in range(y.shape[1]) for alpha in _indices(n, degree)]
+    sums = np.zeros((prod(nodes.shape), len(keys)))
+    _collect(u, np.ascontiguousarray(y), flat, np.array([[c, *alpha] for c, alpha in keys]), sums)
+    return keys, np.ascontiguousarray(sums.T).reshape(-1, *nodes.shape)
+
+
+@njit(cache=True)
+def _collect(u, y, cell, keys, out):  # type: ignore[no-untyped-def]
+    for m in range(u.shape[0]):
+        for j in range(keys.shape[0]):
+            term = 1.0 if keys[j, 0] == 0 else y[m, keys[j, 0] - 1]
+            for axis in range(u.shape[1]):
+                for _ in range(keys[j, axis + 1]):
+                    term *= u[m, axis]
+            out[cell[m], j] += term
 
 
 def _smoothed(sums: Array, bandwidth: float) -> Array:
-    """Sums (K, nodes) weighted by a Gaussian of the distance of the nodes, in node spacings."""
-    for axis in range(1, sums.ndim):
-        i = np.arange(sums.shape[axis])
+    """Sums (K, nodes) weighted by a Gaussian of the distance between nodes."""
+    shape = sums.shape
+    for size in shape[:0:-1]:  # the last axis is contracted and comes out in front of the others
+        i = np.arange(size)
         kernel = np.exp(-0.5 * ((i[:, None] - i) / bandwidth) ** 2)
-        sums = np.moveaxis(np.tensordot(kernel, sums, axes=(1, axis)), 0, axis)
-    return sums
+        sums = np.moveaxis((sums.reshape(-1, size) @ kernel).reshape(shape[0], -1, size), 2, 1)
+    return sums.reshape(shape)
 
 
-def _fitted(smooth: Array, q: int, n: int, pairs: list[tuple[int, int]], bandwidth: float) -> Array:
-    """Intercepts at the nodes of the weighted least-squares lines; a slope without support is held at zero."""
-    shape = smooth.shape[1:]
-    node = np.meshgrid(*(np.arange(s, dtype=float) for s in shape), indexing="ij")
-    count = np.maximum(smooth[0], 1e-300)
-    mean_y = smooth[1 : 1 + q] / count
-    mean_u = smooth[1 + q : 1 + q + n] / count
-    matrix, right = np.empty((*shape, n, n)), np.empty((*shape, n, q))
-    for m, (i, j) in enumerate(pairs):
-        matrix[..., i, j] = matrix[..., j, i] = smooth[1 + q + n + m] / count - mean_u[i] * mean_u[j]
-    for i in range(n):
-        matrix[..., i, i] += 1e-3 * bandwidth**2 + 1e-6
+def _shifted(keys: list[Key], sums: Array, where: Mesh) -> dict[Key, Array]:
+    """Moments about the nodes ``where`` from moments (K, M) about the middle of the grid."""
+    raw = dict(zip(keys, sums, strict=True))
+    out = {}
+    for c, alpha in keys:
+        total = np.zeros(sums.shape[1:])
+        for beta in product(*(range(a + 1) for a in alpha)):
+            term = raw[c, beta] * float(prod(comb(a, b) for a, b in zip(alpha, beta, strict=True)))
+            for v, a, b in zip(where, alpha, beta, strict=True):
+                term = term * (-v) ** (a - b) if a > b else term
+            total += term
+        out[c, alpha] = total
+    return out
+
+
+def _fitted(keys: list[Key], sums: Array, where: Mesh, q: int, bandwidth: float) -> Array:
+    """Values (q, M) of the weighted least-squares polynomials at the nodes ``where``, from smoothed sums (K, M)."""
+    n, count = len(where), np.maximum(sums[0], 1e-200)
+    degree = max(sum(alpha) for _, alpha in keys) // 2
+    if degree == 0:
+        return sums[1:] / count
+    moments, basis = _shifted(keys, sums, where), _indices(n, degree)
+    matrix, right = np.empty((count.size, len(basis), len(basis))), np.empty((count.size, len(basis), q))
+    for i, a in enumerate(basis):
+        scale = bandwidth ** sum(a) * count
+        for j, b in enumerate(basis):
+            both = tuple(k + m for k, m in zip(a, b, strict=True))
+            matrix[:, i, j] = moments[0, both] / (scale * bandwidth ** sum(b))
         for c in range(q):
-            cross = smooth[1 + q + n + len(pairs) + i * q + c] / count
-            right[..., i, c] = cross - mean_u[i] * mean_y[c]
-    slope = np.linalg.solve(matrix, right)
-    offset = np.stack([node[i] - mean_u[i] for i in range(n)], axis=-1)
-    fit = mean_y + np.moveaxis(np.einsum("...i,...ic->...c", offset, slope), -1, 0)
-    return np.where(smooth[0] > 1e-200, fit, 0.0)
+            right[:, i, c] = moments[c + 1, a] / scale
+    ridge = np.diag([1e-9 if sum(a) == 0 else RIDGE for a in basis])
+    coefficients = np.linalg.solve(matrix + ridge, right)
+    # where a node lies outside the samples it sees, the fit is read off at the edge of its reach
+    units = [tuple(int(i == j) for j in range(n)) for i in range(n)]
+    mean = np.stack([matrix[:, 0, basis.index(unit)] for unit in units], axis=-1)
+    distance = np.maximum(np.linalg.norm(mean, axis=-1, keepdims=True), 1e-12)
+    at = mean * np.maximum(1.0 - REACH / distance, 0.0)
+    monomials = np.stack([np.prod(at ** np.array(a), axis=-1) for a in basis], axis=-1)
+    return np.moveaxis(np.einsum("mi,mic->mc", monomials, coefficients), -1, 0)
 
 
 def interpolate(nodes: Nodes, values: Array, mesh: Mesh) -> Array:
