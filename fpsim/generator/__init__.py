@@ -1,0 +1,41 @@
+"""The Markov generator of a Fokker-Planck equation and its analyses: plain functions of one immutable object."""
+
+from fpsim.generator.adjoint import evolve_observable
+from fpsim.generator.build import build_generator
+from fpsim.generator.current import circulation, face_currents, mean_velocity
+from fpsim.generator.entropy import entropy_production
+from fpsim.generator.generator import Generator
+from fpsim.generator.passage import (
+    committor,
+    exit_probability,
+    mean_first_passage_time,
+    passage_time_variance,
+    splitting_probability,
+)
+from fpsim.generator.quasi_stationary import QuasiStationary, quasi_stationary
+from fpsim.generator.spectrum import Spectrum, slowest_modes
+from fpsim.generator.stationary import stationarity_residual, stationary_density
+from fpsim.generator.uniformization import absorbed_mass, propagate
+
+__all__ = [
+    "Generator",
+    "QuasiStationary",
+    "Spectrum",
+    "absorbed_mass",
+    "build_generator",
+    "circulation",
+    "committor",
+    "entropy_production",
+    "evolve_observable",
+    "exit_probability",
+    "face_currents",
+    "mean_first_passage_time",
+    "mean_velocity",
+    "passage_time_variance",
+    "propagate",
+    "quasi_stationary",
+    "slowest_modes",
+    "splitting_probability",
+    "stationarity_residual",
+    "stationary_density",
+]

@@ -1,0 +1,104 @@
+"""From an equation and a grid to a Markov generator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Density, Grid
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, potential_on_cells
+from fpsim.errors import DomainError
+from fpsim.generator.generator import Generator, check_memory
+from fpsim.generator.rates import axis_absorption, axis_links
+from fpsim.generator.tensor import tensor_generator
+
+__all__ = ["build_generator"]
+
+Array = NDArray[np.float64]
+
+
+def build_generator(
+    equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Density | tuple[Density, ...] | None = None
+) -> Generator:
+    """Markov generator ``Q`` of a Fokker-Planck equation, with its coefficients at one time and one density.
+
+    Second order in the cell width where the density is smooth; never negative whatever the Peclet number.
+
+    Parameters
+    ----------
+    equation : FokkerPlanck
+    grid : Grid
+    t : float, keyword-only
+        Time at which time-dependent coefficients are taken.
+    p : Density or tuple of Density, keyword-only
+        Density at which mean-field coefficients are taken.
+
+    Raises
+    ------
+    DomainError
+        If a coefficient is not accepted (which, and where), the equation depends on the density and ``p`` is missing,
+        or a potential is not periodic along a periodic axis.
+    MemoryLimitError
+        If the rates would not fit into memory.
+
+    Notes
+    -----
+    See :mod:`fpsim.generator.rates` for diagonal and :mod:`fpsim.generator.tensor` for full tensors.
+
+    Examples
+    --------
+    >>> generator = build_generator(FokkerPlanck(potential=lambda x: x**4 / 4, diffusion=0.1), Grid.box((-2, 2, 64)))
+    >>> generator.absorbing
+    False
+    """
+    if equation.mean_field and p is None:
+        raise DomainError("the equation depends on the density and p is None: a Density is accepted")
+    if not np.isfinite(t):
+        raise DomainError(f"t is {t}: a finite time is accepted")
+    check_memory(_bytes(grid, grid.ndim), f"a generator on {grid!r}")
+    potential = potential_on_cells(equation, grid, t=t, p=p)
+    if potential is not None:
+        _check_periodic(equation, grid, potential, t, p)
+    field = diffusion_on_cells(equation, grid, t=t, p=p)
+    if not field.diagonal:
+        check_memory(_bytes(grid, grid.ndim * (grid.ndim + 1) // 2), f"a generator on {grid!r}")
+        return tensor_generator(equation, grid, field, t=t, p=p)
+
+    links, absorption, lows, highs = [], {}, [], []
+    for axis in range(grid.ndim):
+        link, (low, high) = axis_links(equation, grid, axis, field, potential, t=t, p=p)
+        links.append(link)
+        lows.append(low)
+        highs.append(high)
+        absorption.update(axis_absorption(equation, grid, axis, field, t=t, p=p))
+    return Generator(grid, tuple(links), absorption, (min(lows), max(highs)))
+
+
+def _bytes(grid: Grid, offsets: int) -> float:
+    """Rates and indices of the links, twice over for the sparse matrix."""
+    return grid.size * offsets * 2.0 * (24.0 + 24.0)
+
+
+def _check_periodic(equation: FokkerPlanck, grid: Grid, potential: Array, t: float, p: Any) -> None:
+    """A potential along a periodic axis has to be the same one period further."""
+    if not callable(equation.potential):
+        return
+    for axis in range(grid.ndim):
+        if not grid.periodic(axis):
+            continue
+        ends = zip(grid.lower, grid.upper, strict=True)
+        period = [(b - a) * (i == axis) for i, (a, b) in enumerate(ends)]
+        moved = grid.with_box(
+            [a + d for a, d in zip(grid.lower, period, strict=True)],
+            [b + d for b, d in zip(grid.upper, period, strict=True)],
+        )
+        again = potential_on_cells(equation, moved, t=t, p=p)
+        assert again is not None
+        difference = float(np.max(np.abs(again - potential)))
+        if difference > 1e-9 * max(float(np.ptp(potential)), 1e-300):
+            raise DomainError(
+                f"potential changes by {difference:.3g} over one period of axis {axis}: a periodic potential is "
+                "accepted; put the tilt into the drift"
+            )

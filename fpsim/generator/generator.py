@@ -1,0 +1,148 @@
+"""The Markov generator of a Fokker-Planck equation: one immutable object, and plain functions of it.
+
+Convention: ``Q[a, b] >= 0`` is the jump rate from cell ``a`` to cell ``b``, ``Q[a, a]`` minus the sum of all rates out
+of ``a`` (absorption included). Observables obey ``d_t u = Q u`` (backward), cell masses ``d_t m = Q^T m`` (forward).
+
+What holds to rounding: off-diagonals >= 0; ``Q 1 = -outflow``, which is zero without absorbing walls.
+
+Limits: coefficients are those of one time (and one density). The matrix holds ``1 + 2 K`` entries a cell, with ``K``
+the number of offsets (``ndim`` for a diagonal tensor, up to 3, 6, 10 in 2, 3, 4 dimensions otherwise).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+
+from fpsim.density import Density, Grid
+from fpsim.errors import DomainError, MemoryLimitError
+from fpsim.generator.links import Links, index_type
+
+__all__ = ["Generator", "check_memory"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """A sparse Markov generator on a grid; made by :func:`fpsim.generator.build_generator`.
+
+    Attributes
+    ----------
+    grid : Grid
+    links : tuple of Links
+        All jumps, by offset.
+    absorption : mapping from (axis, side) to ndarray, shape ``(grid.size,)``
+        Rate of leaving through every absorbing wall (1 / time); ``side`` is 0 (lower) or 1 (upper).
+    peclet : tuple of float
+        Smallest and largest cell Peclet number ``|drift| h / D`` over links.
+    added : float
+        Largest isotropic diffusion that was added to keep tensor offsets short (see :mod:`fpsim.lattice`).
+    """
+
+    grid: Grid
+    links: tuple[Links, ...]
+    absorption: Mapping[tuple[int, int], Array]
+    peclet: tuple[float, float] = (0.0, 0.0)
+    added: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "absorption", MappingProxyType(dict(self.absorption)))
+
+    @property
+    def absorbing(self) -> bool:
+        """Whether probability leaves through a wall."""
+        return any(rate.any() for rate in self.absorption.values())
+
+    @cached_property
+    def outflow(self) -> Array:
+        """Rate of leaving through any wall, shape (size,)."""
+        total = np.zeros(self.grid.size)
+        for rate in self.absorption.values():
+            total += rate
+        return total
+
+    @cached_property
+    def exit_rates(self) -> Array:
+        """``-Q[a, a]``: total rate of leaving each cell, shape (size,)."""
+        total = self.outflow.copy()
+        for link in self.links:
+            total += np.bincount(link.tail, link.forward, self.grid.size)
+            total += np.bincount(link.head, link.backward, self.grid.size)
+        return total
+
+    @cached_property
+    def jumps(self) -> csr_array:
+        """Off-diagonal part of ``Q``, sparse, entries > 0 only."""
+        parts = [(k.tail, k.head, k.forward) for k in self.links] + [(k.head, k.tail, k.backward) for k in self.links]
+        if not parts:
+            return csr_array((self.grid.size, self.grid.size))
+        row, column, rate = (np.concatenate(part) for part in zip(*parts, strict=True))
+        matrix = csr_array(coo_array((rate, (row, column)), shape=(self.grid.size, self.grid.size)))
+        matrix.eliminate_zeros()
+        return matrix
+
+    @cached_property
+    def matrix(self) -> csr_array:
+        """``Q``, sparse, acting on observables from the left: ``Q @ u``."""
+        diagonal = np.arange(self.grid.size, dtype=index_type(self.grid))
+        shape = (self.grid.size, self.grid.size)
+        return csr_array(self.jumps - csr_array(coo_array((self.exit_rates, (diagonal, diagonal)), shape=shape)))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of rates and absorption, and of the sparse matrix once made."""
+        links = sum(link.nbytes for link in self.links)
+        return links + sum(rate.nbytes for rate in self.absorption.values()) + _matrix_bytes(self)
+
+    def masses(self, density: Density) -> Array:
+        """Cell masses of a density on this generator's grid, flat.
+
+        Raises
+        ------
+        DomainError
+            If the density lives on another grid.
+        """
+        if density.grid != self.grid:
+            raise DomainError(f"density lives on {density.grid!r}: the generator's grid {self.grid!r} is accepted")
+        return np.asarray(density.values.ravel() * self.grid.cell_volume)
+
+    def density(self, masses: Array) -> Density:
+        """Density of flat cell masses."""
+        return Density(self.grid, np.reshape(masses, self.grid.shape) / self.grid.cell_volume)
+
+    def __repr__(self) -> str:
+        sides = {str(b) for pair in self.grid.boundary for b in pair}
+        low, high = self.peclet
+        return (
+            f"Generator({self.grid.size} cells, {len(self.links)} offsets, {self.nbytes / 1e6:.3g} MB, "
+            f"cell Peclet {low:.3g} ... {high:.3g}, {'|'.join(sorted(sides))})"
+        )
+
+
+def _matrix_bytes(generator: Generator) -> int:
+    made = [generator.__dict__.get(name) for name in ("jumps", "matrix")]
+    return sum(m.data.nbytes + m.indices.nbytes + m.indptr.nbytes for m in made if m is not None)
+
+
+def check_memory(needed: float, what: str) -> None:
+    """Refuse, before allocating, what does not fit into the machine's memory.
+
+    Raises
+    ------
+    MemoryLimitError
+        With the estimate and the machine's memory.
+    """
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > 0.8 * available:
+        raise MemoryLimitError(
+            f"{what} needs about {needed / 1e9:.3g} GB: at most 80 % of this machine's {available / 1e9:.3g} GB is "
+            "accepted; use fewer cells"
+        )

@@ -1,0 +1,130 @@
+"""Jump rates along the axes of a grid: Scharfetter-Gummel in the declared calculus.
+
+Between neighbours ``i`` and ``j = i + 1`` of an axis the scheme's flux is ``m_i Q[i, j] - m_j Q[j, i]`` with
+
+    Q[i, j] = L B(-z) / h^2,   Q[j, i] = L B(z) / h^2,   z = [f h - (V_j - V_i) - (1 - alpha) (D_j - D_i)] / L,
+
+``L`` the logarithmic mean of ``D_i`` and ``D_j``, ``f`` the drift as declared (before conversion to Ito), and alpha 0,
+1/2 or 1 for Ito, Stratonovich and Klimontovich noise. Potential and force are one set of rates. What this keeps
+exactly, at cell centres:
+
+- constant ``D``: the Gibbs state ``exp(-V / D)``, with detailed balance;
+- no drift: ``p ~ D^(alpha - 1)``, and for Ito noise the jump rates are ``D_i / h^2`` to the last digit;
+- ``D`` a linear function of ``V`` (Student-t, Pearson laws): ``p ~ D^(alpha - 1) exp(-int dV / D)``.
+
+Where ``D`` changes by more than a factor 10 between neighbours, or is zero, the logarithmic mean says nothing about
+the noise that a particle feels. There (but for Klimontovich noise, whose flux has to vanish with ``D``) each rate uses
+the noise of the cell it leaves, ``Q[i, j] = D_i B(-b h / D_i) / h^2`` with the Ito drift ``b``: upwind where
+``D_i = 0``, and never a cell that holds its mass back.
+
+Walls: reflecting, no rate; absorbing, ``p = 0`` half a cell away, rate ``2 D_i B(-b h / 2 D_i) / h^2``.
+
+References: Scharfetter & Gummel (1969); Chang & Cooper (1970); Heida, Kantner & Stephan, ESAIM M2AN 55, 3091 (2021).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Boundary, Grid
+from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_faces
+from fpsim.generator.bernoulli import exponential_rate, logarithmic_mean
+from fpsim.generator.links import Links, pairs
+
+__all__ = ["UNRESOLVED", "axis_absorption", "axis_links", "declared_drift"]
+
+Array = NDArray[np.float64]
+
+UNRESOLVED = 10.0
+"""Ratio of neighbouring diffusion coefficients above which a face has no mean coefficient."""
+
+_ALPHA = {Calculus.ITO: 0.0, Calculus.STRATONOVICH: 0.5, Calculus.KLIMONTOVICH: 1.0}
+
+
+def declared_drift(equation: FokkerPlanck) -> FokkerPlanck:
+    """The equation's drift alone, without potential and without conversion to Ito."""
+    return FokkerPlanck(drift=equation.drift)
+
+
+def axis_links(
+    equation: FokkerPlanck,
+    grid: Grid,
+    axis: int,
+    field: DiffusionField,
+    potential: Array | None,
+    *,
+    t: float,
+    p: Any,
+) -> tuple[Links, tuple[float, float]]:
+    """Links along one axis of a diagonal diffusion tensor, and the range of their Peclet numbers.
+
+    Parameters
+    ----------
+    equation : FokkerPlanck
+    grid : Grid
+    axis : int
+    field : DiffusionField
+        Diffusion at cell centres.
+    potential : ndarray or None
+        Potential at cell centres, broadcastable to the grid.
+    """
+    h = grid.spacing[axis]
+    offset = tuple(int(a == axis) for a in range(grid.ndim))
+    tail, head = pairs(grid, offset)
+    diffusion = np.broadcast_to(field.axis(axis), grid.shape).ravel() / h**2
+    left, right = diffusion[tail], diffusion[head]
+
+    faces = drift_on_faces(declared_drift(equation), grid, axis, t=t, p=p)
+    drift = _right_faces(faces, grid, axis) / h
+    if potential is not None:
+        values = np.broadcast_to(potential, grid.shape).ravel()
+        drift = drift - (values[head] - values[tail]) / h**2
+
+    alpha = _ALPHA[equation.calculus]
+    mean = logarithmic_mean(left, right)
+    effective = drift - (1.0 - alpha) * (right - left)
+    forward, backward = exponential_rate(mean, effective), exponential_rate(mean, -effective)
+    if alpha < 1.0:
+        rough = np.maximum(left, right) > UNRESOLVED * np.minimum(left, right)
+        if rough.any():
+            ito = (drift + alpha * (right - left))[rough]
+            forward[rough] = exponential_rate(left[rough], ito)
+            backward[rough] = exponential_rate(right[rough], -ito)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        peclet = np.where(drift == 0.0, 0.0, np.abs(drift) / mean)
+    return Links(offset, tail, head, forward, backward), (float(peclet.min()), float(peclet.max()))
+
+
+def _right_faces(faces: Array, grid: Grid, axis: int) -> Array:
+    """Values on the upper face of every tail of the links of an axis, flat."""
+    n = grid.shape[axis]
+    count = n if grid.periodic(axis) else n - 1
+    shape = tuple(count if a == axis else m for a, m in enumerate(grid.shape))
+    if faces.shape[axis] > 1:
+        faces = faces[(slice(None),) * axis + (slice(1, count + 1),)]
+    return np.broadcast_to(faces, shape).ravel()
+
+
+def axis_absorption(
+    equation: FokkerPlanck, grid: Grid, axis: int, field: DiffusionField, *, t: float, p: Any
+) -> dict[tuple[int, int], Array]:
+    """Absorption rate of every cell through the absorbing walls of an axis (1 / time, flat)."""
+    absorbing = [side for side in (0, 1) if grid.boundary[axis][side] is Boundary.ABSORBING]
+    if not absorbing:
+        return {}
+    h = grid.spacing[axis]
+    faces = drift_on_faces(equation, grid, axis, t=t, p=p)
+    faces = np.broadcast_to(faces, tuple(n + (a == axis) for a, n in enumerate(grid.shape)))
+    diffusion = np.broadcast_to(field.axis(axis), grid.shape)
+    found = {}
+    for side in absorbing:
+        wall = -1 if side else 0
+        index = (slice(None),) * axis + (wall,)
+        outwards = faces[index] * (1.0 if side else -1.0)
+        rate = np.zeros(grid.shape)
+        rate[index] = 2.0 * exponential_rate(diffusion[index] / h**2, outwards / (2.0 * h))
+        found[axis, side] = rate.ravel()
+    return found

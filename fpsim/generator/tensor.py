@@ -1,0 +1,123 @@
+"""Jump rates of full diffusion tensors: Scharfetter-Gummel along the integer offsets of :mod:`fpsim.lattice`.
+
+With ``D = sum_k lambda_k e_k e_k^T`` the Ito drift goes through the tensor: ``b = D f + r``, and the jump from ``a`` to
+``a + e`` has the rate
+
+    Q[a, a + e] = lambda(a) B(-f.e),        f.e the mean over both ends,
+
+plus upwind jumps along the axes for the rest ``r``. Then the local mean and covariance of the jumps are those of the
+equation, and the current is zero, exactly, for constant ``D`` and ``f = -grad phi`` with quadratic ``phi`` (for other
+``phi`` to second order): the state ``exp(-phi)`` of ``b = -D grad phi``.
+
+What goes through the tensor is limited in each of its eigendirections: ``|D f| <= 8 sqrt(mu_max mu)`` per cell, ``mu``
+the eigenvalue in cells. It keeps the artificial diffusion of a drift across a nearly singular tensor below a few times
+the largest physical one; a drift outside the range of a singular tensor goes to ``r`` entirely. The balance above
+needs ``|grad phi| h`` below that limit.
+
+Limits: near walls the jumps that would leave the box are dropped, which is of first order there; drift is sampled at
+cell centres.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Grid
+from fpsim.equation import DiffusionField, FokkerPlanck, drift_on_cells
+from fpsim.generator.bernoulli import exponential_rate
+from fpsim.generator.generator import Generator
+from fpsim.generator.links import Links, outward, pairs
+from fpsim.generator.rates import UNRESOLVED
+from fpsim.lattice import lattice_diffusion
+
+__all__ = ["tensor_generator"]
+
+Array = NDArray[np.float64]
+
+_ROUTED = 8.0
+
+
+def tensor_generator(
+    equation: FokkerPlanck, grid: Grid, field: DiffusionField, *, t: float = 0.0, p: Any = None
+) -> Generator:
+    """Generator of an equation whose diffusion tensor has off-diagonal entries."""
+    lattice = lattice_diffusion(field, grid)
+    drift = drift_on_cells(equation, grid, t=t, p=p)
+    velocity = np.stack(
+        [np.broadcast_to(b / h, grid.shape).ravel() for b, h in zip(drift, grid.spacing, strict=True)], axis=-1
+    )
+    force, rest, trace = _route(field, grid, velocity, lattice.added)
+
+    weights: dict[tuple[int, ...], Array] = {
+        tuple(int(v) for v in e): np.broadcast_to(rate, grid.shape).ravel()
+        for e, rate in zip(lattice.offsets, lattice.rates, strict=True)
+    }
+    nothing = np.zeros(grid.size)
+    for axis in range(grid.ndim):
+        if rest[:, axis].any():
+            weights.setdefault(tuple(int(a == axis) for a in range(grid.ndim)), nothing)
+
+    links, peclet = [], [np.inf, 0.0]
+    absorption: dict[tuple[int, int], Array] = {}
+    for offset, weight in weights.items():
+        along = force @ np.array(offset, float)
+        single = [axis for axis, step in enumerate(offset) if step]
+        remainder = rest[:, single[0]] if len(single) == 1 and abs(offset[single[0]]) == 1 else nothing
+        link = _links(grid, offset, weight, along, remainder, trace)
+        links.append(link)
+        for sign in (1, -1):
+            for out in outward(grid, tuple(sign * v for v in offset)):
+                at = out.cells
+                local = weight[at] / out.share
+                rate = exponential_rate(local, sign * along[at] * out.share * local)
+                rate += np.maximum(sign * remainder[at], 0.0)
+                np.add.at(absorption.setdefault(out.side, np.zeros(grid.size)), at, rate)
+        if len(along):
+            peclet = [min(peclet[0], float(np.abs(along).min())), max(peclet[1], float(np.abs(along).max()))]
+    if rest.any():
+        peclet[1] = np.inf
+    low, high = peclet
+    return Generator(grid, tuple(links), absorption, (low if np.isfinite(low) else 0.0, high), lattice.added_max)
+
+
+def _route(field: DiffusionField, grid: Grid, velocity: Array, added: Array) -> tuple[Array, Array, Array]:
+    """Split the drift, in cells per time, into what the tensor carries (as ``f``) and the rest; and the trace of D."""
+    present = [e for row in field.entries for e in row if e is not None]
+    small = np.broadcast_shapes(added.shape, *(e.shape for e in present))
+    h = np.array(grid.spacing)
+    tensor = field.matrices(small)
+    tensor = tensor + np.broadcast_to(added, small)[..., None, None] * np.eye(grid.ndim)
+    mu, axes = np.linalg.eigh(tensor / np.outer(h, h))
+    mu = np.maximum(mu, 0.0)
+
+    def spread(array: Array, tail: int) -> Array:
+        shape = grid.shape + array.shape[array.ndim - tail :]
+        return np.broadcast_to(array, shape).reshape(grid.size, *shape[grid.ndim :])
+
+    if np.prod(small) == 1:
+        mu, axes = mu.reshape(1, -1), axes.reshape(1, grid.ndim, grid.ndim)
+    else:
+        mu, axes = spread(mu, 1), spread(axes, 2)
+    component = np.einsum("...ij,...i->...j", axes, velocity)
+    limit = _ROUTED * np.sqrt(mu * mu[..., -1:])
+    routed = np.clip(component, -limit, limit)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(mu > 0.0, routed / mu, 0.0)
+    force = np.einsum("...ij,...j->...i", axes, scaled)
+    beyond = component - routed
+    rest = np.einsum("...ij,...j->...i", axes, beyond) if beyond.any() else np.zeros_like(velocity)
+    return force, rest, np.broadcast_to(mu.sum(axis=-1), (grid.size,))
+
+
+def _links(grid: Grid, offset: tuple[int, ...], weight: Array, along: Array, remainder: Array, trace: Array) -> Links:
+    tail, head = pairs(grid, offset)
+    mean = 0.5 * (along[tail] + along[head])
+    rough = np.maximum(trace[tail], trace[head]) > UNRESOLVED * np.minimum(trace[tail], trace[head])
+    from_tail, from_head = np.where(rough, along[tail], mean), np.where(rough, along[head], mean)
+    forward = exponential_rate(weight[tail], from_tail * weight[tail])
+    backward = exponential_rate(weight[head], -from_head * weight[head])
+    upwind = 0.5 * (remainder[tail] + remainder[head])
+    return Links(offset, tail, head, forward + np.maximum(upwind, 0.0), backward + np.maximum(-upwind, 0.0))
