@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from fpsim.network._kernel import inlined
 
 __all__ = ["cos_sin", "exp_minus_one", "log", "tanh"]
 
@@ -39,7 +41,7 @@ def _as_bits(typingctx: Any, value: Any) -> Any:
     return types.int64(types.float64), codegen
 
 
-@njit(inline="always", error_model="numpy")
+@inlined
 def exp_minus_one(y: float) -> float:
     """``exp(y) - 1`` for ``-700 < y < 700``; ``y = n log 2 + r`` and the Taylor series of degree 13 in ``r``."""
     n = np.floor(y * LOG2_E + 0.5)
@@ -61,7 +63,7 @@ def exp_minus_one(y: float) -> float:
     return power * p + (power - 1.0)
 
 
-@njit(inline="always", error_model="numpy")
+@inlined
 def tanh(z: float) -> float:
     """Hyperbolic tangent, odd to the bit; ``nan`` for ``nan``."""
     a = min(abs(z), 20.0)  # beyond, tanh rounds to one
@@ -71,7 +73,7 @@ def tanh(z: float) -> float:
     return t if z == z else z
 
 
-@njit(inline="always", error_model="numpy")
+@inlined
 def log(x: float) -> float:
     """Natural logarithm of a positive normal number: ``x = m 2^e``, ``log m = 2 artanh((m - 1) / (m + 1))``."""
     bits = _as_bits(x)
@@ -93,7 +95,7 @@ def log(x: float) -> float:
     return n * LN2_HIGH + (2.0 * s + (2.0 * s * q * p + n * LN2_LOW))
 
 
-@njit(inline="always", error_model="numpy")
+@inlined
 def cos_sin(turn: float) -> tuple[float, float]:
     """``cos(2 pi turn), sin(2 pi turn)`` for ``turn`` in [0, 1): Taylor series in the nearest quarter turn."""
     quarter = np.floor(4.0 * turn + 0.5)

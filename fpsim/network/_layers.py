@@ -12,11 +12,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import cfunc, njit
+from numba import cfunc
 
 from fpsim.errors import ConfigError
 from fpsim.network._activations import BUILT_IN, activation
 from fpsim.network._elementary import tanh
+from fpsim.network._kernel import lane_kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,14 +94,11 @@ def layers(network: Network) -> Layers:
     )
 
 
-@njit(error_model="numpy")
-def _activate(net, code, z, slope):  # type: ignore[no-untyped-def]
-    """Replace ``z`` by ``phi(z)`` and fill ``slope`` with ``phi'(z)``."""
-    for i in range(z.shape[0]):
-        if code == LINEAR:
-            for v in range(LANES):
-                slope[i, v] = 1.0
-        elif code == TANH:
+@lane_kernel
+def _activate(net, code, first, rows, z, slope):  # type: ignore[no-untyped-def]
+    """Replace rows of ``z`` by ``phi(z)`` and fill those of ``slope`` with ``phi'(z)``, unless that is one."""
+    for i in range(first, first + rows):
+        if code == TANH:
             for v in range(LANES):
                 t = tanh(z[i, v])
                 z[i, v] = t
@@ -114,14 +112,14 @@ def _activate(net, code, z, slope):  # type: ignore[no-untyped-def]
                 t = 0.5 + 0.5 * tanh(0.5 * z[i, v])
                 z[i, v] = t
                 slope[i, v] = t * (1.0 - t)
-        else:
+        elif code == CUSTOM:
             for v in range(LANES):
                 value = z[i, v]
                 z[i, v] = net.function(value)
                 slope[i, v] = net.derivative(value)
 
 
-@njit(error_model="numpy")
+@lane_kernel
 def forward(net, weights, units, slopes):  # type: ignore[no-untyped-def]
     """Fill rows of ``units`` and ``slopes`` from the input rows of ``units`` up: ``h_l = phi_l(W_l h_{l-1})``."""
     for layer in range(net.codes.size):
@@ -134,10 +132,10 @@ def forward(net, weights, units, slopes):  # type: ignore[no-untyped-def]
             for i in range(1, columns):
                 for v in range(LANES):
                     units[target + o, v] += matrix[offset + o * columns + i, v] * units[source + i, v]
-        _activate(net, net.codes[layer], units[target : target + rows], slopes[target : target + rows])
+        _activate(net, net.codes[layer], target, rows, units, slopes)
 
 
-@njit(error_model="numpy")
+@lane_kernel
 def backward(net, weights, units, slopes, delta, gradient):  # type: ignore[no-untyped-def]
     """Add the gradient to ``gradient``; the output rows of ``delta`` hold ``f - y`` (overwritten, as are all others).
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from fpsim.errors import DomainError
+from fpsim.network._blocks import for_blocks
 from fpsim.network._gradients import complete
+from fpsim.network._kernel import lane_kernel
 from fpsim.network._layers import LANES, backward, forward, layers
-from fpsim.parallel import threads as thread_count
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -46,11 +47,9 @@ class GradientMoments:
     covariance: Mapping[tuple[str, str], NDArray[np.float64]] = field(repr=False)
 
 
-@njit(cache=True, error_model="numpy")
-def _block(net, weights, x, loss, mean, second):  # type: ignore[no-untyped-def]
+@lane_kernel
+def _sum(net, weights, x, units, slopes, delta, gradient, loss, mean, second):  # type: ignore[no-untyped-def]
     p, outputs = net.size, net.units[-2]
-    units, slopes = np.empty((net.units[-1], LANES)), np.empty((net.units[-1], LANES))
-    delta, gradient = np.empty((net.units[-1], LANES)), np.empty((p, LANES))
     loss[:], mean[:], second[:] = 0.0, 0.0, 0.0
     for n in range(x.shape[0]):
         for i in range(x.shape[1]):
@@ -72,21 +71,25 @@ def _block(net, weights, x, loss, mean, second):  # type: ignore[no-untyped-def]
                 for v in range(LANES):
                     second[row, v] += gradient[a, v] * gradient[b, v]
                 row += 1
-    loss /= x.shape[0]
-    mean /= x.shape[0]
-    second /= x.shape[0]
     row = 0
+    for a in range(p):
+        for v in range(LANES):
+            mean[a, v] /= x.shape[0]
+    for v in range(LANES):
+        loss[v] /= x.shape[0]
     for a in range(p):
         for b in range(a, p):
             for v in range(LANES):
-                second[row, v] -= mean[a, v] * mean[b, v]
+                second[row, v] = second[row, v] / x.shape[0] - mean[a, v] * mean[b, v]
             row += 1
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
-def _blocks(net, weights, x, loss, mean, second):  # type: ignore[no-untyped-def]
-    for block in prange(weights.shape[0]):
-        _block(net, weights[block], x, loss[block], mean[block], second[block])
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sums(net, weights, x, loss, mean, second):  # type: ignore[no-untyped-def]
+    units, slopes = np.empty((net.units[-1], LANES)), np.empty((net.units[-1], LANES))
+    delta, gradient = np.empty((net.units[-1], LANES)), np.empty((net.size, LANES))
+    for b in range(weights.shape[0]):
+        _sum(net, weights[b], x, units, slopes, delta, gradient, loss[b], mean[b], second[b])
 
 
 def _to_blocks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,11 +144,14 @@ def gradient_moments(
     net = layers(network)
     blocks = _to_blocks(rows)
     p = net.size
-    loss = np.empty((blocks.shape[0], 1, LANES))
+    loss = np.empty((blocks.shape[0], LANES))
     mean = np.empty_like(blocks)
     second = np.empty((blocks.shape[0], p * (p + 1) // 2, LANES))
-    with thread_count(threads):
-        _blocks(net, blocks, samples, loss[:, 0], mean, second)
+
+    def work(part: slice) -> None:
+        _sums(net, blocks[part], samples, loss[part], mean[part], second[part])
+
+    for_blocks(work, blocks.shape[0], threads)
 
     def unblock(values: NDArray[np.float64]) -> NDArray[np.float64]:
         flat = values.transpose(0, 2, 1).reshape(-1, values.shape[1])[: rows.shape[0]]
@@ -158,7 +164,7 @@ def gradient_moments(
     starts = np.cumsum([0, *(r * c for r, c in shapes.values())])
     parts = {name: slice(starts[i], starts[i + 1]) for i, name in enumerate(shapes)}
     return GradientMoments(
-        loss=unblock(loss)[..., 0],
+        loss=unblock(loss[:, None])[..., 0],
         mean={n: mean_rows[..., parts[n]].reshape(lead + s) for n, s in shapes.items()},
         covariance={
             (n, m): upper[..., index[parts[n], parts[m]]].reshape(lead + s + t)
