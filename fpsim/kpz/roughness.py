@@ -62,7 +62,7 @@ def growth_exponent(ensemble: SurfaceEnsemble, *, t_min: float = 0.0) -> Result:
         return np.diff(pooled_cumulants(mean)[..., 1], axis=-1)
 
     value, error = jackknife(raw, increments)
-    if np.any(value < 3.0 * error):
+    if np.any(value <= 3.0 * error):
         message = f"the variance does not grow beyond its errors: increments {value.tolist()}, errors {error.tolist()}"
         raise DomainError(message)
     x, weights = np.log(times[:-1]), value / error

@@ -2,7 +2,8 @@
 
 ``S_k = <|h_k|^2> / size`` with ``h_k = sum_j h_j exp(-i k j)``. Where the heights are Gaussian, as for
 Edwards-Wilkinson surfaces at all times and for stationary Lam-Shin ones, ``2 R S_k / <S_k>`` of ``R`` replicas follows
-the chi-squared law with ``2 R`` degrees of freedom (``R`` at ``k = pi``), independently for each mode: the test is exact.
+the chi-squared law with ``2 R`` degrees of freedom (``R`` at ``k = pi``), independent for each mode:
+the test is exact.
 
 Limits: surfaces that are not Gaussian (KPZ growth before saturation) are rejected for their law as well as for their
 spectrum, which is what a test of the Edwards-Wilkinson hypothesis should do.
