@@ -4,5 +4,16 @@ from fpsim.density.boundary import Boundary
 from fpsim.density.construct import from_function, from_samples, gaussian, mixture
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
+from fpsim.density.regrid import fitted_grid, regrid
 
-__all__ = ["Boundary", "Density", "Grid", "from_function", "from_samples", "gaussian", "mixture"]
+__all__ = [
+    "Boundary",
+    "Density",
+    "Grid",
+    "fitted_grid",
+    "from_function",
+    "from_samples",
+    "gaussian",
+    "mixture",
+    "regrid",
+]

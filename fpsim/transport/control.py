@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fpsim.errors import ToleranceError
 from fpsim.parallel import chunked_distance
+from fpsim.transport.follow import Follower, leaks, shrunk
 from fpsim.transport.stepper import Stepper
 
 __all__ = ["Controller"]
@@ -28,6 +29,9 @@ Array = NDArray[np.float64]
 
 CRUISE = 8
 """Steps between probes of an autonomous equation."""
+
+FLOOR_ORDER = 2.25
+"""Local errors of a second-order step fall as h^3; falling slower than this, the grid is what is left."""
 
 MAX_STEPS = 1_000_000
 
@@ -38,42 +42,48 @@ class Controller:
 
     Attributes
     ----------
+    stepper : Stepper
+    state : tuple of ndarray
+        Flat densities, advanced in place.
     tolerance : float
-        L1 time error accepted over the whole evolution (absolute, for each equation the same).
+        Time error accepted over the whole evolution: L1, relative to the mass, for the worst equation.
     span : float
         Time that the tolerance is meant for.
-    error, taken, rejected, floor : running account: accumulated error, steps, and whether the grid's floor was met.
+    follower : Follower, optional
+        Moves the grids; ``None`` leaves them.
+    error, taken, rejected : running account
+    floor : whether the grid's own error kept the time error from falling.
+    absorbed : ndarray, shape (equations,)
+        Mass absorbed so far.
     """
 
     stepper: Stepper
     state: tuple[Array, ...]
     tolerance: float
     span: float
+    follower: Follower | None = None
     progress: Callable[[float], None] | None = None
-    volumes: tuple[float, ...] = ()
     t: float = 0.0
     error: float = 0.0
     taken: int = 0
     rejected: int = 0
     floor: bool = False
     absorbed: Array = field(init=False)
-    _h: float = field(default=0.0, init=False)
-    _least: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self.absorbed = np.zeros(len(self.state))
         self._spare = tuple(np.empty_like(u) for u in self.state)
         self._saved = tuple(np.empty_like(u) for u in self.state)
-        self._begin, self._end = self.t, self.t + self.span
+        self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
+        self._h, self._least = self.span / 32.0, 0.0
+        self._coarsest = (0.0, 0.0)
 
     def run_to(self, end: float) -> None:
         """Advance to time ``end``."""
-        if self._h == 0.0:
-            self._h = min(self.span, end - self.t) / 16.0
         self._save()
         while self.t < end:
             self._probe(end)
-            if self.stepper.autonomous and self.t < end:
+            if self.stepper.autonomous and self.t < end and self.follower is None:
                 self._cruise(end)
             if self.taken > MAX_STEPS:
                 raise ToleranceError(
@@ -81,17 +91,12 @@ class Controller:
                     "a larger tolerance or a shorter time is accepted"
                 )
             if self.progress is not None:
-                self.progress((self.t - self._begin) / self.span)
+                self.progress(min(self.t / self.span, 1.0))
 
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):
             copy[:] = u
         self._mark = (self.t, self.error, self.taken, self.absorbed.copy())
-
-    def _restore(self) -> None:
-        for copy, u in zip(self._saved, self.state, strict=True):
-            u[:] = copy
-        self.t, self.error, self.taken, self.absorbed = (*self._mark[:3], self._mark[3].copy())
 
     def _probe(self, end: float) -> None:
         """Two steps that the error estimate accepts; on failure back to the last accepted probe."""
@@ -102,28 +107,59 @@ class Controller:
                 copy[:] = u
             self.stepper.advance(self._spare, self.t, 2.0 * h, 1, pieces=2)
             lost = self.stepper.advance(self.state, self.t, h, 2)
-            local = max(
-                chunked_distance(a, b, self.stepper.team) * v / 3.0
-                for a, b, v in zip(self._spare, self.state, self.volumes, strict=True)
-            )
+            if self.follower is not None and not self._fits(h):
+                before = None
+                continue
+            local = self._distance() / 3.0
             allowed = self._allowed(2.0 * h)
-            if before is not None and local > before[1] * (h / before[0]) ** 2.0:
+            if before is not None and local > before[1] * (h / before[0]) ** FLOOR_ORDER:
                 self.floor, self._least = True, max(self._least, h)
             if local <= 1.5 * allowed or h <= self._least:
                 break
             before = (h, local)
-            self.rejected += 2
-            self._h = h * min(max(0.85 * (allowed / local) ** 0.5, 0.1), 0.7)
-            self._restore()
+            self._reject(h * min(max(0.85 * (allowed / local) ** 0.5, 0.1), 0.7))
         self.absorbed += lost
         self.error += local
         self.taken += 2
         self._rate, self._probed = local / (2.0 * h), h
         self.t = end if self.t + 2.0 * h >= end * (1 - 1e-15) else self.t + 2.0 * h
+        if self.follower is not None:
+            self.stepper.move(self.follower.refit(self.stepper.grids, self.state))
         self._save()
+        self._choose(h, local, allowed)
+
+    def _reject(self, h: float) -> None:
+        """Back to the last accepted probe, with another step."""
+        self.rejected += 2
+        self._h = h
+        for copy, u in zip(self._saved, self.state, strict=True):
+            u[:] = copy
+        self.t, self.error, self.taken, self.absorbed = (*self._mark[:3], self._mark[3].copy())
+
+    def _fits(self, h: float) -> bool:
+        """Whether the densities still fit their grids; if not, the steps are taken back and the grids made to fit."""
+        assert self.follower is not None
+        grids = self.stepper.grids
+        if leaks(grids, self.state):
+            self._reject(0.5 * h)
+            self.stepper.move(self.follower.refit(grids, self.state, urgent=True))
+            self._save()
+            return False
+        if shrunk(grids, self.state):
+            self._reject(0.5 * h)
+            return False
+        return True
+
+    def _choose(self, h: float, local: float, allowed: float) -> None:
+        """The next step; stop shrinking where steps have shrunk without the error rate falling as it should."""
+        reference, rate = self._coarsest
+        if 0.0 < h < 0.6 * reference and self._rate > rate * (h / reference) ** (FLOOR_ORDER - 1.0):
+            self.floor, self._least = True, max(self._least, h)
+        if h > reference or h < 0.6 * reference:
+            self._coarsest = (h, self._rate)
         growth = 0.85 * (allowed / max(local, 1e-300)) ** 0.5
-        grown = max(h * min(max(growth, 0.3), 3.0), self._least)
-        self._h = max(grown, self._h) if h < self._h and growth > 1.0 else grown
+        wanted = max(h * min(max(growth, 0.3), 3.0), self._least)
+        self._h = max(wanted, self._h) if growth > 1.0 else wanted
 
     def _cruise(self, end: float) -> None:
         """Steps without a probe, at the last probe's error rate."""
@@ -135,7 +171,15 @@ class Controller:
         self.taken += steps
         self.t = end if needed <= CRUISE else self.t + steps * h
 
+    def _distance(self) -> float:
+        """L1 distance between the two results of a probe, relative to the mass; the worst equation's."""
+        team = self.stepper.team
+        return max(
+            chunked_distance(a, b, team) * volume / self._mass
+            for a, b, volume in zip(self._spare, self.state, self.stepper.volumes, strict=True)
+        )
+
     def _allowed(self, dt: float) -> float:
         """Local error that the rest of the tolerance leaves for a time ``dt``."""
-        left = max(self._end - self.t, dt)
+        left = max(self.span - self.t, dt)
         return max(self.tolerance - self.error, 0.1 * self.tolerance) * dt / left

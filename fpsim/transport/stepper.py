@@ -70,8 +70,18 @@ class Stepper:
         """Whether a coefficient depends on the density."""
         return any(e.mean_field for e in self.equations)
 
+    @property
+    def volumes(self) -> tuple[float, ...]:
+        """Cell volume per equation."""
+        return tuple(g.cell_volume for g in self.grids)
+
+    def move(self, grids: tuple[Grid, ...]) -> None:
+        """Go on with other grids of the same shapes."""
+        if grids != self.grids:
+            self.grids, self._fixed = grids, None
+
     def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> Array:
-        """Advance flat arrays in place by ``steps`` steps ``h``; absorbed content per equation.
+        """Advance flat arrays in place by ``steps`` steps ``h``; absorbed mass per equation.
 
         Each drift sweep is made of ``pieces`` equal ones. A step ``2 h`` in two pieces remaps as often and as far as
         two steps ``h``: what differs between them is the error of the splitting, not that of the remap.
@@ -82,14 +92,14 @@ class Stepper:
                 self._fixed = self._blocks(t, None)
             for i, (u, blocks) in enumerate(zip(state, self._fixed, strict=True)):
                 for sweep, share in palindrome(blocks, steps):
-                    absorbed[i] += self._apply(sweep, u, share * h, pieces)
+                    absorbed[i] += self._apply(sweep, u, share * h, pieces) * sweep.grid.cell_volume
             return absorbed
         for step in range(steps):
             now = t + step * h
             all_blocks = self._blocks(now + 0.5 * h, self._middle(state, now, h) if self.mean_field else None)
             for i, (u, blocks) in enumerate(zip(state, all_blocks, strict=True)):
                 for sweep, share in palindrome(blocks):
-                    absorbed[i] += self._apply(sweep, u, share * h, pieces)
+                    absorbed[i] += self._apply(sweep, u, share * h, pieces) * sweep.grid.cell_volume
         return absorbed
 
     def _apply(self, sweep: Sweep, u: Array, dt: float, pieces: int) -> float:

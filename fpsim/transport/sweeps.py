@@ -34,6 +34,11 @@ Array = NDArray[np.float64]
 class Sweep(Protocol):
     """One one-dimensional equation, solved on all lines of the grid."""
 
+    @property
+    def grid(self) -> Grid:
+        """Grid it was made for."""
+        ...
+
     def apply(self, u: Array, dt: float, team: Team) -> float:
         """Advance the flat array ``u`` in place by ``dt``; what was absorbed, in the unit of ``sum(u)``."""
         ...
@@ -65,6 +70,7 @@ class DriftSweep:
     drift: Array
 
     def apply(self, u: Array, dt: float, team: Team) -> float:
+        """See :class:`Sweep`."""
         grid, axis = self.grid, self.axis
         n, periodic = grid.shape[axis], grid.periodic(axis)
         lines = lines_along(grid, tuple(int(a == axis) for a in range(grid.ndim)))
@@ -114,6 +120,7 @@ class DiffusionSweep:
     rate: Array
 
     def apply(self, u: Array, dt: float, team: Team) -> float:
+        """See :class:`Sweep`."""
         lines = lines_along(self.grid, self.offset)
         if lines.longest == 1 and not (lines.low_exit.any() or lines.high_exit.any()):
             return 0.0

@@ -5,8 +5,8 @@ smooth between them. Feet are traced back by the Lie series of the flow up to dt
 where the drift changes slowly within a step, and by Runge-Kutta steps of fourth order elsewhere. Feet keep the order
 of their faces, so the remap that follows is monotone.
 
-The mass of cell ``i`` left of position ``i + xi`` is ``sum_j weight_j(xi) u_{i+j}``, ``j = -3 ... 3``: the polynomial of
-degree seven through the primitive at eight faces. It is exact for densities that are polynomials of degree six.
+The mass of cell ``i`` left of position ``i + xi`` is ``sum_j weight_j(xi) u_{i+j}``, ``j = -3 ... 3``: the polynomial
+of degree seven through the primitive at eight faces. It is exact for densities that are polynomials of degree six.
 """
 
 from __future__ import annotations

@@ -1,0 +1,109 @@
+"""What can be said about a computation before and after it: cell Peclet numbers, memory, and reasons for caution."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Density, Grid
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces
+from fpsim.errors import MemoryLimitError
+
+__all__ = ["cautions", "check_memory", "jump_rate", "memory_estimate", "peclet_range"]
+
+Array = NDArray[np.float64]
+
+EDGE_MASS = 1e-6
+"""Mass in the outermost cells, relative to all, that is worth a warning."""
+
+ARRAYS = 4.0  # the state, two copies for the step control, one answer
+MARGIN = 0.5  # masks and sums while an answer is checked, in arrays
+
+
+def peclet_range(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> tuple[float, float]:
+    """Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` on the grid (infinite where D vanishes)."""
+    field = diffusion_on_cells(equation, grid, t=t, p=p)
+    low, high = np.inf, 0.0
+    for axis in range(grid.ndim):
+        drift = np.abs(drift_on_faces(equation, grid, axis, t=t, p=p)) * grid.spacing[axis]
+        diffusion = field.axis(axis)
+        if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
+            drift = drift.take(range(grid.shape[axis]), axis)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
+        low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
+    return low, high
+
+
+def jump_rate(equation: FokkerPlanck, grid: Grid) -> float:
+    """Largest rate at which a cell is left in the generator of an equation, about."""
+    field = diffusion_on_cells(equation, grid)
+    total = 0.0
+    for axis, h in enumerate(grid.spacing):
+        total += (
+            2.0 * float(field.axis(axis).max()) / h**2 + float(np.abs(drift_on_faces(equation, grid, axis)).max()) / h
+        )
+    return total
+
+
+def memory_estimate(equations: tuple[FokkerPlanck, ...], grids: tuple[Grid, ...], outputs: int, *, coarse: bool) -> int:
+    """Bytes that an evolution holds at once, beside its start and coefficients of full size."""
+    arrays = ARRAYS + outputs - 1 + MARGIN
+    if any(e.mean_field for e in equations):
+        arrays += 2.0  # a density half a step ahead, and what coefficients are given
+    fine = sum(8.0 * g.size for g in grids)
+    return int(fine * arrays + (sum(8.0 * g.size / 2**g.ndim for g in grids) * (arrays + 1) if coarse else 0.0))
+
+
+def check_memory(needed: int, what: str) -> None:
+    """Refuse what does not fit into the machine before anything is allocated.
+
+    Raises
+    ------
+    MemoryLimitError
+        With the estimate and what the machine has.
+    """
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > 0.9 * physical:
+        raise MemoryLimitError(
+            f"{what} needs about {needed / 1e9:.3g} GB: at most 90 % of this machine's {physical / 1e9:.3g} GB is "
+            "accepted; fewer cells or fewer output times need less"
+        )
+
+
+def cautions(density: Density, start_edge: float) -> list[str]:
+    """Reasons not to trust a density on its grid: mass at the walls, or a peak that cells do not resolve."""
+    found = []
+    edge, mass = density.edge_mass(), density.mass
+    if edge > max(EDGE_MASS * mass, 10.0 * start_edge) and not _absorbing(density.grid):
+        found.append(
+            f"mass {edge:.2g} has reached the outermost cells: a larger box, or follow=True, keeps it off the walls"
+        )
+    for axis, name in enumerate(density.grid.names):
+        width = _peak_width(density, axis)
+        if width < 1.0:
+            found.append(
+                f"the density is {2.0 * width:.2g} cells wide along {name}, narrower than two: "
+                "more cells, or follow=True, resolve it"
+            )
+    return found
+
+
+def _absorbing(grid: Grid) -> bool:
+    return any(side == "absorbing" for sides in grid.boundary for side in sides)
+
+
+def _peak_width(density: Density, axis: int) -> float:
+    """Standard deviation, in cells, of the highest peak of a marginal, from its curvature (exact for a Gaussian)."""
+    line = density.values.sum(axis=tuple(a for a in range(density.grid.ndim) if a != axis))
+    k = int(np.argmax(line))
+    before = line[k - 1] if k > 0 else line[k]
+    after = line[k + 1] if k + 1 < len(line) else line[k]
+    tiny = 1e-12 * line[k]
+    bend = 2.0 * np.log(line[k]) - np.log(max(before, tiny)) - np.log(max(after, tiny))
+    return float(1.0 / np.sqrt(bend)) if bend > 0.0 else np.inf
