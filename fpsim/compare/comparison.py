@@ -30,7 +30,7 @@ Labels = NDArray[np.int64]
 BAND_GROUPS = 200
 """Groups of independent points that are resampled together for the band."""
 
-CLUSTER_GROUPS = 1000
+CLUSTER_GROUPS = 500
 """Largest number of groups of whole replicas that are resampled for a floor."""
 
 

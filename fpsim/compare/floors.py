@@ -43,7 +43,7 @@ def _log_binomial(n: float | Array, k: Array) -> Array:
 
 
 def _bin_law(p: Array, n: float, others: float | None) -> tuple[Array, Array]:
-    """Counts (bins, nodes) and their probabilities: Binomial(n, p), or n draws without replacement out of n + others."""
+    """Counts (bins, nodes) and their probabilities: Binomial(n, p), or n of n + others without replacement."""
     total = n + others if others is not None else np.inf
     finite = 1.0 - n / total
     sigma = np.sqrt(n * p * (1.0 - p) * finite)
@@ -145,7 +145,7 @@ def energy_floor(gaps: Array, mean_gap: float, n: float) -> tuple[float, float]:
 
 
 def kolmogorov_smirnov_floor(n: float) -> tuple[float, float]:
-    """Kolmogorov-Smirnov distance on a line: mean ``sqrt(pi / 2) ln 2``, variance ``pi^2 / 12 - mean^2`` of the limit."""
+    """Kolmogorov-Smirnov distance on a line: limit mean ``sqrt(pi / 2) ln 2``, variance ``pi^2 / 12 - mean^2``."""
     scale = np.sqrt(n) + 0.12 + 0.11 / np.sqrt(n)
     mean = np.sqrt(np.pi / 2.0) * np.log(2.0)
     return float(mean / scale), float(np.sqrt(np.pi**2 / 12.0 - mean**2) / scale)

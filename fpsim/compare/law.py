@@ -24,7 +24,7 @@ __all__ = ["Law", "Sample", "Theory", "check_points", "draw", "quantiles", "stra
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-POINTS = 65536
+POINTS = 32768
 """Points that stand for a theory density."""
 
 

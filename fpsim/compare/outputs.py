@@ -1,8 +1,8 @@
 """From weights to what the network does: outputs pooled over data, outputs at fixed probes, the loss of each replica.
 
-The same functions serve experiment (weights of replicas) and theory (weights drawn from densities, ``draw_weights``), so
-that both sides of a comparison are computed alike. Limits: networks of two matrices. Outputs pooled over replicas and data
-are not independent: compare them as (replicas, m, d) arrays, whose floor comes from resampling whole replicas.
+The same functions serve experiment (weights of replicas) and theory (weights drawn from densities, ``draw_weights``),
+so that both sides of a comparison are computed alike. Limits: networks of two matrices. Outputs pooled over replicas and
+data are not independent: compare them as (replicas, m, d) arrays, whose floor comes from resampling whole replicas.
 """
 
 from __future__ import annotations
@@ -156,7 +156,9 @@ def draw_weights(
     else:
         sizes_of = {name: sizes[name] for name in network.trained}
     if set(densities) != set(sizes_of):
-        raise DomainError(f"densities of {', '.join(densities)}: {', '.join(network.trained)}, or W alone, are accepted")
+        raise DomainError(
+            f"densities of {', '.join(densities)}: {', '.join(network.trained)}, or W alone, are accepted"
+        )
     flat: dict[str, Array] = {}
     for name, size in sizes_of.items():
         if densities[name].grid.ndim != size:

@@ -1,8 +1,9 @@
 """Bins for histogram distances, chosen before the sample is looked at so that every bin is occupied.
 
-Against a theory: blocks of whole cells of the theory's grid, as wide as Scott's rule (1979, doi:10.1093/biomet/66.3.605)
-allows for the theory's own width, in which at least ``MIN_COUNT`` points are expected; everything else, the outside of
-the box included, is one more bin. Between samples: cells of equal count, from median splits of the pooled sample.
+Against a theory: blocks of whole cells of the theory's grid, as wide as Scott's rule (1979,
+doi:10.1093/biomet/66.3.605) asks for the theory's own width, in which at least ``MIN_COUNT`` points are expected;
+everything else, the outside of the box included, is one more bin. Between samples: cells of equal count, from median
+splits of the pooled sample.
 Limits: a distance on bins is at most the distance itself; what happens inside a bin is not seen.
 """
 

@@ -1,8 +1,8 @@
 """Resampling of whole replicas: confidence bands, and floors where no closed form exists.
 
 Every distance here is a function of *mean features* (bin indicators, threshold indicators, monomials), so a resampled
-distance needs only the feature sums of each group of replicas, not the points again (Efron 1979; Davison & Hinkley 1997,
-section 3.8 for clusters). Limits: bands are normal, ``value +- 1.96 sd``.
+distance needs only the feature sums of each group of replicas, not the points again (Efron 1979; Davison & Hinkley
+1997, section 3.8 for clusters). Limits: bands are normal, ``value +- 1.96 sd``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def pooled_null(
     first: tuple[Array, Array],
     second: tuple[Array, Array],
     *,
-    resamples: int = 400,
+    resamples: int = 256,
     rng: np.random.Generator,
 ) -> tuple[float, float]:
     """Mean and standard deviation of the distance if both samples came from one law: groups drawn from the pool."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.compare.law import Law, Sample
+from fpsim.errors import DomainError
 
 __all__ = ["Distance"]
 
@@ -21,8 +22,8 @@ class Distance(ABC):
     """A distance between two laws as a function of their mean features.
 
     A *frame* (bins, thresholds, a centre) is fixed first; with it, features turn each point into numbers, and the
-    distance is ``functional(mean features, mean features)``. Resampling needs nothing else. Where a library computes the
-    distance of points directly, ``value`` does so, and where a closed form of the floor exists, ``null`` answers it.
+    distance is ``functional(mean features, mean features)``. Resampling needs nothing else. Where a library computes
+    the distance of points directly, ``value`` does so; where a closed form of the floor exists, ``null`` answers it.
     """
 
     name: str
@@ -43,14 +44,19 @@ class Distance(ABC):
     def functional(self, p: Array, q: Array, frame: Any) -> Array:
         """Distance of mean features ``p`` (..., features) from ``q``, shape (...)."""
 
+    @abstractmethod
     def value(self, sample: Sample, reference: Law, frame: Any) -> float | None:
         """Distance of the points themselves, or ``None`` where the features are used."""
-        return None
 
+    @abstractmethod
     def null(self, sample: Sample, reference: Law, frame: Any) -> tuple[float, float] | None:
         """Floor and spread in closed form for independent points, or ``None``."""
-        return None
 
+    @abstractmethod
     def describe(self, frame: Any) -> dict[str, Any]:
         """What was chosen, for the record."""
-        return {}
+
+    def without_bins(self, bins: Any) -> None:
+        """Refuse bins given to a distance that has none."""
+        if bins is not None:
+            raise DomainError(f"bins is {bins} with distance {self.name!r}: only histogram distances have bins")

@@ -59,7 +59,7 @@ class Binned(Distance):
         cell = sample.labels * size + frame.partition.locate(sample.points)
         return np.bincount(cell, minlength=sample.groups * size).reshape(sample.groups, size).astype(np.float64)
 
-    def expected(self, theory: Law, frame: BinnedFrame) -> Array:
+    def expected(self, _theory: Law, frame: BinnedFrame) -> Array:
         """Bin probabilities of the theory."""
         assert isinstance(frame.partition, GridPartition)
         return frame.partition.probabilities
@@ -69,6 +69,9 @@ class Binned(Distance):
         q = (q + frame.epsilon) / (1.0 + frame.partition.size * frame.epsilon)
         total = np.maximum(self.summand(p, q).sum(axis=-1), 0.0)
         return np.sqrt(total) if self.root else total
+
+    def value(self, _sample: Sample, _reference: Law, _frame: BinnedFrame) -> None:
+        """Frequencies are all there is."""
 
     def null(self, sample: Sample, reference: Law, frame: BinnedFrame) -> tuple[float, float]:
         """Exact law of every bin count."""

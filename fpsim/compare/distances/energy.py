@@ -30,7 +30,7 @@ def _mean_gap(s: Array) -> float:
 
 
 def _floor(lines: list[Array], n: float) -> tuple[float, float]:
-    few = np.random.default_rng(0).choice(lines[0].size, min(lines[0].size, 800), replace=False)
+    few = np.random.default_rng(0).choice(lines[0].size, min(lines[0].size, 500), replace=False)
     gaps = np.mean([np.abs(s[few, None] - s[few]) for s in lines], axis=0)
     return energy_floor(gaps, float(np.mean([_mean_gap(s) for s in lines])), n)
 

@@ -18,7 +18,7 @@ def _line(a: Array, b: Array) -> float:
     return float(ks_2samp(a, b, method="asymp").statistic)
 
 
-def _gap(difference: Array, thresholds: Array) -> Array:
+def _gap(difference: Array, _thresholds: Array) -> Array:
     return np.asarray(np.abs(difference).max(axis=-1))
 
 

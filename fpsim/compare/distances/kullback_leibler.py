@@ -18,4 +18,4 @@ def _summand(p: Array, q: Array) -> Array:
 
 
 KULLBACK_LEIBLER = Binned("kullback_leibler", _summand, positive=True)
-"""``sum_i p_i ln(p_i / q_i)`` with ``p`` the sample and ``q`` the reference (Kullback & Leibler 1951); not symmetric."""
+"""``sum_i p_i ln(p_i / q_i)`` with ``p`` the sample and ``q`` the reference (1951); not symmetric."""

@@ -40,8 +40,9 @@ class Moments(Distance):
 
     moment: Callable[[Array, int], Array]
 
-    def frame(self, sample: Sample, reference: Law, bins: Any) -> Array:
+    def frame(self, _sample: Sample, reference: Law, bins: Any) -> Array:
         """The centre ``c``: the mean of the reference."""
+        self.without_bins(bins)
         return reference.mean
 
     def _features(self, points: Array, centre: Array) -> Array:
@@ -63,6 +64,9 @@ class Moments(Distance):
         ndim = len(frame)
         return np.asarray(np.linalg.norm(self.moment(p, ndim) - self.moment(q, ndim), axis=-1))
 
+    def value(self, _sample: Sample, _reference: Law, _frame: Array) -> None:
+        """Mean features are all there is."""
+
     def null(self, sample: Sample, reference: Law, frame: Array) -> tuple[float, float]:
         """Normal law of the difference, its covariance from the theory (or the pooled sample)."""
         if isinstance(reference, Theory):
@@ -75,6 +79,10 @@ class Moments(Distance):
         # About the mean itself a covariance is, to leading order, the mean of the products.
         part = features[:, :ndim] if self.moment is _mean else features[:, ndim:]
         return norm_floor(np.atleast_2d(np.cov(part, rowvar=False)), n)
+
+    def describe(self, _frame: Array) -> dict[str, Any]:
+        """Nothing was chosen."""
+        return {}
 
 
 MEAN = Moments("mean", _mean)
