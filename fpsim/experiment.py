@@ -5,11 +5,12 @@ Immutable: a variant is ``dataclasses.replace(experiment, sgd=...)``.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpsim.datasets import Dataset, GaussianPopulation
-from fpsim.errors import ConfigError
+from fpsim.errors import ConfigError, ValidityWarning
 
 if TYPE_CHECKING:
     from fpsim.network import Network
@@ -60,13 +61,39 @@ class Experiment:
             raise ConfigError(
                 f"sampling = {self.sgd.sampling!r} needs a training set; for a population: fresh, shared"
             )
-        if isinstance(self.data, Dataset) and self.sgd.sampling in ("without_replacement", "epochs"):
-            if self.sgd.batch_size > self.data.size:
-                raise ConfigError(
-                    f"batch_size = {self.sgd.batch_size} with sampling = {self.sgd.sampling!r}; "
-                    f"1 to {self.data.size}, the number of samples, is accepted"
-                )
+        distinct = self.sgd.sampling in ("without_replacement", "epochs")
+        if isinstance(self.data, Dataset) and distinct and self.sgd.batch_size > self.data.size:
+            raise ConfigError(
+                f"batch_size = {self.sgd.batch_size} with sampling = {self.sgd.sampling!r}; "
+                f"1 to {self.data.size}, the number of samples, is accepted"
+            )
         self.start.entries(self.network)
+
+    def warn_if_noise_is_not_white(self) -> None:
+        """Warn where the plain Fokker-Planck equation does not describe the ensemble; called by theories.
+
+        Warns
+        -----
+        ValidityWarning
+            For shuffled epochs, whose noise sums to nearly zero over an epoch: the stationary variance is
+            smaller than ``c_B Sigma`` gives by orders of magnitude, unless weights relax within an epoch.
+            For shared batches, whose replicas are not independent: only averages over the batches obey the
+            equation.
+        """
+        if self.sgd.sampling == "epochs":
+            warnings.warn(
+                "sampling = 'epochs': noise is anticorrelated within an epoch, the plain "
+                "Fokker-Planck equation does not apply; sampling = 'iid' or 'without_replacement' is accepted",
+                ValidityWarning,
+                stacklevel=2,
+            )
+        if self.sgd.sampling == "shared":
+            warnings.warn(
+                "sampling = 'shared': all replicas see the same batches, the Fokker-Planck "
+                "equation holds for the average over batch sequences, not for this ensemble",
+                ValidityWarning,
+                stacklevel=2,
+            )
 
     @property
     def batch_factor(self) -> float:

@@ -1,7 +1,8 @@
 """A finite training set in the coordinates the network sees, with the way back to its raw features.
 
-Raw rows are centred, projected on their leading principal components and divided by one overall factor, so that
-``raw = mean + scale * basis @ x`` up to the components left out. Limits: samples live in memory, ``float64``.
+Raw rows are centred, projected on their leading principal components and divided by one overall factor, so
+that ``raw = mean + scale * basis @ x`` up to the components left out. Limits: samples live in memory,
+``float64``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Dataset:
     x : ndarray, shape (N, d)
         One sample a row, dimensionless; read-only.
     basis : ndarray, shape (D, d), or None
-        Orthonormal directions of the coordinates in raw feature space; ``None``: the coordinates are the features.
+        Orthonormal directions of the coordinates in raw feature space; ``None``: the coordinates are the
+        features.
     mean : ndarray, shape (D,), or None
         Raw mean that was subtracted; ``None``: nothing was.
     scale : float
@@ -59,12 +61,14 @@ class Dataset:
             if not np.all(np.isfinite(array)):
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise DomainError(
-                    f"dataset {self.name!r}: {key}{list(where)} is {array[where]}; finite numbers are accepted"
+                    f"dataset {self.name!r}: {key}{list(where)} is {array[where]}; finite ones are accepted"
                 )
             array.setflags(write=False)
             object.__setattr__(self, key, array)
         if self.x.ndim != 2 or 0 in self.x.shape:
-            raise DomainError(f"dataset {self.name!r}: x has shape {self.x.shape}; (samples, features) is accepted")
+            raise DomainError(
+                f"dataset {self.name!r}: x has shape {self.x.shape}; (samples, features) is accepted"
+            )
 
     @property
     def size(self) -> int:
@@ -114,8 +118,8 @@ def from_array(
     name : str
         What they are.
     components : int, optional
-        Project on so many leading principal components of the centred samples (implies ``centre``). The sign of each
-        component is fixed: its entry of largest magnitude is positive.
+        Project on so many leading principal components of the centred samples (implies ``centre``). The
+        sign of each component is fixed: its entry of largest magnitude is positive.
     centre : bool
         Subtract the mean.
     normalise : bool
@@ -124,12 +128,14 @@ def from_array(
     Raises
     ------
     DomainError
-        If ``x`` is not a finite matrix, ``components`` exceeds its rank bound, or all samples are equal where a scale
-        is asked for.
+        If ``x`` is not a finite matrix, ``components`` exceeds its rank bound, or all samples are equal
+        where a scale is asked for.
     """
     raw = Dataset(name, np.atleast_2d(np.asarray(x, dtype=np.float64))).x
     if components is not None and not 1 <= components <= min(raw.shape):
-        raise DomainError(f"components = {components}; 1 to {min(raw.shape)} is accepted for data of shape {raw.shape}")
+        raise DomainError(
+            f"components = {components}; 1 to {min(raw.shape)} is accepted for data of shape {raw.shape}"
+        )
     mean = raw.mean(axis=0) if centre or components is not None else None
     centred = raw if mean is None else raw - mean
     basis = None
@@ -143,5 +149,7 @@ def from_array(
     if normalise:
         scale = float(singular[0]) / raw.shape[0] ** 0.5
         if scale == 0.0:
-            raise DomainError(f"dataset {name!r}: all samples are equal; normalise=True needs some that differ")
+            raise DomainError(
+                f"dataset {name!r}: all samples are equal; normalise=True needs some that differ"
+            )
     return Dataset(name, centred / scale, basis, mean, scale)

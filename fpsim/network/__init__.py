@@ -3,6 +3,7 @@
 from fpsim.network._activations import Activation, activation, activation_names, register_activation
 from fpsim.network._autoencoder import AutoEncoder, BottleneckAutoEncoder, Network
 from fpsim.network._gradients import forward, loss, sample_gradients, sample_losses
+from fpsim.network._loss import mean_loss
 from fpsim.network._moments import GradientMoments, gradient_moments
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "forward",
     "gradient_moments",
     "loss",
+    "mean_loss",
     "register_activation",
     "sample_gradients",
     "sample_losses",

@@ -1,6 +1,7 @@
 """Activation functions phi with first and second derivative, by name.
 
-The functions work on arrays (NumPy) and, compiled by numba, on numbers, so one definition serves theory and training.
+The functions work on arrays (NumPy) and, compiled by numba, on numbers, so one definition serves theory and
+training.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Activation:
     name : str
         Name in configurations and files.
     function, derivative, second_derivative : callable
-        ``phi``, ``phi'`` and ``phi''`` of an array or a number; ``second_derivative`` may be ``None`` (then theories that
-        need the Hessian refuse it).
+        ``phi``, ``phi'`` and ``phi''`` of an array or a number; ``second_derivative`` may be ``None`` (then
+        theories that need the Hessian refuse it).
     """
 
     name: str
@@ -92,7 +93,8 @@ def register_activation(
     name : str
         A name not taken by a built-in activation.
     function, derivative, second_derivative : callable
-        Functions of one argument that work on arrays and that numba can compile for a number (NumPy functions do).
+        Functions of one argument that work on arrays and that numba can compile for a number (NumPy
+        functions do).
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """Descriptions of auto-encoders without biases: widths, activations, frozen layers.
 
-A network with layers ``l = 1 .. L`` computes ``h_0 = x``, ``h_l = phi_l(W_l h_{l-1})`` and ``f(x) = h_L``; its weights are a
-mapping ``{"W1": (..., n_1, n_0), ..., "WL": (..., n_L, n_{L-1})}`` with any leading axes (replicas, times, grid cells).
+A network with layers ``l = 1 .. L`` computes ``h_0 = x``, ``h_l = phi_l(W_l h_{l-1})`` and ``f(x) = h_L``;
+its weights are a mapping ``{"W1": (..., n_1, n_0), ..., "WL": (..., n_L, n_{L-1})}`` with any leading axes
+(replicas, times, grid cells).
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class AutoEncoder:
             )
         if len(self.activations) != len(self.widths) - 1:
             raise ConfigError(
-                f"activations: {len(self.activations)} names for {len(self.widths) - 1} layers; one each is accepted"
+                f"activations = {self.activations} for {len(self.widths) - 1} layers; one each is accepted"
             )
         for name in self.activations:
             activation(name)
@@ -119,8 +120,8 @@ class AutoEncoder:
 class BottleneckAutoEncoder:
     """Two matrices around a bottleneck: ``f(x) = W2 phi(W1 x)``, ``W1`` (k, d), ``W2`` (d, k).
 
-    With ``x`` in principal components this is the auto-encoder D -> d -> k -> d -> D whose outer layers are frozen at the
-    principal directions.
+    With ``x`` in principal components this is the auto-encoder D -> d -> k -> d -> D whose outer layers are
+    frozen at the principal directions.
 
     Attributes
     ----------

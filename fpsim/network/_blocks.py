@@ -18,7 +18,9 @@ PARTS = 4
 
 
 def for_blocks(work: Callable[[slice], None], blocks: int, threads: int | None = None) -> None:
-    """Call ``work(part)`` for slices that cover ``range(blocks)``, on as many threads (default: all of this process).
+    """Call ``work(part)`` for slices that cover ``range(blocks)``, on ``threads`` threads.
+
+    The default is all processors of this process.
 
     Raises
     ------

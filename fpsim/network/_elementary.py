@@ -1,8 +1,9 @@
 """Elementary functions made of additions, multiplications, divisions and square roots only.
 
-The compiler turns loops over them into vector instructions, which it cannot do with the C library's, and they give the
-same bits on every machine. Errors are a few units in the last place (tested against 30-digit arithmetic). Limits: finite
-arguments; `log` needs positive normal numbers, `cos_sin` takes the angle in turns, in [0, 1).
+The compiler turns loops over them into vector instructions, which it cannot do with the C library's, and
+they give the same bits on every machine. Errors are a few units in the last place (tested against 30-digit
+arithmetic). Limits: finite arguments; `log` needs positive normal numbers, `cos_sin` takes the angle in
+turns, in [0, 1).
 """
 
 from __future__ import annotations
@@ -22,28 +23,29 @@ LN2_HIGH = 6.93147180369123816490e-01
 """Leading bits of log 2: multiples up to 2^20 of it are exact (split as in W. J. Cody & W. Waite, 1980)."""
 LN2_LOW = 1.90821492927058770002e-10
 SQRT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
-ONE_BITS = np.int64(0x3FF0000000000000)
 
 
-@intrinsic  # type: ignore[misc]
-def _as_float(typingctx: Any, bits: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _bits_as_float(_typing: Any, _bits: Any) -> Any:
+    def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(types.float64))
 
     return types.float64(types.int64), codegen
 
 
-@intrinsic  # type: ignore[misc]
-def _as_bits(typingctx: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _float_as_bits(_typing: Any, _value: Any) -> Any:
+    def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(types.int64))
 
     return types.int64(types.float64), codegen
 
 
+_as_float: Any = intrinsic(_bits_as_float)
+_as_bits: Any = intrinsic(_float_as_bits)
+
+
 @inlined
-def exp_minus_one(y: float) -> float:
-    """``exp(y) - 1`` for ``-700 < y < 700``; ``y = n log 2 + r`` and the Taylor series of degree 13 in ``r``."""
+def exp_minus_one(y):  # type: ignore[no-untyped-def]
+    """``exp(y) - 1``, ``|y| < 700``: ``y = n log 2 + r`` and the Taylor series of degree 13 in ``r``."""
     n = np.floor(y * LOG2_E + 0.5)
     r = (y - n * LN2_HIGH) - n * LN2_LOW
     p = 1.0 / 6227020800.0
@@ -64,7 +66,7 @@ def exp_minus_one(y: float) -> float:
 
 
 @inlined
-def tanh(z: float) -> float:
+def tanh(z):  # type: ignore[no-untyped-def]
     """Hyperbolic tangent, odd to the bit; ``nan`` for ``nan``."""
     a = min(abs(z), 20.0)  # beyond, tanh rounds to one
     e = exp_minus_one(-2.0 * a)
@@ -74,8 +76,8 @@ def tanh(z: float) -> float:
 
 
 @inlined
-def log(x: float) -> float:
-    """Natural logarithm of a positive normal number: ``x = m 2^e``, ``log m = 2 artanh((m - 1) / (m + 1))``."""
+def log(x):  # type: ignore[no-untyped-def]
+    """Natural logarithm: ``x = m 2^e``, ``log m = 2 artanh((m - 1) / (m + 1))``."""
     bits = _as_bits(x)
     e = (bits - SQRT_HALF_BITS) >> 52
     m = _as_float(bits - (e << 52))
@@ -96,8 +98,8 @@ def log(x: float) -> float:
 
 
 @inlined
-def cos_sin(turn: float) -> tuple[float, float]:
-    """``cos(2 pi turn), sin(2 pi turn)`` for ``turn`` in [0, 1): Taylor series in the nearest quarter turn."""
+def cos_sin(turn):  # type: ignore[no-untyped-def]
+    """``cos(2 pi turn), sin(2 pi turn)``: Taylor series about the nearest quarter turn."""
     quarter = np.floor(4.0 * turn + 0.5)
     a = (turn - 0.25 * quarter) * 6.283185307179586  # the subtraction is exact
     q = a * a

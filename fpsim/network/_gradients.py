@@ -1,7 +1,7 @@
 """Output, loss and per-sample gradients of a network, for any leading axes of its weights.
 
-Plain NumPy, written for reading: memory grows with weights times samples. Sums over a training set on a grid of weights are
-done by `fpsim.network.gradient_moments`.
+Plain NumPy, written for reading: memory grows with weights times samples. Sums over a training set on a
+grid of weights are done by `fpsim.network.gradient_moments`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def complete(network: Network, weights: Weights) -> dict[str, NDArray[np.float64
         )
         if matrices[name].shape[-2:] != shape:
             raise DomainError(
-                f"weights: {name!r} has shape {matrices[name].shape}; (..., {shape[0]}, {shape[1]}) is accepted"
+                f"weights: {name!r} has shape {matrices[name].shape}; (..., *{shape}) is accepted"
             )
     return matrices
 
@@ -84,8 +84,8 @@ def sample_gradients(
 ) -> dict[str, NDArray[np.float64]]:
     """Gradients of every sample's loss with respect to every trained matrix.
 
-    Backpropagation: with ``z_l = W_l h_{l-1}``, ``delta_L = (f - y) phi_L'(z_L)``, ``delta_l = (W_{l+1}^T delta_{l+1})
-    phi_l'(z_l)`` the gradient is ``delta_l h_{l-1}^T``.
+    Backpropagation: with ``z_l = W_l h_{l-1}``, ``delta_L = (f - y) phi_L'(z_L)``, ``delta_l = (W_{l+1}^T
+    delta_{l+1}) phi_l'(z_l)`` the gradient is ``delta_l h_{l-1}^T``.
 
     Parameters
     ----------

@@ -1,16 +1,20 @@
 """How the lane kernels are compiled.
 
-`lane_kernel` compiles functions that work on arrays owned by their caller and allocate nothing: reference counts, updated
-atomically at every use of an array, would cost more than the arithmetic, and Python's check of every division would keep
-loops from becoming vector instructions. `inlined` is for functions of numbers inside such loops. No fast-math: results
-are the same bits on every machine and for every width of its vectors.
+`lane_kernel` compiles functions that work on arrays owned by their caller and allocate nothing: reference
+counts, updated atomically at every use of an array, would cost more than the arithmetic, and Python's check
+of every division would keep loops from becoming vector instructions. `inlined` is for functions of numbers
+inside such loops. No fast-math: results are the same bits on every machine and for every width of its
+vectors.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from numba import njit
 
 __all__ = ["inlined", "lane_kernel"]
 
-lane_kernel = njit(error_model="numpy", _nrt=False)
-inlined = njit(error_model="numpy", _nrt=False, inline="always")
+_options: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+lane_kernel = njit(**_options)
+inlined = njit(**_options, inline="always")

@@ -1,9 +1,9 @@
 """Forward and backward pass of many copies of a network at once: the kernel that training and theory share.
 
-Copies (replicas, or points of a grid of weights) are the vector dimension: arrays are ``(rows, LANES)``, one column per copy,
-and every innermost loop runs over the ``LANES`` columns. Rows of ``weights`` are the entries of the trained matrices in
-C order; rows of ``units`` are the units of all layers, input first. No column ever mixes with another, so the result of
-a copy does not depend on its neighbours.
+Copies (replicas, or points of a grid of weights) are the vector dimension: arrays are ``(rows, LANES)``,
+one column per copy, and every innermost loop runs over the ``LANES`` columns. Rows of ``weights`` are the
+entries of the trained matrices in C order; rows of ``units`` are the units of all layers, input first. No
+column ever mixes with another, so the result of a copy does not depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def layers(network: Network) -> Layers:
     names = [a.name for a in BUILT_IN]
     custom = sorted(set(network.activations) - set(names))
     if len(custom) > 1:
-        raise ConfigError(f"activations {', '.join(custom)}: one activation of one's own per network is accepted")
+        raise ConfigError(
+            f"activations {', '.join(custom)}: one activation of one's own per network is accepted"
+        )
     function, derivative = _compiled(custom[0] if custom else "linear")
     offsets, size, fixed = [], 0, [np.empty(0)]
     for name, (rows, columns) in network.shapes.items():
@@ -96,7 +98,7 @@ def layers(network: Network) -> Layers:
 
 @lane_kernel
 def _activate(net, code, first, rows, z, slope):  # type: ignore[no-untyped-def]
-    """Replace rows of ``z`` by ``phi(z)`` and fill those of ``slope`` with ``phi'(z)``, unless that is one."""
+    """Replace rows of ``z`` by ``phi(z)``, and those of ``slope`` by ``phi'(z)`` unless it is one."""
     for i in range(first, first + rows):
         if code == TANH:
             for v in range(LANES):
@@ -121,7 +123,7 @@ def _activate(net, code, first, rows, z, slope):  # type: ignore[no-untyped-def]
 
 @lane_kernel
 def forward(net, weights, units, slopes):  # type: ignore[no-untyped-def]
-    """Fill rows of ``units`` and ``slopes`` from the input rows of ``units`` up: ``h_l = phi_l(W_l h_{l-1})``."""
+    """Fill ``units`` and ``slopes`` from the input rows of ``units`` up: ``h_l = phi_l(W_l h_{l-1})``."""
     for layer in range(net.codes.size):
         matrix = weights if net.trained[layer] else net.fixed
         offset, source, target = net.offsets[layer], net.units[layer], net.units[layer + 1]
@@ -137,7 +139,7 @@ def forward(net, weights, units, slopes):  # type: ignore[no-untyped-def]
 
 @lane_kernel
 def backward(net, weights, units, slopes, delta, gradient):  # type: ignore[no-untyped-def]
-    """Add the gradient to ``gradient``; the output rows of ``delta`` hold ``f - y`` (overwritten, as are all others).
+    """Add the gradient to ``gradient``; the output rows of ``delta`` hold ``f - y`` and are overwritten.
 
     ``delta_l = (W_{l+1}^T delta_{l+1}) phi_l'``, gradient ``delta_l h_{l-1}^T``.
     """

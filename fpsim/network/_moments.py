@@ -1,7 +1,8 @@
 """Mean and covariance of the per-sample gradient over a training set, at many weights at once.
 
-Exact sums over the training set, for any activation; the kernel is the one that trains. Limits: the covariance has
-``p (p + 1) / 2`` distinct entries for ``p`` trained weights, which is meant for small networks.
+Exact sums over the training set, for any activation; the kernel is the one that trains. Limits: the
+covariance has ``p (p + 1) / 2`` distinct entries for ``p`` trained weights, which is meant for small
+networks.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from fpsim.errors import DomainError
 from fpsim.network._blocks import for_blocks
-from fpsim.network._gradients import complete
 from fpsim.network._kernel import lane_kernel
 from fpsim.network._layers import LANES, backward, forward, layers
+from fpsim.network._rows import lanes_of, rows_of, samples_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -38,8 +38,8 @@ class GradientMoments:
     mean : mapping of str to ndarray
         ``{"W1": (..., k, d), ...}``: the gradient of the mean loss.
     covariance : mapping of (str, str) to ndarray
-        ``{("W1", "W2"): (..., k, d, d, k), ...}``: ``Sigma = mean(g g^T) - mean(g) mean(g)^T`` with 1/N, all pairs of
-        trained matrices.
+        ``{("W1", "W2"): (..., k, d, d, k), ...}``: ``Sigma = mean(g g^T) - mean(g) mean(g)^T`` with 1/N,
+        all pairs of trained matrices.
     """
 
     loss: NDArray[np.float64] = field(repr=False)
@@ -92,20 +92,13 @@ def _sums(net, weights, x, loss, mean, second):  # type: ignore[no-untyped-def]
         _sum(net, weights[b], x, units, slopes, delta, gradient, loss[b], mean[b], second[b])
 
 
-def _to_blocks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(M, p) -> (blocks, p, LANES); the last block is filled up with copies of the first row."""
-    blocks = -(-rows.shape[0] // LANES)
-    padded = np.concatenate([rows, np.repeat(rows[:1], blocks * LANES - rows.shape[0], axis=0)])
-    return np.ascontiguousarray(padded.reshape(blocks, LANES, -1).transpose(0, 2, 1))
-
-
 def gradient_moments(
     network: Network, weights: Mapping[str, ArrayLike], x: ArrayLike, *, threads: int | None = None
 ) -> GradientMoments:
     """Loss, mean gradient and gradient covariance over a training set.
 
-    ``L = mean_x l``, ``g = mean_x grad l``, ``Sigma = mean_x (grad l)(grad l)^T - g g^T`` with ``l = |f(x) - x|^2 / 2``,
-    exact up to rounding (some ``1e-15`` of the second moment).
+    ``L = mean_x l``, ``g = mean_x grad l``, ``Sigma = mean_x (grad l)(grad l)^T - g g^T`` with ``l = |f(x)
+    - x|^2 / 2``, exact up to rounding (some ``1e-15`` of the second moment).
 
     Parameters
     ----------
@@ -132,17 +125,11 @@ def gradient_moments(
     -----
     The variance is a difference of sums about zero, so its absolute error is relative to ``mean(g g^T)``.
     """
-    samples = np.ascontiguousarray(x, dtype=np.float64)
-    if samples.ndim != 2 or samples.shape[1] != network.widths[0] or samples.shape[0] == 0:
-        raise DomainError(f"x has shape {samples.shape}; (samples, {network.widths[0]}) is accepted")
-    matrices = complete(network, weights)
+    samples = samples_of(network, x)
+    rows, lead = rows_of(network, weights)
     shapes = {name: network.shapes[name] for name in network.trained}
-    lead = np.broadcast_shapes(*(matrices[name].shape[:-2] for name in shapes))
-    rows = np.concatenate(
-        [np.broadcast_to(matrices[n], lead + s).reshape(-1, s[0] * s[1]) for n, s in shapes.items()], axis=1
-    )
     net = layers(network)
-    blocks = _to_blocks(rows)
+    blocks = lanes_of(rows)
     p = net.size
     loss = np.empty((blocks.shape[0], LANES))
     mean = np.empty_like(blocks)

@@ -1,18 +1,23 @@
 """The experiment: ensembles of networks trained by stochastic gradient descent."""
 
-from fpsim.sgd.ensemble import Divergence, Ensemble
+from fpsim.sgd.ensemble import Divergence, Ensemble, State
 from fpsim.sgd.schedules import CosineDecay, ExponentialDecay, PiecewiseConstant
 from fpsim.sgd.settings import SGD
 from fpsim.sgd.start import Start
-from fpsim.sgd.train import train
+from fpsim.sgd.statistics import EnsembleStatistics, Statistics
+from fpsim.sgd.train import resume, train
 
 __all__ = [
     "SGD",
     "CosineDecay",
     "Divergence",
     "Ensemble",
+    "EnsembleStatistics",
     "ExponentialDecay",
     "PiecewiseConstant",
     "Start",
+    "State",
+    "Statistics",
+    "resume",
     "train",
 ]

@@ -1,9 +1,10 @@
-"""Gradient of one mini-batch for a block of replicas: by layers (any network) or by moments (a linear bottleneck).
+"""Gradient of one mini-batch for a block of replicas: by layers (any network) or by moments (linear).
 
-A linear bottleneck sees a batch through ``M = mean x x^T`` and ``E = mean e x^T`` (label noise ``e``) only: with
-``G = (W2 W1 - 1) M - E`` the gradients are ``W2^T G`` and ``G W1^T``. Both ways also give the Gaussian gradient with the
-same mean and covariance, exactly: Gaussian ``M`` and ``E`` in the linear case, and otherwise a Gaussian combination
-``sum_n (g_n - g) normal_n / sqrt(N)`` of all per-sample gradients, which costs a pass over the training set.
+A linear bottleneck sees a batch through ``M = mean x x^T`` and ``E = mean e x^T`` (label noise ``e``) only:
+with ``G = (W2 W1 - 1) M - E`` the gradients are ``W2^T G`` and ``G W1^T``. Both ways also give the Gaussian
+gradient with the same mean and covariance, exactly: Gaussian ``M`` and ``E`` in the linear case, and
+otherwise a Gaussian combination ``sum_n (g_n - g) normal_n / sqrt(N)`` of all per-sample gradients, which
+costs a pass over the training set.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["batch_gradient", "scratch"]
 
 
 @njit(error_model="numpy")
-def scratch(net, rule, source):  # type: ignore[no-untyped-def]
+def scratch(net):  # type: ignore[no-untyped-def]
     """Work arrays of one worker: units, slopes, delta, extra gradient, normal, moments."""
     d = net.widths[0]
     total = net.units[-1]
@@ -185,7 +186,10 @@ def _by_moments(net, rule, source, key, stream, step, replica, index, weights, w
 
 @lane_kernel
 def batch_gradient(net, rule, source, key, stream, step, replica, index, weights, work, gradient):  # type: ignore[no-untyped-def]
-    """Gradient ``ghat`` (p, LANES) of one batch; ``replica`` names the columns' batches, ``stream`` is 0, or 8 for SVAG's second."""
+    """Gradient ``ghat`` (p, LANES) of one batch.
+
+    ``replica`` names the columns' batches; ``stream`` is 0, or 8 for SVAG's second batch.
+    """
     if rule.by_moments:
         _by_moments(net, rule, source, key, stream, step, replica, index, weights, work, gradient)
     elif rule.noise == GAUSSIAN:

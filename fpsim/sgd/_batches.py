@@ -1,6 +1,7 @@
 """Mini-batches of a block of replicas: which samples, what inputs, what label noise.
 
-All arrays are ``(rows, LANES)``: one column per replica, the innermost loop over columns (see `fpsim.network._layers`).
+All arrays are ``(rows, LANES)``: one column per replica, the innermost loop over columns (see
+`fpsim.network._layers`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ __all__ = ["draw_batch", "inputs", "normal_rows"]
 
 @lane_kernel
 def normal_rows(key, stream, step, replica, block, rows, out):  # type: ignore[no-untyped-def]
-    """Fill ``rows`` rows with standard normal numbers from counter ``block`` on; ``replica`` names the columns.
+    """Fill ``rows`` rows with standard normal numbers from counter ``block`` on.
 
-    Numbers come in pairs: for an odd number of rows one more is overwritten.
+    Entries of ``replica`` name the columns. Numbers come in pairs: for an odd number of rows one more is
+    overwritten.
     """
     for i in range(0, rows, 2):
         for v in range(LANES):
@@ -28,7 +30,7 @@ def normal_rows(key, stream, step, replica, block, rows, out):  # type: ignore[n
 
 @lane_kernel
 def _with_replacement(key, stream, step, replica, n, index):  # type: ignore[no-untyped-def]
-    """Independent indices below ``n`` in fours; the bias of a 32-bit word scaled to ``n`` is below ``n / 2^32``."""
+    """Independent indices below ``n``, in fours; scaling a 32-bit word biases them by ``n / 2^32``."""
     n = np.uint64(n)
     for b in range(0, index.shape[0], 4):
         for v in range(LANES):
@@ -69,7 +71,7 @@ def _shuffle(key, epoch, replica, order):  # type: ignore[no-untyped-def]
 
 @lane_kernel
 def draw_batch(rule, n, key, stream, step, started, replica, order, index):  # type: ignore[no-untyped-def]
-    """Indices of the samples of one batch; ``started``: the first step since ``order`` was allocated."""
+    """Indices of one batch; ``started``: the first step since ``order`` was allocated."""
     if rule.sampling == FRESH or n == 0:
         return
     if rule.sampling == EPOCHS:
@@ -88,7 +90,7 @@ def draw_batch(rule, n, key, stream, step, started, replica, order, index):  # t
 
 @lane_kernel
 def inputs(source, key, stream, step, replica, b, index, normal, x):  # type: ignore[no-untyped-def]
-    """Inputs (d, LANES) of the ``b``-th sample of the batch: from the training set, or new ones of a population."""
+    """Inputs of the batch's ``b``-th sample, (d, LANES): from the training set, or new ones."""
     d = source.root.shape[0]
     if source.samples.shape[1] > 0:
         for i in range(d):

@@ -1,8 +1,9 @@
-"""Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, doi:10.1145/2063384.2063405).
+"""Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, doi:10.1145/2063384.2063405).
 
-A block of four 32-bit words is a function of a 64-bit key and a 128-bit counter. The key comes from the seed, the counter is
-``(block, stream, step, replica)``: a number belongs to its place in the experiment, whatever thread, chunk or order
-computes it, and nothing needs saving to continue. Limits: 2^32 - 1 replicas, 2^32 steps.
+A block of four 32-bit words is a function of a 64-bit key and a 128-bit counter. The key comes from the
+seed, the counter is ``(block, stream, step, replica)``: a number belongs to its place in the experiment,
+whatever thread, chunk or order computes it, and nothing needs saving to continue. Limits: 2^32 - 1
+replicas, 2^32 steps.
 """
 
 from __future__ import annotations
@@ -79,14 +80,14 @@ def _fill(key, stream, step, first, normal, out):  # type: ignore[no-untyped-def
 
 
 def normals(seed: int, stream: int, first: int, replicas: int, count: int) -> NDArray[np.float64]:
-    """``count`` standard normal numbers for each of the replicas ``first ...`` at step 0, shape (replicas, count)."""
+    """Standard normal numbers of the replicas ``first ...`` at step 0, shape (replicas, count)."""
     out = np.empty((replicas, count))
     _fill(key_of(seed), stream, 0, first, True, out)
     return out
 
 
 def uniforms(seed: int, stream: int, first: int, replicas: int, count: int) -> NDArray[np.float64]:
-    """``count`` numbers uniform in (0, 1] for each of the replicas ``first ...`` at step 0, shape (replicas, count)."""
+    """Numbers uniform in (0, 1] of the replicas ``first ...`` at step 0, shape (replicas, count)."""
     out = np.empty((replicas, count))
     _fill(key_of(seed), stream, 0, first, False, out)
     return out

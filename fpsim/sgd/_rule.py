@@ -46,11 +46,11 @@ class Source(NamedTuple):
     samples: NDArray[np.float64]
     """Training set, one sample a column, (d, N); no columns for a population."""
     root: NDArray[np.float64]
-    """Square root (d, d) of the covariance of inputs (a population) or of their second moment (a training set)."""
+    """Square root (d, d) of the second moment ``C = E x x^T``."""
     moment: NDArray[np.float64]
     """Upper triangle of ``C = E x x^T``, row by row, shape (d (d + 1) / 2,)."""
     moment_root: NDArray[np.float64]
-    """Square root of the covariance of the upper triangle of ``x x^T``; empty unless the noise is Gaussian."""
+    """Square root of the covariance of that triangle of ``x x^T``; empty unless noise is Gaussian."""
 
 
 def rule(experiment: Experiment) -> Rule:
@@ -86,13 +86,16 @@ def source(experiment: Experiment) -> Source:
     Raises
     ------
     ConfigError
-        If Gaussian noise is asked of a non-linear network on a population, where the covariance is no finite sum.
+        If Gaussian noise is asked of a non-linear network on a population, where the covariance is no
+        finite sum.
     """
     data, d = experiment.data, experiment.data.dimension
     finite = isinstance(data, Dataset)
     numbers = rule(experiment)
     if numbers.noise == GAUSSIAN and not finite and not numbers.by_moments:
-        raise ConfigError("noise = 'gaussian' on a population needs a linear bottleneck of at most 16 components")
+        raise ConfigError(
+            "noise = 'gaussian' on a population needs a linear bottleneck of at most 16 components"
+        )
     upper = np.triu_indices(d)
     moment_root = np.empty((0, 0))
     if numbers.noise == GAUSSIAN and numbers.by_moments:

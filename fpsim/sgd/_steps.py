@@ -58,10 +58,11 @@ def _watch(step, weights, total, diverged):  # type: ignore[no-untyped-def]
 def advance(net, rule, source, key, first, step, rates, weights, velocity, diverged):  # type: ignore[no-untyped-def]
     """Advance blocks by ``rates.size`` steps from ``step`` on, in place; releases the interpreter lock.
 
-    ``weights`` (blocks, p, LANES); ``velocity`` the same, or a single block that stays unused without momentum;
-    ``diverged`` (blocks, LANES) holds the step of divergence or -1; ``first`` is the replica of the first column.
+    ``weights`` (blocks, p, LANES); ``velocity`` the same, or a single block that stays unused without
+    momentum; ``diverged`` (blocks, LANES) holds the step of divergence or -1; ``first`` is the replica of
+    the first column.
     """
-    work = scratch(net, rule, source)
+    work = scratch(net)
     gradient, second = np.empty((net.size, LANES)), np.empty((net.size, LANES))
     normal, total = np.empty((net.size + 1, LANES)), np.empty(LANES)
     replica, batch_replica = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)

@@ -1,4 +1,4 @@
-"""Settings of stochastic gradient descent: everything that defines the steps, nothing about how they are computed."""
+"""Settings of stochastic gradient descent: all that defines the steps, not how they are computed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ Noise = Literal["minibatch", "gaussian", "svag"]
 class SGD:
     """One rule of stochastic gradient descent, ``W <- W - learning_rate * ghat(W)`` in its plainest form.
 
-    With momentum ``mu``: ``v <- mu v - eta ghat``, ``W <- W + v``. Weight decay adds ``weight_decay W`` to ``ghat``;
-    temperature adds ``sqrt(2 eta (1 - mu) temperature) normal`` to every step (to ``v`` with momentum), so that the
-    overdamped diffusion is ``temperature`` per unit of time with and without momentum.
+    With momentum ``mu``: ``v <- mu v - eta ghat``, ``W <- W + v``. Weight decay adds ``weight_decay W`` to
+    ``ghat``; temperature adds ``sqrt(2 eta (1 - mu) temperature) normal`` to every step (to ``v`` with
+    momentum), so that the overdamped diffusion is ``temperature`` per unit of time with and without
+    momentum.
 
     Attributes
     ----------
@@ -36,9 +37,10 @@ class SGD:
     batch_size : int
         ``B``, samples in a mini-batch.
     sampling : {"iid", "without_replacement", "epochs", "fresh", "shared"}
-        Samples of a batch: independent with replacement; distinct within a batch, batches independent; shuffled
-        epochs (the ``N mod B`` samples left over at an epoch's end are skipped); new ones from a population; one
-        iid sequence of batches (and label noise) for all replicas, temperature and start staying private.
+        Samples of a batch: independent with replacement; distinct within a batch, batches independent;
+        shuffled epochs (the ``N mod B`` samples left over at an epoch's end are skipped); new ones from a
+        population; one iid sequence of batches (and label noise) for all replicas, temperature and start
+        staying private.
     weight_decay : float
         ``lambda`` of the added loss ``lambda |W|^2 / 2``.
     label_noise : float
@@ -48,9 +50,10 @@ class SGD:
     momentum : float
         ``mu`` in [0, 1).
     noise : {"minibatch", "gaussian", "svag"}
-        Mini-batch gradients as they are; Gaussian gradients with the same mean and covariance; or the combination
-        ``(1 + r) / 2 ghat_1 + (1 - r) / 2 ghat_2``, ``r = sqrt(2 l - 1)``, of two batches with learning rate
-        ``eta / l`` (Li, Malladi & Arora 2021, arXiv:2102.12470), which tends to the Fokker-Planck limit as ``l`` grows.
+        Mini-batch gradients as they are; Gaussian gradients with the same mean and covariance; or the
+        combination ``(1 + r) / 2 ghat_1 + (1 - r) / 2 ghat_2``, ``r = sqrt(2 l - 1)``, of two batches with
+        learning rate ``eta / l`` (Li, Malladi & Arora 2021, arXiv:2102.12470), which tends to the
+        Fokker-Planck limit as ``l`` grows.
     svag_l : int
         ``l`` of ``noise="svag"``; one step then takes the time ``eta / l``.
 

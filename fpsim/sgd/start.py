@@ -28,8 +28,8 @@ class Start:
     Attributes
     ----------
     kind : {"point", "gaussian", "uniform", "balanced"}
-        Family of the distribution. Every entry of every trained matrix is ``a + b * u`` with ``u`` standard normal
-        (gaussian), uniform in [-1, 1] (uniform) or zero (point); ``balanced``: see `Start.balanced`.
+        Family of the distribution. Every entry of every trained matrix is ``a + b * u`` with ``u`` standard
+        normal (gaussian), uniform in [-1, 1] (uniform) or zero (point); ``balanced``: see `Start.balanced`.
     location, spread : float or mapping
         ``a`` and ``b``: one number, or one array per matrix, ``{"W1": ..., "W2": ...}``.
     """
@@ -84,8 +84,9 @@ class Start:
     def balanced(cls, std: float) -> Start:
         """Two layers with ``W1 W1^T = W2^T W2`` exactly.
 
-        The product ``G2 G1`` of two normal matrices of standard deviation ``std`` has singular values ``S`` and vectors
-        ``U, V``; ``W2 = U sqrt(S)``, ``W1 = sqrt(S) V^T`` (Arora et al. 2019, arXiv:1810.02281).
+        The product ``G2 G1`` of two normal matrices of standard deviation ``std`` has singular values ``S``
+        and vectors ``U, V``; ``W2 = U sqrt(S)``, ``W1 = sqrt(S) V^T`` (Arora et al. 2019,
+        arXiv:1810.02281).
         """
         return cls("balanced", 0.0, std)
 
@@ -95,7 +96,8 @@ class Start:
         Raises
         ------
         ConfigError
-            If names or shapes do not fit the network, or a balanced start is asked of a network that has none.
+            If names or shapes do not fit the network, or a balanced start is asked of a network that has
+            none.
         """
         if self.kind == "balanced" and (len(network.trained) != 2 or len(network.shapes) != 2):
             raise ConfigError("start balanced: two trained layers are accepted")

@@ -1,98 +1,211 @@
-"""Train an ensemble of replicas."""
+"""Train an ensemble of replicas.
+
+The time loop is outermost: all replicas stand at the same step whenever anything is recorded, so memory
+holds the weights of one time (and the recorded ones), and an interrupt loses nothing that was recorded.
+Random numbers are keyed by (seed, replica, step): results are the same bits for any number of threads, any
+chunk, and for stop-and-continue.
+"""
 
 from __future__ import annotations
 
+import logging
+import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from fpsim.datasets import Dataset
 from fpsim.errors import ConfigError, ValidityWarning
+from fpsim.sgd._interrupt import deferred_interrupt
+from fpsim.sgd._lanes import Lanes
+from fpsim.sgd._options import check_memory, entropy_of, kept_steps, record_steps, tracked_names
 from fpsim.sgd.ensemble import Divergence, Ensemble
+from fpsim.sgd.statistics import EnsembleStatistics, Statistics, measure, observables
 
 if TYPE_CHECKING:
-    from fpsim.experiment import Experiment
+    from numpy.typing import NDArray
 
-__all__ = ["train"]
+    from fpsim.experiment import Experiment
+    from fpsim.sgd._options import Record, Seed
+    from fpsim.sgd.ensemble import State
+
+__all__ = ["resume", "train"]
+
+logger = logging.getLogger(__name__)
+
+Progress: TypeAlias = Callable[[int, int], None]
 
 
 def train(
     experiment: Experiment,
     *,
     replicas: int,
-    times: Sequence[float] | None = None,
-    steps: Sequence[int] | None = None,
-    seed: int | None = None,
+    times: Sequence[float] | NDArray[np.float64] | None = None,
+    steps: Sequence[int] | NDArray[np.int64] | None = None,
+    seed: Seed = None,
+    record: Record = "weights",
+    track: Sequence[str] | None = None,
+    statistics: Statistics | None = None,
+    state: State | None = None,
+    first_replica: int = 0,
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    chunk: int | None = None,
+    progress: Progress | None = None,
 ) -> Ensemble:
-    """First, plain version: vectorised NumPy, iid/fresh batches of a two-layer network."""
-    sgd, net, data = experiment.sgd, experiment.network, experiment.data
-    if steps is None:
-        steps = [sgd.step(t) for t in (times if times is not None else [])]
-    if sgd.sampling not in ("iid", "fresh") or sgd.noise != "minibatch" or len(net.shapes) != 2:
-        raise ConfigError("not yet available in this version")
-    entropy = np.random.SeedSequence(seed).entropy
-    rng = np.random.default_rng(entropy)
-    w = {}
-    for name, (a, b) in experiment.start.entries(net).items():
-        kind = experiment.start.kind
-        u = (
-            rng.uniform(-1, 1, (replicas, *a.shape))
-            if kind in ("uniform", "glorot")
-            else rng.standard_normal((replicas, *a.shape))
-        )
-        w[name] = a + b * u
-    from fpsim.network import activation  # noqa: PLC0415
+    """Train ``replicas`` independent copies of a network and record them.
 
-    phi = activation(net.activations[0])
-    v = {name: np.zeros_like(m) for name, m in w.items()}
-    out: dict[str, list[np.ndarray]] = {name: [] for name in w}
-    k, last = 0, max(steps)
-    while True:
-        for _ in range(list(steps).count(k)):
-            for name in w:
-                out[name].append(w[name].copy())
-        if progress:
-            progress(k, last)
-        if k >= last:
-            break
-        eta = sgd.learning_rates(k, k + 1)[0]
-        if isinstance(data, Dataset):
-            x = data.x[rng.integers(data.size, size=(replicas, sgd.batch_size))]
-        else:
-            x = rng.standard_normal((replicas, sgd.batch_size, data.dimension)) @ data.root
-        y = x + sgd.label_noise * rng.standard_normal(x.shape) if sgd.label_noise else x
-        full = {**{n: m[None] for n, m in net.frozen.items()}, **w}
-        z = np.einsum("rki,rbi->rbk", np.broadcast_to(full["W1"], (replicas, *net.shapes["W1"])), x)
-        h = phi.function(z)
-        w2 = np.broadcast_to(full["W2"], (replicas, *net.shapes["W2"]))
-        r = np.einsum("rik,rbk->rbi", w2, h) - y
-        g = {
-            "W2": np.einsum("rbi,rbk->rik", r, h) / sgd.batch_size,
-            "W1": np.einsum("rbk,rbi->rki", np.einsum("rik,rbi->rbk", w2, r) * phi.derivative(z), x)
-            / sgd.batch_size,
-        }
-        for name in w:
-            v[name] = sgd.momentum * v[name] - eta * (g[name] + sgd.weight_decay * w[name])
-            if sgd.temperature:
-                v[name] += np.sqrt(2 * eta * (1 - sgd.momentum) * sgd.temperature) * rng.standard_normal(
-                    v[name].shape
-                )
-            w[name] = w[name] + v[name]
-        k += 1
-    weights = {name: np.array(values) for name, values in out.items()}
-    bad = ~np.all([np.isfinite(m).all(axis=(1, 2)) for m in w.values()], axis=0)
-    if bad.any():
-        warnings.warn(f"{bad.sum()} of {replicas} replicas diverged", ValidityWarning, stacklevel=2)
-    return Ensemble(
-        experiment,
-        int(np.asarray(entropy)),
-        replicas,
-        np.asarray(steps, dtype=np.int64),
-        np.array([sgd.time(int(s)) for s in steps]),
-        weights,
-        Divergence(np.where(bad, last, -1)),
+    Parameters
+    ----------
+    experiment : Experiment
+        Data, network, rule of training and start.
+    replicas : int
+        Number R of replicas.
+    times, steps : sequence, one of the two
+        When to record: increasing times ``t = sum of learning rates`` (the nearest step is taken) or steps.
+        Training ends at the last one.
+    seed : int, SeedSequence, Generator or None
+        Entropy of all random numbers; ``None`` draws fresh entropy, which the result reports.
+    record : {"weights", "last"} or sequence of int
+        Keep weights at every recorded step, at the last only, or at the given ones of the recorded steps.
+    track : sequence of str, optional
+        Trained matrices to record; all by default.
+    statistics : Statistics, optional
+        Streaming statistics to take at every recorded step.
+    state : State, optional
+        Continue from here instead of the start; recorded steps must not lie before it.
+    first_replica : int
+        Number of the first replica: ``replicas=10, first_replica=50`` gives replicas 50 to 59 of any larger
+        ensemble.
+    threads : int, optional
+        Threads to use; all processors of this process by default. No influence on any number.
+    chunk : int, optional
+        Replicas advanced per call of the kernel; all by default. No influence on any number.
+    progress : callable, optional
+        Called with (steps done, steps in all) from time to time.
+
+    Returns
+    -------
+    Ensemble
+        A keyboard interrupt ends training early and keeps what is done (``interrupted=True``).
+
+    Raises
+    ------
+    ConfigError
+        If an option is not accepted; the message names it.
+    MemoryLimitError
+        If the recorded weights would not fit into memory; nothing has been computed then.
+
+    Warns
+    -----
+    ValidityWarning
+        If replicas diverged: how many, and from which step on. Statistics then cover the survivors.
+    """
+    for key, value in (("replicas", replicas), ("chunk", chunk if chunk is not None else 1)):
+        if not isinstance(value, int | np.integer) or value < 1:
+            raise ConfigError(f"{key} = {value!r}; a positive integer is accepted")
+    if not 0 <= first_replica <= 2**32 - 1 - replicas:
+        raise ConfigError(f"first_replica = {first_replica}; 0 to 2^32 - 1 - replicas is accepted")
+    begin = 0 if state is None else state.step
+    schedule = record_steps(experiment, times, steps, begin)
+    kept = kept_steps(record, schedule)
+    tracked = tracked_names(experiment, track)
+    entropy = entropy_of(seed)
+    lanes = Lanes(experiment, replicas, first_replica, entropy, state)
+    entries = sum(math.prod(experiment.network.shapes[name]) for name in tracked)
+    check_memory(entries * replicas * len(kept))
+
+    weights: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tracked}
+    measured: list[dict[str, NDArray[np.generic]]] = []
+    names: tuple[str, ...] = ()
+    done = begin
+    recorded = 0
+    with deferred_interrupt() as interrupted:
+        for target in schedule:
+            while done < target and not interrupted.is_set():
+                stop = min(target, done + lanes.slice_length)
+                lanes.advance(done, stop, threads=threads, chunk=chunk)
+                done = stop
+                if progress is not None:
+                    progress(done - begin, schedule[-1] - begin)
+            if done < target:
+                break
+            recorded += 1
+            matrices = lanes.matrices()
+            for name in weights if target in kept else ():
+                weights[name].append(matrices[name])
+            if statistics is not None:
+                names, values = observables(experiment, matrices, statistics, threads)
+                measured.append(measure(values, statistics))
+    logger.debug("trained %d replicas to step %d", replicas, done)
+
+    sgd = experiment.sgd
+    all_steps = np.array(schedule[:recorded], dtype=np.int64)
+    all_times = np.array([sgd.time(k) for k in all_steps])
+    has = np.isin(all_steps, kept)
+    empty = {n: np.empty((0, replicas, *experiment.network.shapes[n])) for n in tracked}
+    ensemble = Ensemble(
+        experiment=experiment,
+        seed=entropy,
+        replicas=replicas,
+        first_replica=first_replica,
+        steps=all_steps[has],
+        times=all_times[has],
+        weights={n: np.stack(w) if w else empty[n] for n, w in weights.items()},
+        statistics=_collect(statistics, measured, names, all_steps, all_times),
+        divergence=Divergence(lanes.diverged()),
+        state=lanes.state(done),
+        interrupted=interrupted.is_set() and done < schedule[-1],
     )
+    if ensemble.divergence.count:
+        warnings.warn(
+            f"{ensemble.divergence.count} of {replicas} replicas diverged, the first at step "
+            f"{ensemble.divergence.first_step}; their weights are nan since then, statistics cover the rest",
+            ValidityWarning,
+            stacklevel=2,
+        )
+    return ensemble
+
+
+def resume(
+    ensemble: Ensemble,
+    *,
+    times: Sequence[float] | NDArray[np.float64] | None = None,
+    steps: Sequence[int] | NDArray[np.int64] | None = None,
+    record: Record = "weights",
+    track: Sequence[str] | None = None,
+    statistics: Statistics | None = None,
+    threads: int | None = None,
+    chunk: int | None = None,
+    progress: Progress | None = None,
+) -> Ensemble:
+    """Continue an ensemble with the bits of an uninterrupted run; options as in `train`."""
+    return train(
+        ensemble.experiment,
+        replicas=ensemble.replicas,
+        times=times,
+        steps=steps,
+        seed=ensemble.seed,
+        record=record,
+        track=track,
+        statistics=statistics,
+        state=ensemble.state,
+        first_replica=ensemble.first_replica,
+        threads=threads,
+        chunk=chunk,
+        progress=progress,
+    )
+
+
+def _collect(
+    spec: Statistics | None,
+    measured: list[dict[str, NDArray[np.generic]]],
+    names: tuple[str, ...],
+    steps: NDArray[np.int64],
+    times: NDArray[np.float64],
+) -> EnsembleStatistics | None:
+    if spec is None or not measured:
+        return None
+    edges = np.linspace(spec.low, spec.high, spec.bins + 1)
+    fields = {key: np.stack([m[key] for m in measured]) for key in measured[0]}
+    return EnsembleStatistics(steps=steps, times=times, names=names, edges=edges, **fields)

@@ -1,0 +1,87 @@
+"""What `fpsim.sgd.train` accepts: records, tracked matrices, seeds, memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from fpsim.errors import ConfigError, MemoryLimitError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fpsim.experiment import Experiment
+
+__all__ = ["Record", "Seed", "check_memory", "entropy_of", "kept_steps", "record_steps", "tracked_names"]
+
+Seed: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | None"
+Record: TypeAlias = 'Literal["weights", "last"] | Sequence[int]'
+
+
+def record_steps(
+    experiment: Experiment,
+    times: Sequence[float] | NDArray[np.float64] | None,
+    steps: Sequence[int] | NDArray[np.int64] | None,
+    begin: int,
+) -> list[int]:
+    if (times is None) == (steps is None):
+        raise ConfigError("give either times or steps to record")
+    key, values = ("times", times) if steps is None else ("steps", steps)
+    array = np.asarray(values)
+    if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)) or np.any(np.diff(array) <= 0):
+        raise ConfigError(f"{key} = {values!r}; an increasing sequence of finite numbers is accepted")
+    if steps is not None and not np.issubdtype(array.dtype, np.integer):
+        raise ConfigError(f"steps = {values!r}; integers are accepted")
+    schedule = (
+        [int(k) for k in array] if steps is not None else [experiment.sgd.step(float(t)) for t in array]
+    )
+    if schedule[0] < begin or np.any(np.diff(schedule) <= 0):
+        raise ConfigError(
+            f"{key} = {values!r} mean steps {schedule}; increasing ones from {begin} on are accepted"
+        )
+    return schedule
+
+
+def kept_steps(record: Record, schedule: list[int]) -> list[int]:
+    if record == "weights":
+        return schedule
+    if record == "last":
+        return schedule[-1:]
+    if set(record) - set(schedule):
+        raise ConfigError(f"record = {record!r}; accepted: 'weights', 'last' or some of the recorded steps")
+    return [int(k) for k in record]
+
+
+def tracked_names(experiment: Experiment, track: Sequence[str] | None) -> tuple[str, ...]:
+    trained = experiment.network.trained
+    names = trained if track is None else tuple(track)
+    if not names or set(names) - set(trained):
+        raise ConfigError(f"track = {track!r}; accepted: some of {', '.join(trained)}")
+    return names
+
+
+def entropy_of(seed: Seed) -> int:
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**63))
+    if isinstance(seed, np.random.SeedSequence):
+        words = seed.generate_state(4, np.uint32)
+        return int(sum(int(w) << (32 * i) for i, w in enumerate(words)))
+    if seed is None:
+        return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ConfigError(
+            f"seed = {seed!r}; a nonnegative integer, a SeedSequence, a Generator or None is accepted"
+        )
+    return int(seed)
+
+
+def check_memory(numbers: float) -> None:
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 8.0 * numbers > 0.8 * physical:
+        raise MemoryLimitError(
+            f"recorded weights need {8e-9 * numbers:.1f} GB, the machine has {1e-9 * physical:.1f} GB; "
+            "record='last' with statistics, fewer times or fewer replicas are accepted"
+        )
