@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from fpsim.errors import ConfigError
-from fpsim.theory._mesh import Array, Mesh
+from fpsim.theory._mesh import Array, Mesh, remembered
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -53,6 +53,19 @@ class Averages(Protocol):
         """``E[phi'_j x_b phi'_l x_c]``, shape (k, d, k, d, ...)."""
 
 
+class RememberedAverages:
+    """Averages that keep their last answers: a solver asks for the same few meshes at every step."""
+
+    def __init__(self, averages: Averages) -> None:
+        self.d, self.k = averages.d, averages.k
+        self.encoder = remembered(averages.encoder)
+        self.decoder = remembered(averages.decoder)
+        self.encoder_covariance = remembered(averages.encoder_covariance)
+        self.decoder_covariance = remembered(averages.decoder_covariance)
+        self.cross_covariance = remembered(averages.cross_covariance)
+        self.slopes = remembered(averages.slopes)
+
+
 def averages_of(experiment: Experiment) -> Averages:
     """Averages of an experiment: closed forms of a linear network, sums over the data of any other.
 
@@ -71,5 +84,5 @@ def averages_of(experiment: Experiment) -> Averages:
             f"theory: widths {widths} with activations {network.activations}; f(x) = W2 phi(W1 x) is accepted"
         )
     if network.activations[0] == "linear":
-        return LinearAverages(experiment.data, widths[1])
-    return SummedAverages(experiment.data, widths[1], network.activations[0])
+        return RememberedAverages(LinearAverages(experiment.data, widths[1]))
+    return RememberedAverages(SummedAverages(experiment.data, widths[1], network.activations[0]))

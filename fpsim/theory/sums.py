@@ -8,19 +8,20 @@ Limit: Gauss-Hermite needs ``NODES^d`` nodes and is meant for ``d <= 3``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit, prange
 
+from fpsim.datasets import Dataset
 from fpsim.errors import ConfigError
 from fpsim.network import activation
-from fpsim.theory._mesh import Array, Mesh, remembered
+from fpsim.theory._mesh import Array, Mesh
 
 if TYPE_CHECKING:
-    from fpsim.datasets import Dataset, GaussianPopulation
+    from fpsim.datasets import GaussianPopulation
 
 __all__ = ["SummedAverages"]
 
@@ -54,7 +55,6 @@ class SummedAverages:
     data: Dataset | GaussianPopulation
     k: int
     activation: str
-    _memo: dict[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def d(self) -> int:
@@ -64,11 +64,11 @@ class SummedAverages:
     @cached_property
     def _samples(self) -> tuple[Array, Array]:
         """Samples (d, N) and weights (N,), padded with weight zero to whole lanes."""
-        if hasattr(self.data, "x"):
+        if isinstance(self.data, Dataset):
             x = self.data.x
             weight = np.full(len(x), 1.0 / len(x))
         else:
-            x, weight = _gauss_hermite(cast("GaussianPopulation", self.data))
+            x, weight = _gauss_hermite(self.data)
         pad = -len(x) % LANES
         return (
             np.ascontiguousarray(np.pad(x, ((0, pad), (0, 0))).T),
@@ -77,50 +77,34 @@ class SummedAverages:
 
     def encoder(self, w1: Mesh) -> Array:
         """``E[z_r phi'_j x_b]``."""
-        return self._moments("encoder", w1)[0]
+        first, _ = self._sums(w1, encoder=True, products=False)
+        return first.reshape(self.k + self.d, self.k, self.d, *first.shape[1:])
 
     def decoder(self, w1: Mesh) -> Array:
         """``E[z_r h_j]``."""
-        return self._moments("decoder", w1)[0]
+        first, _ = self._sums(w1, decoder=True, products=False)
+        return first.reshape(self.k + self.d, self.k, *first.shape[1:])
 
     def encoder_covariance(self, w1: Mesh) -> Array:
         """Covariance of ``z_r phi'_j x_b``."""
-        first, second = self._moments("encoder covariance", w1)
-        return _covariance(first, second, 3, 3)
+        covariance = _covariance(*self._sums(w1, encoder=True))
+        return covariance.reshape(*(self.k + self.d, self.k, self.d) * 2, *covariance.shape[2:])
 
     def decoder_covariance(self, w1: Mesh) -> Array:
         """Covariance of ``z_r h_j``."""
-        first, second = self._moments("decoder covariance", w1)
-        return _covariance(first, second, 2, 2)
+        covariance = _covariance(*self._sums(w1, decoder=True))
+        return covariance.reshape(*(self.k + self.d, self.k) * 2, *covariance.shape[2:])
 
     def cross_covariance(self, w1: Mesh) -> Array:
         """Covariance of ``z_r phi'_j x_b`` with ``z_s h_l``."""
-        first, second = self._sums(w1, encoder=True, decoder=True)
-        e = (self.k + self.d) * self.k * self.d
-        covariance = second[:e, e:] - first[:e, None] * first[None, e:]
-        r = self.k + self.d
-        return covariance.reshape(r, self.k, self.d, r, self.k, *first.shape[1:])
+        r, k, d = self.k + self.d, self.k, self.d
+        covariance = _covariance(*self._sums(w1, encoder=True, decoder=True))[: r * k * d, r * k * d :]
+        return covariance.reshape(r, k, d, r, k, *covariance.shape[2:])
 
     def slopes(self, w1: Mesh) -> Array:
         """``E[phi'_j x_b phi'_l x_c]``."""
-        return self._moments("slopes", w1)[1]
-
-    def _moments(self, what: str, w1: Mesh) -> tuple[Array, Array]:
-        if what not in self._memo:
-            self._memo[what] = remembered(lambda mesh: self._computed(what, mesh))
-        return self._memo[what](w1)  # type: ignore[operator]
-
-    def _computed(self, what: str, w1: Mesh) -> tuple[Array, Array]:
-        part, _, second = what.partition(" ")
-        shape = {
-            "encoder": (self.k + self.d, self.k, self.d),
-            "decoder": (self.k + self.d, self.k),
-            "slopes": (self.k, self.d),
-        }[part]
-        products = bool(second) or part == "slopes"
-        a, b = self._sums(w1, products=products, **{part: True})
-        mesh = a.shape[1:]
-        return a.reshape(*shape, *mesh), b.reshape(*shape, *shape, *mesh) if products else b
+        _, second = self._sums(w1, slopes=True)
+        return second.reshape(*(self.k, self.d) * 2, *second.shape[2:])
 
     def _sums(
         self, w1: Mesh, *, encoder: bool = False, decoder: bool = False, slopes: bool = False, products: bool = True
@@ -145,11 +129,8 @@ class SummedAverages:
         )
 
 
-def _covariance(first: Array, second: Array, left: int, right: int) -> Array:
-    a, b = first.shape[:left], first.shape[:right]
-    mesh = first.shape[left:]
-    outer = first.reshape(*a, *(1,) * right, *mesh) * first.reshape(*(1,) * left, *b, *mesh)
-    return second - outer
+def _covariance(first: Array, second: Array) -> Array:
+    return second - first[:, None] * first[None]
 
 
 def _gauss_hermite(population: GaussianPopulation) -> tuple[Array, Array]:
@@ -169,7 +150,7 @@ def _multiply(a, b, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _features(z, slope, x, encoder, decoder, slopes, out):  # type: ignore[no-untyped-def]
+def _features(z, slope, x, encoder, decoder, out):  # type: ignore[no-untyped-def]
     """Features of ``LANES`` samples, shape (F, LANES), from ``z`` (R, LANES), ``phi'`` (k, LANES) and ``x`` (d, LANES)."""
     k, d = slope.shape[0], x.shape[0]
     sx = out[out.shape[0] - k * d :]  # the last rows hold phi' x, wanted or not
@@ -209,7 +190,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
                 lanes = slice(start, start + LANES)
                 z[:k] = hidden[p, :, lanes]
                 z[k:] = -x[:, lanes]
-                _features(z, slope[p, :, lanes], x[:, lanes], encoder, decoder, slopes, f)
+                _features(z, slope[p, :, lanes], x[:, lanes], encoder, decoder, f)
                 m = 0
                 for i in range(count):
                     _multiply(weight[lanes], f[i], g)

@@ -21,7 +21,6 @@ from fpsim.theory.averages import Averages, averages_of
 from fpsim.theory.closures.base import Matrix, Partner, checked_matrix, marginal_equation
 from fpsim.theory.closures.regression import interpolate, nodes_around, regress
 from fpsim.theory.coefficients import decoder_factors, factor_products
-from fpsim.theory.linear import LinearAverages
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -64,9 +63,10 @@ def conditional(
     x = own.reshape(len(times), replicas, -1)
     nodes = nodes_around(x)
     averages = averages_of(experiment)
+    tabulate = experiment.network.activations[0] != "linear" and averages.d * averages.k <= 2
     first, second = [], []
     for i in range(len(times)):
-        y1, y2 = partner_samples(averages, matrix, partner[i])
+        y1, y2 = partner_samples(averages, matrix, partner[i], tabulate=tabulate)
         first.append(
             regress(nodes, x[i], _flat(y1), neighbours=wanted, degree=degree).reshape(*y1.shape[:-1], *nodes.shape)
         )
@@ -106,15 +106,17 @@ def survivors(ensemble: Ensemble) -> dict[str, Array]:
     return weights
 
 
-def partner_samples(averages: Averages, matrix: Matrix, partner: Array) -> tuple[Array, Array]:
+def partner_samples(
+    averages: Averages, matrix: Matrix, partner: Array, *, tabulate: bool = False
+) -> tuple[Array, Array]:
     """The two statistics of the partner's matrices (M, rows, columns), trailing axis M."""
     if matrix == "W1":
         theta = decoder_factors(columns(partner), averages.d, averages.k)
         return theta, factor_products(theta)
     w1 = columns(partner)
-    if isinstance(averages, LinearAverages) or len(w1) > 2:
-        return averages.decoder(w1), averages.decoder_covariance(w1)
-    return _tabulated(averages, w1)
+    if tabulate:
+        return _tabulated(averages, w1)
+    return averages.decoder(w1), averages.decoder_covariance(w1)
 
 
 def _tabulated(averages: Averages, w1: Mesh) -> tuple[Array, Array]:
