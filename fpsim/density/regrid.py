@@ -54,7 +54,7 @@ def regrid(density: Density, grid: Grid) -> Density:
 
 
 def _weights(xi: Array) -> Array:
-    """Weights (feet, 7) of the cells around each foot for the mass left of ``xi`` in its cell (Lagrange's primitive)."""
+    """Weights (feet, 7) of the cells around feet for the mass left of ``xi`` in their cell (Lagrange's primitive)."""
     nodes = np.arange(-_REACH, _REACH + 2)
     factors = (xi[:, None, None] - nodes) / np.where(np.eye(len(nodes), dtype=bool), 1.0, nodes[:, None] - nodes)
     lagrange = np.where(np.eye(len(nodes), dtype=bool), 1.0, factors).prod(axis=2)

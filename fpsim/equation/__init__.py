@@ -6,6 +6,7 @@ from fpsim.equation.fokker_planck import FokkerPlanck
 from fpsim.equation.sampling import (
     diffusion_at,
     diffusion_on_cells,
+    drift_at,
     drift_on_cells,
     drift_on_faces,
     potential_on_cells,
@@ -17,6 +18,7 @@ __all__ = [
     "FokkerPlanck",
     "diffusion_at",
     "diffusion_on_cells",
+    "drift_at",
     "drift_on_cells",
     "drift_on_faces",
     "potential_on_cells",

@@ -19,7 +19,14 @@ from fpsim.equation.diffusion import DiffusionField, diffusion_field
 from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck, depends_on
 from fpsim.errors import DomainError
 
-__all__ = ["diffusion_at", "diffusion_on_cells", "drift_on_cells", "drift_on_faces", "potential_on_cells"]
+__all__ = [
+    "diffusion_at",
+    "diffusion_on_cells",
+    "drift_at",
+    "drift_on_cells",
+    "drift_on_faces",
+    "potential_on_cells",
+]
 
 Array = NDArray[np.float64]
 Mesh = tuple[Array, ...]
@@ -105,12 +112,16 @@ def potential_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p:
     return _checked(raw, "potential", grid.shape)
 
 
+def _potential_slope(equation: FokkerPlanck, x: Mesh, axis: int, h: float, t: float, p: Any) -> Array:
+    potential, shape = equation.potential, _shape(x)
+    return -_derivative(lambda y: _checked(_call(potential, y, t, p), "potential", shape), x, axis, h)
+
+
 def _potential_drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: Any, faces: bool) -> Array:
     h = grid.spacing[axis]
     potential: Coefficient = equation.potential
     if callable(potential):
-        shape = _shape(x)
-        return -_derivative(lambda y: _checked(_call(potential, y, t, p), "potential", shape), x, axis, h)
+        return _potential_slope(equation, x, axis, h, t, p)
     v = np.broadcast_to(_checked(potential, "potential", grid.shape), grid.shape)
     if grid.periodic(axis):
         wrapped = np.concatenate([v.take([-2, -1], axis), v, v.take([0, 1], axis)], axis)
@@ -136,6 +147,12 @@ def _ito_correction(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: f
             return 0.0
         cells = _correction_of_arrays(equation.calculus, field, grid, axis)
         return _to_faces(cells, axis, periodic=grid.periodic(axis)) if faces else cells
+    return _correction_of_callable(equation, x, axis, grid.spacing, t, p)
+
+
+def _correction_of_callable(
+    equation: FokkerPlanck, x: Mesh, axis: int, spacing: tuple[float, ...], t: float, p: Any
+) -> Array:
     shape = _shape(x)
 
     def tensor(y: Mesh) -> Array:
@@ -146,8 +163,8 @@ def _ito_correction(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: f
 
     here = tensor(x) if equation.calculus is Calculus.STRATONOVICH else None
     total = np.zeros(shape)
-    for other in range(grid.ndim):
-        slope = _derivative(tensor, x, other, grid.spacing[other])
+    for other in range(len(x)):
+        slope = _derivative(tensor, x, other, spacing[other])
         if here is None:
             total += slope[..., axis, other]
         else:
@@ -196,3 +213,33 @@ def drift_on_faces(equation: FokkerPlanck, grid: Grid, axis: int, *, t: float = 
 def drift_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> tuple[Array, ...]:
     """Ito drift at cell centres, one array of minimal broadcast shape per axis."""
     return tuple(_drift(equation, grid, axis, grid.mesh(), t, p, False) for axis in range(grid.ndim))
+
+
+def drift_at(
+    equation: FokkerPlanck, x: Mesh, *, spacing: tuple[float, ...], t: float = 0.0, p: Any = None
+) -> tuple[Array, ...]:
+    """Ito drift at any places ``x`` (one array per coordinate, broadcasting together), one array per axis.
+
+    ``spacing`` is the length per axis over which coefficients are smooth: derivatives that a potential or the calculus
+    need are differences over a sixteenth of it. Coefficients given as grid arrays are not accepted here.
+
+    Raises
+    ------
+    DomainError
+        If a coefficient is a grid array, has a wrong shape, or is not finite (with the place).
+    """
+    for name in ("drift", "potential"):
+        value = getattr(equation, name)
+        if value is not None and not callable(value):
+            raise DomainError(f"{name} is a grid array: a callable is accepted where places are not a grid")
+    shape, ndim = _shape(x), len(x)
+    given = [0.0] * ndim if equation.drift is None else _components(_call(equation.drift, x, t, p), ndim)
+    out = []
+    for axis in range(ndim):
+        total = _checked(given[axis], f"drift component {axis}", shape)
+        if equation.potential is not None:
+            total = total + _potential_slope(equation, x, axis, spacing[axis], t, p)
+        if equation.calculus is not Calculus.ITO and callable(equation.diffusion):
+            total = total + _correction_of_callable(equation, x, axis, spacing, t, p)
+        out.append(total)
+    return tuple(out)

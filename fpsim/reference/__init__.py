@@ -1,0 +1,1 @@
+"""Independent solvers behind the same call, to compare with. Imported only when asked for."""
