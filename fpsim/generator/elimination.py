@@ -129,7 +129,9 @@ def null_vector(jumps: csr_array) -> tuple[Array, str]:
         _eliminate(band, np.zeros(size), pivots)
         y, scale = np.zeros(size), np.zeros(size)
         _null_vector(band, y, scale)
-        y *= np.exp(scale - scale[np.argmax(np.log(np.maximum(y, 1e-300)) + scale)])
+        likeliest = np.argmax(np.log(np.maximum(y, 1e-300)) + scale)
+        half = np.exp(0.5 * (scale - scale[likeliest]))
+        y = y * half * half  # in two steps: the whole factor may be subnormal where the product is not
         return _restore(y / y.sum(), order), _Banded.method
     total = np.asarray(jumps.sum(axis=1)).ravel()
     lu = m_matrix(jumps, np.full(size, 1e-13 * float(total.max())))
@@ -205,43 +207,44 @@ def _eliminate(band, killing, pivots):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _solve(band, pivots, x):  # type: ignore[no-untyped-def]
     size, width = band.shape[0], band.shape[1] // 2
-    for k in range(size):
-        for r in range(1, min(width, size - 1 - k) + 1):
-            x[k + r] += band[k + r, width - r] * x[k]
-    for k in range(size - 1, -1, -1):
-        total = x[k]
-        for s in range(1, min(width, size - 1 - k) + 1):
-            total += band[k, width + s] * x[k + s]
-        x[k] = total / pivots[k]
+    for i in range(size):
+        total = x[i]
+        for k in range(max(i - width, 0), i):
+            total += band[i, width + k - i] * x[k]
+        x[i] = total
+    for i in range(size - 1, -1, -1):
+        total = x[i]
+        for k in range(i + 1, min(i + width, size - 1) + 1):
+            total += band[i, width + k - i] * x[k]
+        x[i] = total / pivots[i]
 
 
 @njit(cache=True)
 def _solve_transposed(band, pivots, y):  # type: ignore[no-untyped-def]
     size, width = band.shape[0], band.shape[1] // 2
-    for k in range(size):
-        y[k] /= pivots[k]
-        for s in range(1, min(width, size - 1 - k) + 1):
-            y[k + s] += band[k, width + s] * y[k]
-    for k in range(size - 1, -1, -1):
-        for r in range(1, min(width, size - 1 - k) + 1):
-            y[k] += band[k + r, width - r] * y[k + r]
+    for i in range(size):
+        y[i] /= pivots[i]
+        for k in range(i + 1, min(i + width, size - 1) + 1):
+            y[k] += band[i, width + k - i] * y[i]
+    for i in range(size - 1, -1, -1):
+        for k in range(max(i - width, 0), i):
+            y[k] += band[i, width + k - i] * y[i]
 
 
 @njit(cache=True)
 def _null_vector(band, y, scale):  # type: ignore[no-untyped-def]
-    """Null vector ``y * exp(scale)``; numbers in the window are rescaled together before they over- or underflow."""
+    """Null vector ``y * exp(scale)``; numbers still in use are rescaled together before they over- or underflow."""
     size, width = band.shape[0], band.shape[1] // 2
+    y[:] = 0.0
     y[size - 1] = 1.0
-    for k in range(size - 2, -1, -1):
-        last = min(k + width, size - 1)
-        total, largest = 0.0, 0.0
-        for i in range(k + 1, last + 1):
-            total += band[i, width + k - i] * y[i]
-            largest = max(largest, y[i])
-        y[k] = total
-        scale[k] = scale[k + 1]
-        largest = max(largest, total)
-        if largest > 1e100 or largest < 1e-100:
-            for i in range(k, last + 1):
-                y[i] /= largest
-                scale[i] += np.log(largest)
+    current = 0.0
+    for i in range(size - 1, -1, -1):
+        scale[i] = current
+        begin, largest = max(i - width, 0), 0.0
+        for k in range(begin, i):
+            y[k] += band[i, width + k - i] * y[i]
+            largest = max(largest, y[k])
+        if i > 0 and (largest > 1e100 or largest < 1e-100):
+            for k in range(begin, i):
+                y[k] /= largest
+            current += np.log(largest)

@@ -23,7 +23,7 @@ from fpsim.density.grid import Grid
 __all__ = ["Links", "Outward", "index_type", "outward", "pairs"]
 
 Array = NDArray[np.float64]
-Indices = NDArray[np.signedinteger[Any]]
+Indices = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
