@@ -32,12 +32,16 @@ def bernoulli(w: Array) -> Array:
 def logarithmic_mean(a: Array, b: Array) -> Array:
     """``(b - a) / ln(b / a)`` of non-negative numbers; ``a`` where they agree, zero where one is zero.
 
-    Written as the arithmetic mean times ``r / artanh(r)``, ``r = (b - a) / (b + a)``, which has no cancellation.
+    Numbers within a factor 3: the arithmetic mean times ``r / artanh(r)``, ``r = (b - a) / (b + a)``, which has no
+    cancellation; others: as it stands.
     """
-    total = np.asarray(a + b, float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.where(total > 0.0, (b - a) / total, 1.0)
-        return np.where(r == 0.0, 0.5 * total, 0.5 * total * r / np.arctanh(r))
+    a, b = np.broadcast_arrays(np.asarray(a, float), np.asarray(b, float))
+    total = a + b
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        r = np.where(total > 0.0, (b - a) / total, 0.0)
+        near = np.where(r == 0.0, 0.5 * total, 0.5 * total * r / np.arctanh(r))
+        apart = np.where((a > 0.0) & (b > 0.0), (b - a) / np.log(b / a), 0.0)
+    return np.where(np.abs(r) < 0.5, near, apart)
 
 
 def exponential_rate(diffusion: Array, drift: Array) -> Array:
