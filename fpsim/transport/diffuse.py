@@ -54,9 +54,9 @@ def diffuse_lines(
     """Sweep the lines ``begin ... end`` of the flat array ``u`` in place.
 
     ``rate[rate_starts[line] + k * rate_stride]`` is the rate in cell ``k`` of a line (in cell ``order[line, k]`` where
-    lines wrap); ``work`` has shape (6, longest, LANES); ``absorbed[line]`` receives what left through its ends.
+    lines wrap); ``work`` has shape (7, longest, LANES); ``absorbed[line]`` receives what left through its ends.
     """
-    v, r, a, b, g, z = work[0], work[1], work[2], work[3], work[4], work[5]
+    v, r, a, b, g, z, s = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
     last, low, high = np.empty(LANES, np.int64), np.empty(LANES), np.empty(LANES)
     at, rate_at = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
     wraps = order.size > 0
@@ -89,35 +89,33 @@ def diffuse_lines(
                         highest = max(highest, r[k, q])
                     else:
                         r[k, q] = r[0, q] if inside else 0.0
-        if highest > 0.0:
-            exits = 1.0
-            for q in range(LANES):
-                exits = max(exits, max(low[q], high[q]))
+        for q in range(lanes):
+            absorbed[first + q] = 0.0
+        if highest == 0.0:
+            continue
+        exits = 2.0  # ways out of a cell, in jump rates
+        for q in range(LANES):
+            exits = max(exits, low[q] + high[q] if last[q] == 0 else 1.0 + max(low[q], high[q]))
+        limit = 0.999 * max(2.0 / exits - 1.0 / 6.0, min(1.0 / 6.0, 1.0 / exits))
+        steps, step = 1, 0
+        while step < steps:
             positive = _half_step(v, r, a, b, g, rows, last, low, high, closed)
-            steps = 1
-            if not positive:
-                limit = max(2.0 / (1.0 + exits) - 1.0 / 6.0, min(1.0 / 6.0, 1.0 / (1.0 + exits)))
-                steps = int(np.ceil(highest / (0.999 * limit)))
+            if not positive and steps == 1:
+                steps = int(np.ceil(highest / limit))
                 for k in range(rows):
                     for q in range(LANES):
                         r[k, q] /= steps
+                if steps > 1:
+                    continue
+            step += 1
             for q in range(lanes):
-                absorbed[first + q] = 0.0
-            for step in range(steps):
-                if step > 0 or not positive:
-                    _half_step(v, r, a, b, g, rows, last, low, high, closed)
-                for q in range(lanes):
-                    absorbed[first + q] += low[q] * b[0, q] * v[0, q] + high[q] * b[last[q], q] * v[last[q], q]
-                if closed:
-                    _solve_closed(v, a, g, r, z, rows)
-                else:
-                    _solve_open(v, a, g, z, rows, last, low, high)
-                for q in range(lanes):
-                    absorbed[first + q] -= low[q] * a[0, q] * v[0, q] + high[q] * a[last[q], q] * v[last[q], q]
-        else:
+                absorbed[first + q] += low[q] * b[0, q] * v[0, q] + high[q] * b[last[q], q] * v[last[q], q]
+            if closed:
+                _solve_closed(v, a, g, z, s, rows)
+            else:
+                _solve_open(v, a, g, z, rows, last, low, high)
             for q in range(lanes):
-                absorbed[first + q] = 0.0
-            continue
+                absorbed[first + q] -= low[q] * a[0, q] * v[0, q] + high[q] * a[last[q], q] * v[last[q], q]
         if wraps:
             for q in range(lanes):
                 for k in range(last[q] + 1):
@@ -186,11 +184,11 @@ def _solve_open(v: Array, a: Array, g: Array, z: Array, rows: int, last: Integer
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve_closed(v: Array, a: Array, g: Array, s: Array, z: Array, rows: int) -> None:
-    """Cyclic tridiagonal solve (Sherman-Morrison with all terms non-negative); ``s`` is overwritten."""
+def _solve_closed(v: Array, a: Array, g: Array, z: Array, s: Array, rows: int) -> None:
+    """Cyclic tridiagonal solve, the last unknown eliminated last; every term is non-negative."""
     n = rows - 1
     for q in range(LANES):
-        # unknown u_n is eliminated last: u_k = v_k + s_k u_n on 0 ... n - 1, with both parts >= 0
+        # u_k = v_k + s_k u_n for k < n
         for k in range(n):
             den = 1.0 - 2.0 * a[k, q]
             rhs = g[k, q]

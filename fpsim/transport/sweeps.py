@@ -23,6 +23,7 @@ from fpsim.lattice.lines import LineSet, lines_along, strides_of
 from fpsim.lattice.selling import lattice_diffusion
 from fpsim.parallel import Team
 from fpsim.transport.diffuse import LANES, diffuse_lines
+from fpsim.transport.diffuse_shared import FACTORS, diffuse_shared, eliminate
 from fpsim.transport.remap import remap_lines, remap_shared
 from fpsim.transport.trace import REACH, reconstruction_weights, trace_feet
 
@@ -124,23 +125,50 @@ class DiffusionSweep:
         lines = lines_along(self.grid, self.offset)
         if lines.longest == 1 and not (lines.low_exit.any() or lines.high_exit.any()):
             return 0.0
-        rate = np.ascontiguousarray(np.broadcast_to(self.rate, self.grid.shape)) if lines.order.size else self.rate
-        flat, (starts, stride) = rate.ravel(), _table(lines, rate.shape)
-        closed = lines.closed and lines.longest > 2
         if lines.closed and lines.longest == 2:  # both neighbours are the same cell
             dt *= 2.0
         leaks = bool(lines.low_exit.any() or lines.high_exit.any())
         lost = np.zeros(lines.count) if leaks else _unused(lines.count)
+        if self.shared:
+            self._shared(u, dt, team, lines, lost)
+        else:
+            team.run(lambda part, i, j: self._lines(u, dt, team, lines, lost, part, i, j), lines.count, u.size)
+        return float(np.sum(lost)) if leaks else 0.0
+
+    @property
+    def shared(self) -> bool:
+        """Whether all lines are alike: jumps along an axis, at a rate that depends on it at most."""
+        along = np.array(self.offset) != 0
+        return sum(map(abs, self.offset)) == 1 and bool((np.array(self.rate.shape)[~along] == 1).all())
+
+    def _shared(self, u: Array, dt: float, team: Team, lines: LineSet, lost: Array) -> None:
+        n, closed = lines.longest, lines.closed and lines.longest > 2
+        low, high = float(lines.low_exit[0]), float(lines.high_exit[0])
+        factor, failed = np.empty((FACTORS, n)), np.empty(lines.count, bool)
+        eliminate(np.broadcast_to(dt * self.rate.ravel(), (n,)).copy(), closed, low, high, factor)
 
         def work(part: int, begin: int, end: int) -> None:
-            room = team.scratch(part, (6, lines.longest, LANES))
-            diffuse_lines(
-                u, lines.starts, lines.lengths, lines.stride, lines.order, closed, lines.low_exit, lines.high_exit,
-                flat, starts, stride, dt, begin, end, room, lost,
+            room = team.scratch(part, (2, n, LANES))
+            diffuse_shared(
+                u, lines.starts, lines.stride, n, closed, low, high, factor, begin, end, room, lost, failed
             )  # fmt: skip
+            if failed[begin:end].any():
+                for first in range(begin, end, LANES):
+                    if failed[first]:
+                        self._lines(u, dt, team, lines, lost, part, first, min(first + LANES, end))
 
         team.run(work, lines.count, u.size)
-        return float(np.sum(lost)) if leaks else 0.0
+
+    def _lines(
+        self, u: Array, dt: float, team: Team, lines: LineSet, lost: Array, part: int, begin: int, end: int
+    ) -> None:
+        rate = np.ascontiguousarray(np.broadcast_to(self.rate, self.grid.shape)) if lines.order.size else self.rate
+        starts, stride = _table(lines, rate.shape)
+        diffuse_lines(
+            u, lines.starts, lines.lengths, lines.stride, lines.order, lines.closed and lines.longest > 2,
+            lines.low_exit, lines.high_exit, rate.ravel(), starts, stride, dt, begin, end,
+            team.scratch(part, (7, lines.longest, LANES)), lost,
+        )  # fmt: skip
 
 
 def sweep_blocks(

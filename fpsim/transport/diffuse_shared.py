@@ -1,0 +1,116 @@
+"""Diffusion along lines that all have the same rates: the elimination is done once for all of them.
+
+The same scheme as :mod:`fpsim.transport.diffuse`, for jumps along an axis whose rate depends on that axis at most. A
+group of lines whose explicit half would go negative is left as it was and reported, to be swept in sub-steps there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["FACTORS", "LANES", "diffuse_shared", "eliminate"]
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+LANES = 8
+TINY = 1e-280
+FACTORS = 6
+"""Rows of the table of factors: a, b, explicit diagonal, inverse pivot, upper, tail."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def eliminate(r: Array, closed: bool, low: float, high: float, factor: Array) -> None:
+    """Weights and elimination of one line with ``r = rate * dt`` per cell; ``factor`` has shape (6, n)."""
+    n = r.size
+    a, b, e, inv, z, s = factor[0], factor[1], factor[2], factor[3], factor[4], factor[5]
+    for k in range(n):
+        c = min(1.0 / 12.0, 0.5 * r[k])
+        left = 1.0 if k > 0 or closed else low
+        right = 1.0 if k < n - 1 or closed else high
+        a[k], b[k] = c - 0.5 * r[k], c + 0.5 * r[k]
+        e[k] = 1.0 - (left + right) * b[k]
+        inv[k] = 1.0 - (left + right) * a[k]
+    m = n - 1 if closed else n
+    for k in range(m):
+        tail = 0.0
+        if closed:
+            tail = (-a[m] if k == 0 else 0.0) - (a[m] if k == m - 1 else 0.0)
+        if k > 0:
+            inv[k] -= a[k - 1] * z[k - 1]
+            tail -= a[k - 1] * s[k - 1]
+        inv[k] = 1.0 / inv[k]
+        z[k] = a[k + 1] * inv[k] if k < m - 1 else 0.0
+        s[k] = tail * inv[k]
+    if closed:
+        for k in range(m - 2, -1, -1):
+            s[k] -= z[k] * s[k + 1]
+        inv[m] = 1.0 / (inv[m] + a[0] * s[0] + a[m - 1] * s[m - 1])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def diffuse_shared(
+    u: Array,
+    starts: Integers,
+    stride: int,
+    n: int,
+    closed: bool,
+    low: float,
+    high: float,
+    factor: Array,
+    begin: int,
+    end: int,
+    work: Array,
+    absorbed: Array,
+    failed: NDArray[np.bool_],
+) -> None:
+    """Sweep the lines ``begin ... end`` of the flat array ``u`` in place.
+
+    ``work`` has shape (2, n, LANES); ``absorbed[line]`` receives what left through the ends; ``failed[line]`` says
+    that a line was left alone.
+    """
+    v, w = work[0], work[1]
+    a, b, e, inv, z, s = factor[0], factor[1], factor[2], factor[3], factor[4], factor[5]
+    at = np.empty(LANES, np.int64)
+    m = n - 1 if closed else n
+    for first in range(begin, end, LANES):
+        lanes = min(LANES, end - first)
+        for q in range(LANES):
+            at[q] = starts[first + min(q, lanes - 1)]
+        for k in range(n):
+            for q in range(LANES):
+                v[k, q] = u[at[q] + k * stride]
+        lowest = 0.0
+        before, here, pivot = (b[n - 1] if closed else 0.0), b[0], 0.0
+        for k in range(n):
+            after = b[k + 1] if k < n - 1 else (b[0] if closed else 0.0)
+            p = k - 1 if k > 0 else n - 1
+            f = k + 1 if k < n - 1 else 0
+            stay, scale = e[k], (inv[k] if k < m else 1.0)
+            for q in range(LANES):
+                g = stay * v[k, q] + (before * v[p, q] + after * v[f, q])
+                lowest = min(lowest, g)
+                w[k, q] = (g - pivot * w[p, q]) * scale if k < m and k > 0 else g * scale
+            before, here, pivot = here, after, a[k]
+        for q in range(lanes):
+            failed[first + q] = lowest < 0.0
+        if lowest < 0.0:
+            continue
+        for k in range(m - 2, -1, -1):
+            upper = z[k]
+            for q in range(LANES):
+                w[k, q] -= upper * w[k + 1, q]
+        if closed:
+            for q in range(LANES):
+                w[m, q] = (w[m, q] - a[0] * w[0, q] - a[m - 1] * w[m - 1, q]) * inv[m]
+            for k in range(m):
+                for q in range(LANES):
+                    w[k, q] += s[k] * w[m, q]
+        for k in range(n):
+            for q in range(lanes):
+                u[at[q] + k * stride] = w[k, q] if w[k, q] > TINY else 0.0
+        for q in range(lanes):
+            absorbed[first + q] = low * (b[0] * v[0, q] - a[0] * w[0, q])
+            absorbed[first + q] += high * (b[n - 1] * v[n - 1, q] - a[n - 1] * w[n - 1, q])
