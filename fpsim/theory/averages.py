@@ -34,6 +34,10 @@ class Averages(Protocol):
     def k(self) -> int:
         """Width of the bottleneck."""
 
+    @property
+    def closed_form(self) -> bool:
+        """Whether the cost does not depend on the number of samples."""
+
     def encoder(self, w1: Mesh) -> Array:
         """``E[z_r phi'_j x_b]``, shape (R, k, d, ...)."""
 
@@ -57,7 +61,7 @@ class RememberedAverages:
     """Averages that keep their last answers: a solver asks for the same few meshes at every step."""
 
     def __init__(self, averages: Averages) -> None:
-        self.d, self.k = averages.d, averages.k
+        self.d, self.k, self.closed_form = averages.d, averages.k, averages.closed_form
         self.encoder = remembered(averages.encoder)
         self.decoder = remembered(averages.decoder)
         self.encoder_covariance = remembered(averages.encoder_covariance)

@@ -32,6 +32,11 @@ class LinearAverages:
         """Width of the data."""
         return self.data.dimension
 
+    @property
+    def closed_form(self) -> bool:
+        """Moments of the data are enough."""
+        return True
+
     def _rows(self, w1: Mesh) -> Array:
         """``A``, shape (..., R, d)."""
         shape = np.broadcast_shapes(*(w.shape for w in w1))

@@ -4,10 +4,10 @@ In the clock ``t = sum of learning rates`` one step of plain SGD has the covaria
 
     b = -(g + weight_decay W),   D = eta S / 2 + temperature,   S = c_B Sigma + (label_noise^2 / B) E[J^T J],
 
-``c_B`` as in docs/conventions.md (SVAG multiplies ``S`` by ``l`` and divides ``eta`` by it). Momentum ``mu`` is taken in
-its overdamped limit: the drift is multiplied by ``m = 1 / (1 - mu)``, minibatch noise by ``m^2``, temperature by ``m``
-(effective learning rate ``eta / (1 - mu)``); error O(eta / (1 - mu)^2). Shuffled epochs are not described by any ``D``
-of this form: :func:`scales_of` warns (see :mod:`fpsim.theory.shuffling`).
+``c_B`` as in docs/conventions.md (SVAG multiplies ``S`` by ``l`` and divides ``eta`` by it). Momentum ``mu`` is
+taken in its overdamped limit: the drift is multiplied by ``m = 1 / (1 - mu)``, minibatch noise by ``m^2``,
+temperature by ``m`` (effective learning rate ``eta / (1 - mu)``); error O(eta / (1 - mu)^2). Shuffled epochs are
+not described by any ``D`` of this form: :func:`scales_of` warns (see :mod:`fpsim.theory.shuffling`).
 """
 
 from __future__ import annotations

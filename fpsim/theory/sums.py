@@ -1,9 +1,9 @@
 """Averages of a network with any activation: exact sums over the training set, or Gauss-Hermite quadrature.
 
-One pass over the samples per weight gives all first and second moments of the features ``z_r phi'_j x_b``, ``z_r h_j``
-and ``phi'_j x_b``; their number grows as ``((k + d) k (d + 1))^2 / 2``, so the widths should be small (they are those of
-the bottleneck). Sums run over samples in lanes of fixed length: the same bits for any number of threads.
-Limit: Gauss-Hermite needs ``NODES^d`` nodes and is meant for ``d <= 3``.
+One pass over the samples per weight gives all first and second moments of the features ``z_r phi'_j x_b``, ``z_r
+h_j`` and ``phi'_j x_b``; their number grows as ``((k + d) k (d + 1))^2 / 2``, so the widths should be small (they
+are those of the bottleneck). Sums run over samples in lanes of fixed length: the same bits for any number of
+threads. Limit: Gauss-Hermite needs ``NODES^d`` nodes and is meant for ``d <= 3``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ LANES = 64
 """Partial sums per moment; part of the definition of every sum, so never tuned to the machine."""
 NODES = 32
 """Gauss-Hermite nodes per dimension."""
-BLOCK = 64
-"""Weights per call of the activation: the hidden values of a block stay near the processor."""
+BLOCK = 1024
+"""Weights per call of the kernel: enough work for its threads."""
+ROWS = 64
+"""Weights per call of the activation: its temporary arrays stay near the processor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,11 @@ class SummedAverages:
     def d(self) -> int:
         """Width of the data."""
         return self.data.dimension
+
+    @property
+    def closed_form(self) -> bool:
+        """Every weight needs a pass over the samples."""
+        return False
 
     @cached_property
     def _samples(self) -> tuple[Array, Array]:
@@ -118,11 +125,17 @@ class SummedAverages:
         first = np.empty((len(points), count))
         second = np.empty((len(points), count, count) if products else (0, 0, 0))
         phi = activation(self.activation)
+        hidden = np.empty((min(BLOCK, len(points)), k, weight.size))
+        slope = np.empty_like(hidden)
         for start in range(0, len(points), BLOCK):
-            block = slice(start, start + BLOCK)
-            z = points[block] @ x
-            hidden, slope = phi.function(z), phi.derivative(z)
-            _accumulate(hidden, slope, x, weight, encoder, decoder, slopes, products, first[block], second[block])
+            block = slice(start, min(start + BLOCK, len(points)))
+            size = block.stop - start
+            for row in range(0, size, ROWS):
+                z = points[start + row : min(start + row + ROWS, block.stop)] @ x
+                hidden[row : row + len(z)], slope[row : row + len(z)] = phi.function(z), phi.derivative(z)
+            _accumulate(
+                hidden[:size], slope[:size], x, weight, encoder, decoder, slopes, products, first[block], second[block]
+            )
         return (
             np.ascontiguousarray(first.T).reshape(count, *shape),
             np.ascontiguousarray(np.moveaxis(second, 0, -1)).reshape(*second.shape[1:], *shape) if products else second,

@@ -2,6 +2,9 @@
 
 from fpsim.theory.closures.base import Partner, marginal_equation
 from fpsim.theory.closures.conditional import conditional
+from fpsim.theory.closures.empirical_path import empirical_path
+from fpsim.theory.closures.frozen import frozen
+from fpsim.theory.closures.joint import joint
 from fpsim.theory.closures.mean_field import mean_field
 
-__all__ = ["Partner", "conditional", "marginal_equation", "mean_field"]
+__all__ = ["Partner", "conditional", "empirical_path", "frozen", "joint", "marginal_equation", "mean_field"]

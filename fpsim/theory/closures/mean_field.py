@@ -1,10 +1,10 @@
 """Mean field: the two matrices are independent, ``p = p1 p2`` (McKean-Vlasov).
 
-Assumption: no correlation between ``W1`` and ``W2``. The statistics of the partner are averages over its own density, so
-that the two equations are coupled and are evolved together, in the order (W1, W2). Means are right to O(width^2);
-variances are wrong by a factor of order one as soon as the matrices have relaxed onto the valley ``W2 W1 = const`` (several
-times too narrow), and a start symmetric under W -> -W contracts to a spurious point: factorised curvature is positive
-where the true valley is flat. Exact only while the partner is untrained.
+Assumption: no correlation between ``W1`` and ``W2``. The statistics of the partner are averages over its own
+density, so that the two equations are coupled and are evolved together, in the order (W1, W2). Means are right to
+O(width^2); variances are wrong by a factor of order one as soon as the matrices have relaxed onto the valley ``W2
+W1 = const`` (several times too narrow), and a start symmetric under W -> -W contracts to a spurious point:
+factorised curvature is positive where the true valley is flat. Exact only while the partner is untrained.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ def mean_field(experiment: Experiment, matrix: Matrix) -> FokkerPlanck:
     d, k = experiment.network.widths[:2]
     averages = averages_of(experiment)
 
-    def encoder_first(x: Mesh, t: float, p: Any) -> Array:
+    def encoder_first(_x: Mesh, _t: float, p: Any) -> Array:
         return _expectation(decoder_factors(p[1].grid.mesh(), d, k), p[1])
 
-    def encoder_second(x: Mesh, t: float, p: Any) -> Array:
+    def encoder_second(_x: Mesh, _t: float, p: Any) -> Array:
         return _expectation(factor_products(decoder_factors(p[1].grid.mesh(), d, k)), p[1])
 
-    def decoder_first(x: Mesh, t: float, p: Any) -> Array:
+    def decoder_first(_x: Mesh, _t: float, p: Any) -> Array:
         return _expectation(averages.decoder(p[0].grid.mesh()), p[0])
 
-    def decoder_second(x: Mesh, t: float, p: Any) -> Array:
+    def decoder_second(_x: Mesh, _t: float, p: Any) -> Array:
         return _expectation(averages.decoder_covariance(p[0].grid.mesh()), p[0])
 
     if matrix == "W1":
