@@ -1,5 +1,8 @@
-"""Callan-Symanzik diagnostics: n-point functions of network outputs, their identities, flows, and claims that can fail."""
+"""Callan-Symanzik diagnostics: n-point functions of network outputs, identities, flows, claims that can fail."""
 
+from fpsim.callan_symanzik.backward import backward_residual, conditional_correlators
+from fpsim.callan_symanzik.beta_function import BetaFunction, FixedPoint, fit_beta
+from fpsim.callan_symanzik.collapse import collapse
 from fpsim.callan_symanzik.correlators import Correlators, correlators, correlators_of_outputs, multi_indices
 from fpsim.callan_symanzik.estimate import Estimate
 from fpsim.callan_symanzik.families import (
@@ -10,33 +13,47 @@ from fpsim.callan_symanzik.families import (
     ornstein_uhlenbeck,
     pure_scaling,
 )
+from fpsim.callan_symanzik.flow import Flow, exact_flow, measured_flow, running_couplings
 from fpsim.callan_symanzik.identities import hierarchy_residual, kernel_drift, rates, tangent_kernel
 from fpsim.callan_symanzik.law import DensityLaw, SampleLaw
 from fpsim.callan_symanzik.outputs import Outputs, network_outputs
 from fpsim.callan_symanzik.tangency import tangency
+from fpsim.callan_symanzik.transfer import Run, transfer
 from fpsim.callan_symanzik.verdict import Claim, Identity
 
 __all__ = [
+    "BetaFunction",
     "Claim",
     "Correlators",
     "DensityLaw",
     "Estimate",
     "Family",
+    "FixedPoint",
+    "Flow",
     "Identity",
     "Outputs",
     "ParametricFamily",
+    "Run",
     "SampleLaw",
+    "backward_residual",
+    "collapse",
+    "conditional_correlators",
     "correlators",
     "correlators_of_outputs",
+    "exact_flow",
+    "fit_beta",
     "hierarchy_residual",
     "kernel_drift",
     "lognormal",
     "lognormal2",
+    "measured_flow",
     "multi_indices",
     "network_outputs",
     "ornstein_uhlenbeck",
     "pure_scaling",
     "rates",
+    "running_couplings",
     "tangency",
     "tangent_kernel",
+    "transfer",
 ]

@@ -115,7 +115,7 @@ def correlators(
             yield product
             yield np.abs(product)
 
-    means = law_of(law).expectation(observables)  # type: ignore[arg-type]
+    means = law_of(law).expectation(observables)
     return Correlators(chosen[0], means[0::2], means[1::2], _independent(law, outputs, chosen[0]))
 
 
@@ -186,7 +186,7 @@ def _independent(law: object, outputs: Outputs, indices: tuple[Index, ...]) -> i
 
     if isinstance(law, SampleLaw) or not hasattr(law, "expectation"):
         law = _thinned(law)
-    means = law_of(law).expectation(observables).value  # type: ignore[arg-type]
+    means = law_of(law).expectation(observables).value
     gram = np.zeros((size, size))
     gram[np.tril_indices(size)] = means
     gram = gram + np.tril(gram, -1).T

@@ -1,8 +1,8 @@
 """Numbers that carry their replicates, so that anything computed from them has an error.
 
 An estimate is a value and the values that would have been found otherwise: with one block of an ensemble left out
-(jackknife), on a grid twice as coarse, with a looser tolerance. A function of estimates is evaluated on the value and on
-every replicate; its error is ``sqrt(sum_b weight_b (replicate_b - value)^2)``.
+(jackknife), on a grid twice as coarse, with a looser tolerance. A function of estimates is evaluated on the value
+and on every replicate; its error is ``sqrt(sum_b weight_b (replicate_b - value)^2)``.
 
 Limits: the jackknife is for smooth functions of averages. The error of a grid is the difference to a coarser one: an
 upper bound once the coarser grid resolves the density.

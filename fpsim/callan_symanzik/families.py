@@ -107,8 +107,8 @@ class ParametricFamily:
 def ornstein_uhlenbeck(*, noise: float | None = None, inputs: Sequence[float] = (1.0,)) -> ParametricFamily:
     """Gaussian amplitude, as linear drift and constant noise keep it: ``phi ~ N(m, P)``.
 
-    ``Ghat_n(g) = sum_k C(n, 2k) (2k-1)!! (1-g)^k g^(n/2-k)``. For ``dphi = -lambda phi dt + sqrt(2 D) dB`` and the clock
-    ``s = lambda t``: ``gamma = h - 1``, ``beta_g = -2 g h``, ``beta_h = 2 h (1 - h)``.
+    ``Ghat_n(g) = sum_k C(n, 2k) (2k-1)!! (1-g)^k g^(n/2-k)``. For ``dphi = -lambda phi dt + sqrt(2 D) dB`` and the
+    clock ``s = lambda t``: ``gamma = h - 1``, ``beta_g = -2 g h``, ``beta_h = 2 h (1 - h)``.
 
     Parameters
     ----------
@@ -141,7 +141,8 @@ def lognormal(*, inputs: Sequence[float] = (1.0,)) -> ParametricFamily:
 
 
 def lognormal2(*, target: float, inputs: Sequence[float] = (1.0,)) -> ParametricFamily:
-    """Distance of a lognormal amplitude from a target, ``phi = w - target``: couplings ``g = s2`` and ``u = target / Z``.
+    """Distance of a lognormal amplitude from a target, ``phi = w - target``: couplings ``g = s2`` and ``u = target /
+    Z``.
 
     The target is constant, so that ``beta_u = -gamma u``: it does not add a free direction.
     """

@@ -1,14 +1,15 @@
 """The two identities behind a Callan-Symanzik equation: they hold for every drift and noise.
 
 I1, the backward equation: ``F(W0, t) = E[f .. f | W0]`` obeys ``[d_t - b_i d_i - D_ij d_i d_j] F = 0``.
-I2, the hierarchy: ``d_t G_n = E[ sum_i (A f_i) prod_j!=i f_j + 2 sum_i<j (grad f_i . D grad f_j) prod_others f ]`` with the
-generator ``A f = b . grad f + D : hess f``. For gradient descent on ``mean |f - y|^2 / 2`` the first part of ``A f`` is
-``-E_x'[Theta(x, x') (f(x') - y(x'))]`` with the neural tangent kernel ``Theta = grad f . grad f``.
+I2, the hierarchy: ``d_t G_n = E[ sum_i (A f_i) prod_j!=i f_j + 2 sum_i<j (grad f_i . D grad f_j) prod_others f ]``
+with the generator ``A f = b . grad f + D : hess f``. For gradient descent on ``mean |f - y|^2 / 2`` the first part
+of ``A f`` is ``-E_x'[Theta(x, x') (f(x') - y(x'))]`` with the neural tangent kernel ``Theta = grad f . grad f``.
 
-Neither is a closed equation and neither can fail for a physical reason: a residual measures numerics (or a wrong drift).
+Neither is a closed equation and neither can fail for a physical reason: a residual measures numerics (or a wrong
+drift).
 
-Limits: coefficients given as grid arrays are not accepted away from their grid; the calculus must be Ito unless ``D`` is
-constant.
+Limits: coefficients given as grid arrays are not accepted away from their grid; the calculus must be Ito unless
+``D`` is constant.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.callan_symanzik.correlators import Correlators, Index, checked_indices, product_of
+from fpsim.callan_symanzik.correlators import Correlators, Index, checked_indices, correlators, product_of
 from fpsim.callan_symanzik.estimate import Estimate, stack
 from fpsim.callan_symanzik.law import law_of
 from fpsim.callan_symanzik.outputs import Outputs
@@ -59,7 +60,9 @@ def coefficients_at(equation: FokkerPlanck, points: Sequence[Array], *, t: float
 
 
 def hierarchy(outputs: Outputs, equation: FokkerPlanck, points: Sequence[Array], *, t: float = 0.0) -> Any:
-    """``A f_i`` and ``grad f_i . D grad f_j`` at the points: what products of outputs need, ``(list, list of lists)``."""
+    """``A f_i`` and ``grad f_i . D grad f_j`` at the points: what products of outputs need, ``(list, list of
+    lists)``.
+    """
     drift, diffusion = coefficients_at(equation, points, t=t)
     slopes, curvatures = outputs.gradients(points), outputs.hessians(points)
     axes = range(len(points))
@@ -89,8 +92,6 @@ def rates(
     rate : Estimate, shape (K,)
         ``d_t G``, sharing its replicates with ``table.full``.
     """
-    from fpsim.callan_symanzik.correlators import correlators  # noqa: PLC0415
-
     table = correlators(law, outputs, order=order, indices=indices)
 
     def observables(points: Sequence[Array]) -> Iterator[Array]:
@@ -99,7 +100,7 @@ def rates(
         for index in checked_indices(indices, len(values), order):
             yield _generator_of_product(values, action, carre, index)
 
-    return table, law_of(law).expectation(observables)  # type: ignore[arg-type]
+    return table, law_of(law).expectation(observables)
 
 
 def hierarchy_residual(

@@ -1,9 +1,9 @@
 """Laws of the weights as weighted points: densities on grids and ensembles alike.
 
 A density of cell averages ``p_i`` becomes points at the cell centres whose weights undo the averaging, axis by axis,
-``p - delta^2 p / 24 + 3 delta^4 p / 640`` (density zero outside its box; the points reach two cells beyond it). With that, averages
-of polynomials up to degree five along each axis are exact for a density that is smooth on the grid, so that a moment has no
-``h^2 / 12``. The error is the difference to the same density on cells twice as wide.
+``p - delta^2 p / 24 + 3 delta^4 p / 640`` (density zero outside its box; the points reach two cells beyond it). With
+that, averages of polynomials up to degree five along each axis are exact for a density that is smooth on the grid,
+so that a moment has no ``h^2 / 12``. The error is the difference to the same density on cells twice as wide.
 
 Limits: a density that jumps at its walls leaves an error O(h^2) there. Periodic axes keep their cells as they are.
 """
@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fpsim.callan_symanzik.estimate import Estimate, jackknife
 from fpsim.density import Density, Grid
@@ -104,12 +104,13 @@ class SampleLaw:
         return jackknife(np.stack(sums, axis=1), np.diff(np.append(starts, size)))
 
 
-def law_of(source: Density | Law | ArrayLike) -> Law:
+def law_of(source: Any) -> Law:
     """A law from a density, from samples (R, p) or (R,), or a law as it is."""
     if isinstance(source, Density):
         return DensityLaw(source)
     if hasattr(source, "expectation"):
-        return source
+        law: Law = source
+        return law
     return SampleLaw(np.asarray(source, float))
 
 

@@ -1,8 +1,8 @@
 """Outputs of a network at chosen inputs, as functions of its weights.
 
-``f_j(w)`` is the output at the ``j``-th chosen input; the coordinates ``w`` are those of the density, one array each. Gradients
-and Hessians that are not given are fourth-order central differences: exact for polynomials of degree four (linear
-networks with up to four weights in a product), relative error some ``1e-9`` otherwise.
+``f_j(w)`` is the output at the ``j``-th chosen input; the coordinates ``w`` are those of the density, one array
+each. Gradients and Hessians that are not given are fourth-order central differences: exact for polynomials of degree
+four (linear networks with up to four weights in a product), relative error some ``1e-9`` otherwise.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def network_outputs(network: Network, inputs: ArrayLike, *, component: int | Non
     DomainError
         If the inputs do not fit the network.
     """
-    from fpsim.network import forward  # noqa: PLC0415  (compiled kernels, not needed for anything else here)
+    from fpsim.network import forward  # compiled kernels, needed only here
 
     rows = np.atleast_2d(np.asarray(inputs, float))
     chosen = slice(None) if component is None else slice(component, component + 1)

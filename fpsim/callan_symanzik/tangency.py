@@ -1,9 +1,9 @@
 """R1: does the dynamics stay inside a family of few couplings?
 
 The claim ``G_n = Z^n Ghat_n(g)`` with flowing couplings means that the rates ``y = d_t G`` are a combination of the
-derivatives of ``G`` along the family's parameters. The residual ``R1 = min |y - T beta| / |y|``, every component in units of
-``E|f .. f|``, lies between 0 (tangent) and 1 (orthogonal). With no more independent observables than parameters it is zero
-whatever the physics, and the verdict is "trivial".
+derivatives of ``G`` along the family's parameters. The residual ``R1 = min |y - T beta| / |y|``, every component in
+units of ``E|f .. f|``, lies between 0 (tangent) and 1 (orthogonal). With no more independent observables than
+parameters it is zero whatever the physics, and the verdict is "trivial".
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a diagnostic answers: identities and claims, kept apart.
 
-An :class:`Identity` holds whatever the physics: its residual measures numerics only, and is judged against the estimated
-numerical (or sampling) error. A :class:`Claim` is about the physics: it can fail, and it says so. Where a residual could not
-have failed, because there is nothing left over to test, the verdict is "trivial" and not a pass.
+An :class:`Identity` holds whatever the physics: its residual measures numerics only, and is judged against the
+estimated numerical (or sampling) error. A :class:`Claim` is about the physics: it can fail, and it says so. Where a
+residual could not have failed, because there is nothing left over to test, the verdict is "trivial" and not a pass.
 """
 
 from __future__ import annotations

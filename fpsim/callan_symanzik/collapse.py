@@ -1,0 +1,127 @@
+"""R3: do runs with other learning rates, batches and starts fall on one curve ``G_n / Z^n`` against a coupling?
+
+At several values of the coupling that all runs pass, the ratios are interpolated along each run, and the variance
+between runs is divided by their noise: with ``Q = sum_r (ratio_r - mean)^2 / noise_r^2``, ``F = Q / (R - 1)`` has
+the F distribution if the claim is true and errors are statistical. Functions that the couplings were read from
+(``n`` = 1 and 2 at the reference input) collapse by construction and are left out; if nothing remains the verdict is
+"trivial".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+from scipy.stats import f as f_distribution
+
+from fpsim.callan_symanzik.estimate import Estimate, stack
+from fpsim.callan_symanzik.families import Family
+from fpsim.callan_symanzik.transfer import Run
+from fpsim.callan_symanzik.verdict import Claim
+from fpsim.errors import DomainError
+
+__all__ = ["collapse"]
+
+Array = NDArray[np.float64]
+
+
+def collapse(
+    runs: Sequence[Run],
+    family: Family,
+    *,
+    coupling: str | None = None,
+    orders: Sequence[int] = (3, 4),
+    places: int = 5,
+    tolerance: float = 0.02,
+) -> Claim:
+    """Collapse residual R3 over runs with independent replicas.
+
+    Parameters
+    ----------
+    coupling : str, optional
+        The coupling along the horizontal axis; the family's first by default.
+    orders : sequence of int
+        Which ``n``.
+    places : int
+        Number of values of the coupling at which runs are compared.
+    tolerance : float
+        Relative spread between runs (in units of ``E|f .. f| / Z^n``) up to which they count as one curve.
+
+    Returns
+    -------
+    Claim
+        Residual: root mean square spread between runs in excess of their noise; error: the noise. ``details``: ``F``
+        (largest), ``p_value`` (smallest, times the number of tests), ``at`` (values of the coupling), ``curves``,
+        ``indices``.
+
+    Raises
+    ------
+    DomainError
+        If there are fewer than two runs or their couplings do not overlap.
+    """
+    if len(runs) < 2:
+        raise DomainError(f"collapse of {len(runs)} run: two or more are accepted")
+    name = coupling if coupling is not None else family.names[0]
+    if name not in family.names:
+        raise DomainError(f"coupling {name!r}: {', '.join(family.names)} are accepted")
+    column = 1 + family.names.index(name)
+    indices = runs[0].tables[0].indices
+    chosen = [i for i, x in enumerate(indices) if len(x) in orders and not (len(x) <= 2 and set(x) == {0})]
+    charts = [_chart(run, family, column, chosen) for run in runs]
+    low = max(float(c.value[:, 0].min()) for c in charts)
+    high = min(float(c.value[:, 0].max()) for c in charts)
+    if not low < high:
+        raise DomainError(f"runs share no value of the coupling {name}: they leave {low:.4g} ... {high:.4g}")
+    at = np.linspace(low, high, places + 2)[1:-1]
+    curves = [chart.map(lambda v: _interpolated(v, at)) for chart in charts]
+    if not chosen:
+        return Claim("R3 (collapse)", 0.0, 0.0, tolerance, 0, {"at": at, "indices": ()})
+
+    values, noise = np.stack([c.value for c in curves]), np.stack([c.error for c in curves])
+    unit = np.mean([[_unit(run, family, i) for i in chosen] for run in runs], axis=0)
+    noise = np.maximum(noise, 1e-13 * unit)
+    mean = np.sum(values / noise**2, axis=0) / np.sum(1.0 / noise**2, axis=0)
+    freedom = len(runs) - 1
+    ratio = np.sum(((values - mean) / noise) ** 2, axis=0) / freedom
+    inner = sum(max(len(c.weights) - 1, 1) for c in curves) if any(c.statistical for c in curves) else 10**6
+    p_value = float(min(1.0, ratio.size * f_distribution.sf(ratio.max(), freedom, inner)))
+    spread = np.sum((values - values.mean(axis=0)) ** 2, axis=0) / freedom / unit**2
+    floor = np.mean((noise / unit) ** 2, axis=0)
+    details = {"F": float(ratio.max()), "p_value": p_value, "at": at, "curves": tuple(curves),
+               "indices": tuple(indices[i] for i in chosen)}  # fmt: skip
+    excess = float(np.sqrt(max(float(np.mean(spread - floor)), 0.0)))
+    return Claim("R3 (collapse)", excess, float(np.sqrt(np.mean(floor) / freedom)), tolerance, len(chosen), details)
+
+
+def _chart(run: Run, family: Family, column: int, chosen: list[int]) -> Estimate:
+    """Coupling and ratios ``G_n / Z^n`` along a run, shape (T, 1 + chosen)."""
+    indices = run.tables[0].indices
+    powers = np.array([len(indices[i]) for i in chosen])
+
+    def chart(full: Array) -> Array:
+        rows = []
+        for row in full:
+            values = family.couplings(family.read(indices, row))
+            rows.append([values[column], *(row[chosen] / values[0] ** powers)])
+        return np.array(rows)
+
+    return stack([table.full for table in run.tables]).map(chart)
+
+
+def _interpolated(chart: Array, at: Array) -> Array:
+    order = np.argsort(chart[:, 0])
+    g = chart[order, 0]
+    keep = np.append(True, np.diff(g) > 0.0)
+    return np.asarray(PchipInterpolator(g[keep], chart[order, 1:][keep], extrapolate=True)(at))
+
+
+def _unit(run: Run, family: Family, i: int) -> float:
+    """``E|f .. f| / |Z|^n`` averaged over the run."""
+    indices = run.tables[0].indices
+    ratios = [
+        table.absolute.value[i] / abs(family.couplings(family.read(indices, table.full.value))[0]) ** len(indices[i])
+        for table in run.tables
+    ]
+    return float(np.mean(ratios))

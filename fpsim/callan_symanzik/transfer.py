@@ -1,0 +1,130 @@
+"""R2: do beta functions fitted to low n-point functions of some runs predict the rest?
+
+Gamma and the beta functions are fitted to ``Z`` and ``g``, which read ``G_1`` and ``G_2`` only. From the first time
+of every run the fitted flow is integrated and the family predicts all ``G_n``. The residual is the root mean square
+of prediction minus measurement over times and functions, in units of ``E|f .. f|``.
+
+What is tested: the higher functions of the fitted runs, and all functions of the other runs. Trivial if neither is
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fpsim.callan_symanzik.beta_function import BetaFunction, fit_rates
+from fpsim.callan_symanzik.correlators import Correlators, Index
+from fpsim.callan_symanzik.estimate import propagate, stack
+from fpsim.callan_symanzik.families import Family
+from fpsim.callan_symanzik.flow import checked_clock, difference_matrix
+from fpsim.callan_symanzik.verdict import Claim
+from fpsim.errors import DomainError
+
+__all__ = ["Run", "transfer"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """n-point functions through one training run.
+
+    Attributes
+    ----------
+    clock : array_like, shape (T,)
+    tables : sequence of Correlators
+    """
+
+    clock: ArrayLike
+    tables: Sequence[Correlators]
+
+
+def transfer(
+    fitted: Sequence[Run],
+    others: Sequence[Run],
+    family: Family,
+    *,
+    degree: int = 2,
+    orders: Sequence[int] = (3, 4),
+    stencil: int = 5,
+    tolerance: float = 0.02,
+) -> Claim:
+    """Transfer residual R2.
+
+    Parameters
+    ----------
+    fitted, others : sequences of Run
+        Runs the beta functions are fitted to, and runs they have never seen (independent replicas).
+    family : Family
+        As many of ``(Z, g_1, ..)`` as it has parameters determine those, couplings beyond them being constants over
+        powers of ``Z`` (all built-in families).
+    degree : int
+        Total degree of the polynomials in the couplings.
+    orders : sequence of int
+        Functions that are predicted; of the fitted runs only those above two count.
+
+    Raises
+    ------
+    DomainError
+        If the runs do not determine the polynomials.
+    """
+    if not fitted:
+        raise DomainError("no run to fit: one or more are accepted")
+    runs = [*fitted, *others]
+    clocks = [checked_clock(run.clock, len(run.tables)) for run in runs]
+    indices = runs[0].tables[0].indices
+    chosen = [[i for i, x in enumerate(indices) if len(x) in orders and (k >= len(fitted) or len(x) > 2)]
+              for k in range(len(runs))]  # fmt: skip
+    units = [np.stack([table.absolute.value for table in run.tables]) for run in runs]
+    histories = [stack([table.full for table in run.tables]) for run in runs]
+    matrices = [difference_matrix(s, min(stencil, len(s))) for s in clocks]
+
+    def fit(values: Sequence[Array]) -> BetaFunction:
+        charts = [np.array([family.couplings(family.read(indices, row)) for row in v]) for v in values[: len(fitted)]]
+        logs = [np.column_stack([np.log(np.abs(c[:, 0])), c[:, 1:]]) for c in charts]
+        rates = [m @ c for m, c in zip(matrices, logs, strict=False)]
+        points = np.concatenate([c[:, 1:] for c in charts])
+        return fit_rates(points, np.concatenate(rates), None, family.names, degree)
+
+    def residual(*values: Array) -> Array:
+        beta, parts = fit(values), []
+        for k, (full, s) in enumerate(zip(values, clocks, strict=True)):
+            theta = family.read(indices, full[0])
+            path = beta.run(family.couplings(theta), s)
+            predicted = _predict(family, theta, path, indices)
+            parts.append(((predicted - full) / units[k])[1:, chosen[k]].ravel())
+        return np.concatenate(parts)
+
+    left = propagate(residual, *histories)
+    count = left.value.size
+    beta = fit([h.value for h in histories])
+    seen = [beta.covers(np.array([family.couplings(family.read(indices, r))[1:] for r in h.value])) for h in histories]
+    size = float(np.sqrt(max(count, 1)))
+    return Claim(
+        "R2 (transfer)",
+        float(np.linalg.norm(left.value)) / size,
+        left.norm_error / size if count else float("nan"),
+        tolerance,
+        count,
+        {"beta": beta, "coverage": tuple(seen), "components": left.value},
+    )
+
+
+def _predict(family: Family, theta: Array, path: Array, indices: tuple[Index, ...]) -> Array:
+    """n-point functions along a path of couplings; parameters follow by Newton's method from one time to the next."""
+    rows, theta, size = [], np.array(theta), len(theta)  # further couplings are constants over powers of Z
+    for target in path:
+        for _ in range(50):
+            gap = (target - family.couplings(theta))[:size]
+            if np.abs(gap).max() < 1e-13 * max(float(np.abs(target).max()), 1e-300):
+                break
+            steps = np.diag(1e-6 * np.maximum(np.abs(theta), 1e-6))
+            pairs = [(family.couplings(theta + d), family.couplings(theta - d), 2.0 * d.max()) for d in steps]
+            slopes = np.stack([(up - down)[:size] / width for up, down, width in pairs], axis=1)
+            theta = theta + np.linalg.lstsq(slopes, gap, rcond=1e-12)[0]
+        rows.append(family.correlators(theta, indices))
+    return np.array(rows)
