@@ -80,8 +80,9 @@ def binned_floor(
     epsilon : float
         Added to every reference frequency before normalising, as the distance itself does.
     """
-    live = (p > 0.0) & (p < 1.0)
-    m, p = p.size, p[live]
+    m, live = p.size, (p > 0.0) & (p < 1.0)
+    fixed = float(summand(p[~live], (p[~live] + epsilon) / (1.0 + m * epsilon)).sum())
+    p = p[live]
     x, pmf = _bin_law(p, n, others)
     reference = p[:, None] if others is None else (np.round((n + others) * p)[:, None] - x) / others
     value = summand(x / n, (np.maximum(reference, 0.0) + epsilon) / (1.0 + m * epsilon))
@@ -95,7 +96,7 @@ def binned_floor(
     for k, polynomial in ((1, z), (2, (z * z - 1.0) / np.sqrt(2.0))):
         coupled = (pmf * deviation * polynomial).sum(axis=1) * odds**k
         variance += (-1) ** k * float(coupled.sum() ** 2 - (coupled**2).sum())
-    return float(mean.sum()), float(np.sqrt(max(variance, 0.0)))
+    return fixed + float(mean.sum()), float(np.sqrt(max(variance, 0.0)))
 
 
 def root_floor(mean: float, sd: float) -> tuple[float, float]:

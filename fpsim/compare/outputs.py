@@ -1,8 +1,8 @@
 """From weights to what the network does: outputs pooled over data, outputs at fixed probes, the loss of each replica.
 
 The same functions serve experiment (weights of replicas) and theory (weights drawn from densities, ``draw_weights``),
-so that both sides of a comparison are computed alike. Limits: networks of two matrices. Outputs pooled over replicas and
-data are not independent: compare them as (replicas, m, d) arrays, whose floor comes from resampling whole replicas.
+so that both sides of a comparison are computed alike. Limits: networks of two matrices; outputs pooled over replicas
+and data are not independent: compare them as (replicas, m, d) arrays, whose floor comes from resampling whole replicas.
 """
 
 from __future__ import annotations

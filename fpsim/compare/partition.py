@@ -108,7 +108,8 @@ def partition_density(density: Density, count: float, bins: Bins = None) -> Grid
     Raises
     ------
     DomainError
-        If ``bins`` is smaller than 2 or larger than the grid, or ``count`` is too small for two occupied bins.
+        If ``bins`` is smaller than 2 or larger than the grid, or ``count`` is too small for two occupied bins
+        (by default blocks are doubled until there are two).
     """
     grid = density.grid
     if bins is None:
@@ -117,6 +118,21 @@ def partition_density(density: Density, count: float, bins: Bins = None) -> Grid
         blocks = (bins,) * grid.ndim if isinstance(bins, int) else tuple(bins)
         if len(blocks) != grid.ndim or any(not 2 <= b <= n for b, n in zip(blocks, grid.shape, strict=True)):
             raise DomainError(f"bins is {bins}: one number per axis, from 2 to the grid's {grid.shape}, is accepted")
+    cut = _occupied(density, blocks, count)
+    while cut.size < 2 and bins is None and max(blocks) > 2:
+        blocks = tuple(max(2, b // 2) for b in blocks)
+        cut = _occupied(density, blocks, count)
+    if cut.size < 2:
+        raise DomainError(
+            f"{count:.0f} points are too few for {blocks} blocks: at least {MIN_COUNT:.0f} must be expected in each "
+            "of two bins; use more replicas or other bins"
+        )
+    return cut
+
+
+def _occupied(density: Density, blocks: tuple[int, ...], count: float) -> GridPartition:
+    """The most probable blocks become bins, as long as they, and what is left over, expect enough points."""
+    grid = density.grid
     mass, edges = density.values / density.values.sum(), []
     for axis, (cells, n) in enumerate(zip(grid.shape, blocks, strict=True)):
         cuts = np.round(np.linspace(0, cells, n + 1)).astype(int)
@@ -124,18 +140,13 @@ def partition_density(density: Density, count: float, bins: Bins = None) -> Grid
         edges.append(grid.edges[axis][cuts])
     order = np.argsort(mass, axis=None)[::-1]
     falling = mass.ravel()[order]
-    rest = 1.0 - np.cumsum(falling)
-    # The most probable blocks become bins while they, and what is left over, expect enough points.
+    rest = np.cumsum(falling[::-1])[::-1] - falling
     good = (falling * count >= MIN_COUNT) & (rest * count >= MIN_COUNT)
-    keep = int(np.argmin(good)) if not good.all() else int(good.size)
-    if keep == 0:
-        raise DomainError(
-            f"{count:.0f} points for a density with {falling[0]:.2g} in its fullest of {mass.size} bins: at least "
-            f"{MIN_COUNT:.0f} are needed in two bins; use more replicas or another number of bins"
-        )
+    keep = int(np.argmin(good))  # the last block leaves no rest, so one of them is not good
     bin_of = np.full(mass.size, keep)
     bin_of[order[:keep]] = np.arange(keep)
-    return GridPartition(tuple(edges), bin_of.reshape(mass.shape), np.append(falling[:keep], max(rest[keep - 1], 0.0)))
+    probabilities = np.append(falling[:keep], falling[keep:].sum())
+    return GridPartition(tuple(edges), bin_of.reshape(mass.shape), probabilities / probabilities.sum())
 
 
 def partition_samples(a: Array, b: Array, count: float, bins: int | None = None) -> TreePartition:
