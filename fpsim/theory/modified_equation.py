@@ -31,7 +31,7 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
 from fpsim.theory._mesh import Array
 
-__all__ = ["Landscape", "ModifiedEquation", "Order", "clipped", "modified_equation"]
+__all__ = ["Landscape", "ModifiedEquation", "Order", "clipped", "jacobian", "modified_equation"]
 
 Order = Literal["sme1", "sme2", "sme2c"]
 ORDERS = ("sme1", "sme2", "sme2c")
@@ -77,7 +77,7 @@ class ModifiedEquation:
         if self.order == "sme1":
             return -g
         gradient = self.landscape.gradient
-        h = _jacobian(gradient, x)
+        h = jacobian(gradient, x)
         hg = _apply(h, g)
         b = -g - 0.5 * eta * hg
         if self.temperature:
@@ -94,7 +94,7 @@ class ModifiedEquation:
         d = 0.5 * eta * s + self.temperature * np.eye(x.shape[-1])
         if self.order == "sme1" or (self.order == "sme2" and not self.temperature):
             return d
-        h = _jacobian(self.landscape.gradient, x)
+        h = jacobian(self.landscape.gradient, x)
         d = d + eta * self.temperature * h
         if self.order == "sme2":
             return clipped(d)
@@ -187,11 +187,9 @@ def _scaled(values: Array, length: Array) -> Array:
     return values * length.reshape(*length.shape, *(1,) * (values.ndim - length.ndim))
 
 
-def _jacobian(function: Callable[[Array], Array], x: Array) -> Array:
-    """``H`` (..., n, n), symmetrised."""
-    n = x.shape[-1]
-    h = np.stack([_first(function, x, np.broadcast_to(e, x.shape)) for e in np.eye(n)], axis=-1)
-    return 0.5 * (h + np.swapaxes(h, -1, -2))
+def jacobian(function: Callable[[Array], Array], x: Array) -> Array:
+    """``J_ij = d_j f_i`` (..., n, n) of a vector field."""
+    return np.stack([_first(function, x, np.broadcast_to(e, x.shape)) for e in np.eye(x.shape[-1])], axis=-1)
 
 
 def _contracted(function: Callable[[Array], Array], x: Array, s: Any) -> Array:

@@ -5,6 +5,19 @@ from fpsim.theory.closures.conditional import conditional
 from fpsim.theory.closures.empirical_path import empirical_path
 from fpsim.theory.closures.frozen import frozen
 from fpsim.theory.closures.joint import joint
+from fpsim.theory.closures.leaf import leaf
+from fpsim.theory.closures.linear_noise import GaussianPath, linear_noise
 from fpsim.theory.closures.mean_field import mean_field
 
-__all__ = ["Partner", "conditional", "empirical_path", "frozen", "joint", "marginal_equation", "mean_field"]
+__all__ = [
+    "GaussianPath",
+    "Partner",
+    "conditional",
+    "empirical_path",
+    "frozen",
+    "joint",
+    "leaf",
+    "linear_noise",
+    "marginal_equation",
+    "mean_field",
+]

@@ -1,0 +1,106 @@
+"""Momentum beyond an effective learning rate: the underdamped (Kramers) equation of weights and velocities.
+
+For ``v <- mu v - eta ghat``, ``W <- W + v`` in the clock ``tau = k sqrt(eta)``, with ``mu = 1 - gamma sqrt(eta)`` and
+``u = v / sqrt(eta)``,
+
+    dW = u dtau,   du = (-gamma u - g) dtau + eta^{1/4} S^{1/2} dB,
+
+hence ``d_tau p = -u . grad_W p + div_u((gamma u + g) p) + (sqrt(eta) / 2) S : grad_u grad_u p`` and the effective
+temperature ``eta S / (2 (1 - mu))``. Note the clock: ``tau = t / sqrt(eta)`` in terms of ``t = k eta``. The overdamped
+limit (``mu`` fixed, ``eta -> 0``) is what :mod:`fpsim.theory.scales` uses.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fpsim.equation import FokkerPlanck
+from fpsim.errors import DomainError
+from fpsim.theory._mesh import Array
+from fpsim.theory.modified_equation import Landscape
+
+__all__ = ["effective_learning_rate", "kramers", "momentum_variance"]
+
+
+def effective_learning_rate(learning_rate: float, momentum: float) -> float:
+    """``eta / (1 - mu)``, the learning rate of plain SGD that momentum amounts to in its overdamped limit."""
+    _check(momentum)
+    return learning_rate / (1.0 - momentum)
+
+
+def momentum_variance(learning_rate: float, momentum: float, curvature: float, variance: float) -> float:
+    """Exact stationary variance on a scalar quadratic loss, noise ``S`` independent of the weight.
+
+    ``eta S (1 + mu) / (lambda (1 - mu) (2 (1 + mu) - eta lambda))``.
+
+    Parameters
+    ----------
+    learning_rate, momentum, curvature, variance : float
+        ``eta``, ``mu``, ``lambda`` and the variance ``S`` of the mini-batch gradient.
+
+    Raises
+    ------
+    DomainError
+        If ``mu`` is not in [0, 1) or ``eta lambda`` not in (0, 2 (1 + mu)), where there is no stationary state.
+    """
+    _check(momentum)
+    if not 0.0 < learning_rate * curvature < 2.0 * (1.0 + momentum):
+        raise DomainError(
+            f"learning_rate * curvature = {learning_rate * curvature:g}: between 0 and {2 * (1 + momentum):g} is accepted"
+        )
+    denominator = curvature * (1.0 - momentum) * (2.0 * (1.0 + momentum) - learning_rate * curvature)
+    return learning_rate * variance * (1.0 + momentum) / denominator
+
+
+def kramers(landscape: Landscape, learning_rate: float, momentum: float, *, temperature: float = 0.0) -> FokkerPlanck:
+    """Underdamped equation with coordinates (weights, then velocities ``u``), in the clock ``tau``.
+
+    Parameters
+    ----------
+    landscape : Landscape
+        Gradient and mini-batch covariance of ``n`` weights; the density has ``2 n`` coordinates.
+    learning_rate, momentum : float
+        ``eta > 0`` and ``mu`` in (0, 1); error O(sqrt(eta)) at fixed ``gamma = (1 - mu) / sqrt(eta)``.
+    temperature : float
+        ``T`` of injected noise, which makes ``exp(-(L + u^2 / 2) / T)`` stationary.
+
+    Raises
+    ------
+    DomainError
+        If a number is not accepted.
+    """
+    _check(momentum)
+    if not learning_rate > 0.0 or temperature < 0.0 or momentum == 0.0:
+        raise DomainError(
+            f"learning_rate = {learning_rate}, momentum = {momentum}, temperature = {temperature}: "
+            "positive, in (0, 1) and nonnegative numbers are accepted"
+        )
+    root = np.sqrt(learning_rate)
+    friction = (1.0 - momentum) / root
+
+    def drift(*x: Array) -> tuple[Array, ...]:
+        w, u = x[: len(x) // 2], x[len(x) // 2 :]
+        g = np.moveaxis(landscape.gradient(_points(w)), -1, 0)
+        return (*u, *(-friction * ui - gi for ui, gi in zip(u, g, strict=True)))
+
+    def diffusion(*x: Array) -> list[list[Array | None]]:
+        n = len(x) // 2
+        s = landscape.covariance(_points(x[:n]))
+        rows: list[list[Array | None]] = [
+            [np.zeros((1,) * len(x)) if i == j else None for j in range(2 * n)] for i in range(2 * n)
+        ]
+        for i in range(n):
+            for j in range(n):
+                rows[n + i][n + j] = 0.5 * root * s[..., i, j] + (friction * temperature if i == j else 0.0)
+        return rows
+
+    return FokkerPlanck(drift=drift, diffusion=diffusion)
+
+
+def _points(x: tuple[Array, ...]) -> Array:
+    return np.stack(np.broadcast_arrays(*x), axis=-1)
+
+
+def _check(momentum: float) -> None:
+    if not 0.0 <= momentum < 1.0:
+        raise DomainError(f"momentum = {momentum}: a number in [0, 1) is accepted")

@@ -1,0 +1,98 @@
+"""The exact stationary density of the linear network with d = k = 1 on its balanced leaf, and where it ends.
+
+On ``q = 0`` (where ``R = 2 |w|``) with noise ``s^2 = theta (kappa (w - 1)^2 + s0)``, and ``mu = c / (theta (kappa + s0))``,
+
+    p(w) ~ w^{mu - 3/2} (kappa (w - 1)^2 + s0)^{-1 - mu/2} exp(-mu sqrt(s0 / kappa) arctan((w - 1) sqrt(kappa / s0))),
+
+``w > 0``. It can be normalised at ``w = 0`` only for ``mu > 1/2``: beyond ``theta* = 2 c / (kappa + s0)`` noise
+wins and every replica collapses to ``w = 0``. The tail is ``w^{-7/2}`` for any ``kappa > 0``. Here ``theta = eta
+c_B`` and ``s0`` is ``c * label_noise^2`` when batches are drawn with replacement. The same structure as in Ziyin,
+Li & Ueda (2023), arXiv:2308.06671.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.interpolate import PchipInterpolator
+
+from fpsim.errors import DomainError
+from fpsim.theory._mesh import Array
+
+__all__ = ["BalancedLaw", "collapse_threshold"]
+
+
+def collapse_threshold(c: float, kappa: float, s0: float) -> float:
+    """``theta* = 2 c / (kappa + s0)``, the largest ``theta = eta c_B`` with a stationary density."""
+    return 2.0 * c / (kappa + s0)
+
+
+@dataclass(frozen=True)
+class BalancedLaw:
+    """Stationary law of ``w = W2 W1`` on the balanced leaf.
+
+    Attributes
+    ----------
+    c, kappa, s0, theta : float
+        See the module's docstring.
+
+    Raises
+    ------
+    DomainError
+        If a constant is not positive, or ``theta`` is at or beyond the threshold (the law collapses to ``w = 0``).
+    """
+
+    c: float
+    kappa: float
+    s0: float
+    theta: float
+
+    def __post_init__(self) -> None:
+        if not min(self.c, self.kappa, self.s0, self.theta) > 0.0:
+            raise DomainError(f"{self}: positive constants are accepted (s0 = 0 makes w = 1 absorbing)")
+        limit = collapse_threshold(self.c, self.kappa, self.s0)
+        if self.theta >= limit:
+            raise DomainError(f"theta = {self.theta:.6g}: below the collapse threshold {limit:.6g} is accepted")
+
+    def log_density(self, w: ArrayLike) -> Array:
+        """Logarithm of the density, up to a constant; ``w > 0``."""
+        x = np.asarray(w, dtype=np.float64)
+        mu = self.c / (self.theta * (self.kappa + self.s0))
+        ratio = np.sqrt(self.s0 / self.kappa)
+        noise = self.kappa * (x - 1.0) ** 2 + self.s0
+        return (mu - 1.5) * np.log(x) - (1.0 + 0.5 * mu) * np.log(noise) - mu * ratio * np.arctan((x - 1.0) / ratio)
+
+    @cached_property
+    def _table(self) -> tuple[Array, Array]:
+        """Logarithms of ``w`` and the distribution function there (trapezoidal rule: spectrally accurate in ``ln w``)."""
+        mu = self.c / (self.theta * (self.kappa + self.s0))
+        low = -40.0 / (mu - 0.5)  # the density of ln w falls like w^(mu - 1/2)
+        x = (
+            np.concatenate([np.linspace(low, -4.0, 4000)[:-1], np.linspace(-4.0, 16.0, 40001)])
+            if low < -4.0
+            else (np.linspace(low, 16.0, 40001))
+        )
+        density = np.exp(self.log_density(np.exp(x)) + x - np.max(self.log_density(np.exp(x)) + x))
+        mass = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(x))])
+        return x, mass / mass[-1]
+
+    def cdf(self, w: ArrayLike) -> Array:
+        """Distribution function."""
+        x, mass = self._table
+        return np.asarray(PchipInterpolator(x, mass)(np.clip(np.log(w), x[0], x[-1])))
+
+    def quantile(self, level: ArrayLike) -> Array:
+        """Quantiles of ``w``."""
+        x, mass = self._table
+        keep = np.concatenate([[True], np.diff(mass) > 0.0])
+        return np.exp(np.interp(np.asarray(level, dtype=np.float64), mass[keep], x[keep]))
+
+    @property
+    def mean(self) -> float:
+        """``E w``."""
+        x, mass = self._table
+        middle = np.exp(0.5 * (x[1:] + x[:-1]))
+        return float(np.sum(middle * np.diff(mass)))
