@@ -5,7 +5,7 @@ sqrt(2 eta T) normal`` the generator ``log(P) / eta`` of the one-step operator `
 
 - ``sme1``:  ``b = -g``,  ``D = eta S / 2 + T``; weak error O(eta);
 - ``sme2``:  ``b = -g - (eta/2) H g + (eta/2) T lap g``,  ``D = eta S / 2 + T (1 + eta H)``; weak error O(eta^2), the
-  textbook second-order equation (Li, Tai & E 2019, J. Mach. Learn. Res. 20(40), theorem 9), with the terms a
+  textbook second-order equation (Li, Tai & E 2019, J. Mach. Learn. Res. 20(40)), with the terms a
   temperature needs;
 - ``sme2c``: also the O(eta^2) terms that do not vanish for Gaussian noise,
   ``b += (eta^2/4) (S : grad grad) g - eta^2 (H^2 g / 3 + (grad^3 L)[g, g] / 12)``,
@@ -143,7 +143,8 @@ def modified_equation(
         raise DomainError(f"order {order!r}: accepted are {', '.join(ORDERS)}")
     if not 0.0 < learning_rate < np.inf or not 0.0 <= temperature < np.inf:
         raise DomainError(
-            f"learning_rate = {learning_rate}, temperature = {temperature}: a positive and a nonnegative one are accepted"
+            f"learning_rate = {learning_rate}, temperature = {temperature}: a positive and a nonnegative number "
+            "are accepted"
         )
     return ModifiedEquation(landscape, learning_rate, order, temperature)
 

@@ -46,7 +46,8 @@ def momentum_variance(learning_rate: float, momentum: float, curvature: float, v
     _check(momentum)
     if not 0.0 < learning_rate * curvature < 2.0 * (1.0 + momentum):
         raise DomainError(
-            f"learning_rate * curvature = {learning_rate * curvature:g}: between 0 and {2 * (1 + momentum):g} is accepted"
+            f"learning_rate * curvature = {learning_rate * curvature:g}: between 0 and {2 * (1 + momentum):g} "
+            "is accepted"
         )
     denominator = curvature * (1.0 - momentum) * (2.0 * (1.0 + momentum) - learning_rate * curvature)
     return learning_rate * variance * (1.0 + momentum) / denominator

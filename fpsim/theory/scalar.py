@@ -14,6 +14,7 @@ becomes singular and no grid follows it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,14 @@ from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import ConfigError, DomainError
-from fpsim.theory._mesh import Array, Mesh
+from fpsim.theory._mesh import Array
 from fpsim.theory.scales import Scales, scales_of
 
 if TYPE_CHECKING:
     from fpsim.density import Density
     from fpsim.experiment import Experiment
+
+Coefficients = Callable[[Array, Array, float], tuple[Array, Array]]
 
 __all__ = ["ScalarNetwork", "from_valley", "scalar_network", "to_valley", "valley_density", "weight_moments"]
 
@@ -83,9 +86,7 @@ class ScalarNetwork:
         """
         if order not in ("sme1", "sme2") or (order == "sme2" and (self.scales.thermal or self.scales.mobility != 1.0)):
             raise ConfigError(f"order {order!r}: sme1, or sme2 without temperature and momentum, is accepted")
-        return _equation(
-            lambda x, t: self.drift(*x, t, order=order), lambda x, t: self.diffusion(*x, t), self.scales.scheduled
-        )
+        return _equation(lambda w, q, t: self.drift(w, q, t, order=order), self.diffusion, self.scales.scheduled)
 
 
 def scalar_network(experiment: Experiment) -> ScalarNetwork:
@@ -99,8 +100,8 @@ def scalar_network(experiment: Experiment) -> ScalarNetwork:
     network = experiment.network
     if network.widths != (1, 1, 1) or network.activations != ("linear", "linear") or len(network.trained) != 2:
         raise ConfigError(
-            f"(w, q) coordinates: widths {network.widths}, {network.activations}, {', '.join(network.trained)} trained; "
-            "the linear network 1-1-1 with both weights trained is accepted"
+            f"(w, q) coordinates: widths {network.widths}, {network.activations}, {', '.join(network.trained)} "
+            "trained; the linear network 1-1-1 with both weights trained is accepted"
         )
     c = float(experiment.data.second_moment[0, 0])
     return ScalarNetwork(c, float(experiment.data.product_covariance[0, 0, 0, 0]), scales_of(experiment))
@@ -149,19 +150,19 @@ def weight_moments(density: Density) -> tuple[Array, Array]:
     return mean, np.einsum("aij,bij,ij->ab", centred, centred, mass)
 
 
-def _equation(drift: Any, diffusion: Any, of_time: bool) -> FokkerPlanck:
+def _equation(drift: Coefficients, diffusion: Coefficients, of_time: bool) -> FokkerPlanck:
     if of_time:
-        return FokkerPlanck(drift=lambda w, q, t: drift((w, q), t), diffusion=lambda w, q, t: diffusion((w, q), t))
-    return FokkerPlanck(drift=lambda w, q: drift((w, q), 0.0), diffusion=lambda w, q: diffusion((w, q), 0.0))
+        return FokkerPlanck(drift=lambda w, q, t: drift(w, q, t), diffusion=lambda w, q, t: diffusion(w, q, t))
+    return FokkerPlanck(drift=lambda w, q: drift(w, q, 0.0), diffusion=lambda w, q: diffusion(w, q, 0.0))
 
 
 def frozen_leaves(network: ScalarNetwork) -> FokkerPlanck:
     """The (w, q) equation with ``q`` standing still: one equation in ``w`` on every leaf."""
 
-    def drift(x: Mesh, t: float) -> tuple[Array, Array]:
-        return network.drift(*x, t)[0], np.zeros((1, 1))
+    def drift(w: Array, q: Array, t: float) -> tuple[Array, Array]:
+        return network.drift(w, q, t)[0], np.zeros((1, 1))
 
-    def diffusion(x: Mesh, t: float) -> tuple[Array, Array]:
-        return network.diffusion(*x, t)[0], np.zeros((1, 1))
+    def diffusion(w: Array, q: Array, t: float) -> tuple[Array, Array]:
+        return network.diffusion(w, q, t)[0], np.zeros((1, 1))
 
     return _equation(drift, diffusion, network.scales.scheduled)

@@ -97,7 +97,7 @@ def scales_of(experiment: Experiment) -> Scales:
 
 
 def learning_rate_at(sgd: SGD) -> Callable[[float], float]:
-    """Learning rate as a function of ``t``: ``eta_k`` for ``t_k <= t < t_{k+1}``, ``t_k = sum of the rates before k``."""
+    """Learning rate as a function of ``t``: ``eta_k`` from the sum of the rates before step ``k`` on."""
     rates = sgd.learning_rates(0, 1024)
     ends = np.cumsum(rates)
 

@@ -5,9 +5,9 @@ On ``q = 0`` (where ``R = 2 |w|``) with noise ``s^2 = theta (kappa (w - 1)^2 + s
     p(w) ~ w^{mu - 3/2} (kappa (w - 1)^2 + s0)^{-1 - mu/2} exp(-mu sqrt(s0 / kappa) arctan((w - 1) sqrt(kappa / s0))),
 
 ``w > 0``. It can be normalised at ``w = 0`` only for ``mu > 1/2``: beyond ``theta* = 2 c / (kappa + s0)`` noise
-wins and every replica collapses to ``w = 0``. The tail is ``w^{-7/2}`` for any ``kappa > 0``. Here ``theta = eta
-c_B`` and ``s0`` is ``c * label_noise^2`` when batches are drawn with replacement. The same structure as in Ziyin,
-Li & Ueda (2023), arXiv:2308.06671.
+wins and every replica collapses to ``w = 0``. The tail is ``w^{-7/2}`` for any ``kappa > 0``. Here
+``theta = eta c_B`` and, when batches are drawn with replacement, ``s0 = c label_noise^2``. The same structure as in
+Ziyin, Li & Ueda (2023), arXiv:2308.06671.
 """
 
 from __future__ import annotations
@@ -67,14 +67,10 @@ class BalancedLaw:
 
     @cached_property
     def _table(self) -> tuple[Array, Array]:
-        """Logarithms of ``w`` and the distribution function there (trapezoidal rule: spectrally accurate in ``ln w``)."""
+        """``ln w`` and the distribution function there (trapezoidal rule on a fine grid of ``ln w``)."""
         mu = self.c / (self.theta * (self.kappa + self.s0))
-        low = -40.0 / (mu - 0.5)  # the density of ln w falls like w^(mu - 1/2)
-        x = (
-            np.concatenate([np.linspace(low, -4.0, 4000)[:-1], np.linspace(-4.0, 16.0, 40001)])
-            if low < -4.0
-            else (np.linspace(low, 16.0, 40001))
-        )
+        low = min(-40.0 / (mu - 0.5), -5.0)  # the density of ln w falls like w^(mu - 1/2)
+        x = np.concatenate([np.linspace(low, -4.0, 4000)[:-1], np.linspace(-4.0, 16.0, 40001)])
         density = np.exp(self.log_density(np.exp(x)) + x - np.max(self.log_density(np.exp(x)) + x))
         mass = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(x))])
         return x, mass / mass[-1]

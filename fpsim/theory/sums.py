@@ -164,7 +164,7 @@ def _multiply(a, b, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _features(z, slope, x, encoder, decoder, out):  # type: ignore[no-untyped-def]
-    """Features of ``LANES`` samples, shape (F, LANES), from ``z`` (R, LANES), ``phi'`` (k, LANES) and ``x`` (d, LANES)."""
+    """Features of ``LANES`` samples, (F, LANES), from ``z`` (R, LANES), ``phi'`` (k, LANES), ``x`` (d, LANES)."""
     k, d = slope.shape[0], x.shape[0]
     sx = out[out.shape[0] - k * d :]  # the last rows hold phi' x, wanted or not
     for j in range(k):

@@ -1,8 +1,8 @@
 """Joint: both matrices in one density, no closure at all.
 
 Assumption: none beyond the modified equation itself; error O(eta) (``sme1``). The price is the dimension: 2 for
-d = k = 1, 4 for d = 2, k = 1. For the linear network with d = k = 1 the coordinates of :mod:`fpsim.theory.scalar` are far
-better: there the tensor is diagonal, here it has rank one everywhere.
+d = k = 1, 4 for d = 2, k = 1. For the linear network with d = k = 1 the coordinates of :mod:`fpsim.theory.scalar`
+are far better: there the tensor is diagonal, here it has rank one everywhere.
 """
 
 from __future__ import annotations
