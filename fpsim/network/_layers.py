@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import cfunc
+from numba.core.errors import NumbaError
 
 from fpsim.errors import ConfigError
-from fpsim.network._activations import BUILT_IN, activation
+from fpsim.network._activations import BUILT_IN, Activation, activation
 from fpsim.network._elementary import tanh
 from fpsim.network._kernel import lane_kernel
 
@@ -54,10 +55,18 @@ class Layers(NamedTuple):
     """Compiled ``phi`` and ``phi'`` of layers whose activation is the user's own."""
 
 
+def _plain(function: Any) -> Any:
+    """A function with Python code, which NumPy's own functions do not have."""
+    return (lambda z: function(z)) if isinstance(function, np.ufunc) else function
+
+
 @cache
-def _compiled(name: str) -> tuple[Any, Any]:
-    phi = activation(name)
-    return cfunc("float64(float64)")(phi.function), cfunc("float64(float64)")(phi.derivative)
+def _compiled(phi: Activation) -> tuple[Any, ...]:
+    try:
+        return tuple(cfunc("float64(float64)")(_plain(f)) for f in (phi.function, phi.derivative))
+    except NumbaError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"activation {phi.name!r} cannot be compiled for a number: {reason}") from error
 
 
 def layers(network: Network) -> Layers:
@@ -74,7 +83,7 @@ def layers(network: Network) -> Layers:
         raise ConfigError(
             f"activations {', '.join(custom)}: one activation of one's own per network is accepted"
         )
-    function, derivative = _compiled(custom[0] if custom else "linear")
+    function, derivative = _compiled(activation(custom[0] if custom else "linear"))
     offsets, size, fixed = [], 0, [np.empty(0)]
     for name, (rows, columns) in network.shapes.items():
         if name in network.frozen:

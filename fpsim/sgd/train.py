@@ -127,7 +127,10 @@ def train(
                 lanes.advance(done, stop, threads=threads, chunk=chunk)
                 done = stop
                 if progress is not None:
-                    progress(done - begin, schedule[-1] - begin)
+                    try:
+                        progress(done - begin, schedule[-1] - begin)
+                    except KeyboardInterrupt:
+                        interrupted.set()
             if done < target:
                 break
             recorded += 1
