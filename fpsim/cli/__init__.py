@@ -1,4 +1,4 @@
-"""The command line: ``fpsim list | run | plot | info``.
+"""The command line: ``fpsim list | run | resume | plot | info``.
 
 Exit status: 0 on success, 1 when interrupted, 2 on bad use (one line on standard error, no traceback).
 """

@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -97,6 +97,24 @@ def run(
 
 
 @app.command()
+def resume(
+    file: Target,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; results do not depend on them.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder for the pictures; default: beside the file.")] = None,
+    quiet: Annotated[bool, typer.Option(help="No progress, no table.")] = False,
+) -> None:
+    """Go on with an interrupted run, to the same result as if it had not been interrupted.
+
+    Example: fpsim resume digits-bottleneck.h5
+    """
+    from fpsim.scenario import resume as go_on
+
+    outcome = go_on(file, figures=figures or file.with_suffix(""), threads=threads, quiet=quiet)
+    if not quiet:
+        typer.echo(outcome.report)
+
+
+@app.command()
 def plot(file: Target, out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None) -> None:
     """Draw the pictures of a run again, from its file alone.
 
@@ -127,5 +145,5 @@ def info(file: Target) -> None:
     typer.echo(report(tree))
 
 
-def _one_line_warning(message: Warning | str, *_: object) -> None:
+def _one_line_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     typer.echo(f"warning: {message}", err=True)

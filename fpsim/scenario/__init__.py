@@ -1,7 +1,7 @@
 """Scenarios: declarative descriptions, and the composition that runs them."""
 
 from fpsim.scenario.loading import available, load_scenario, parse_assignments, scenario_from, to_toml
-from fpsim.scenario.running import Outcome, draw, report, run, run_to_file
+from fpsim.scenario.running import Outcome, draw, report, resume, run, run_to_file
 
 __all__ = [
     "Outcome",
@@ -10,6 +10,7 @@ __all__ = [
     "load_scenario",
     "parse_assignments",
     "report",
+    "resume",
     "run",
     "run_to_file",
     "scenario_from",

@@ -6,12 +6,13 @@ with sub-groups ``ensemble``, one per closure, ``outputs`` and ``comparison``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fpsim import datasets
 from fpsim.density import Density, Grid, from_samples, gaussian
@@ -20,15 +21,15 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.progress import Reporter
 from fpsim.scenario.comparing import compare_case
 from fpsim.scenario.config import BottleneckScenario, StartPoint
-from fpsim.scenario.records import density_variable, entry_names, grid_coordinates, moments
+from fpsim.scenario.records import density_at, density_variable, entry_names, grid_coordinates, moments
 from fpsim.sgd import SGD, Ensemble, Start, train
 from fpsim.theory.closures import conditional, mean_field
 from fpsim.transport import Evolution, evolve
 
-__all__ = ["experiment_of", "run_bottleneck"]
+__all__ = ["bottleneck_stages", "experiment_of"]
 
 Array = NDArray[np.float64]
-MATRICES = ("W1", "W2")
+MATRICES: tuple[Literal["W1", "W2"], ...] = ("W1", "W2")
 MARGIN = 0.2
 """Share of the ensemble's range by which the grid reaches beyond it on each side."""
 
@@ -40,7 +41,7 @@ def experiment_of(scenario: BottleneckScenario, start: StartPoint) -> Experiment
         d=scenario.data.components, k=scenario.network.bottleneck, activation=scenario.network.activation
     )
     shapes = network.shapes
-    mean = {m: np.reshape(np.broadcast_to(start.mean, np.prod(shapes[m])), shapes[m]) for m in MATRICES}
+    mean: dict[str, ArrayLike] = {m: np.resize(start.mean, shapes[m]) for m in MATRICES}
     return Experiment(
         data=data,
         network=network,
@@ -64,27 +65,49 @@ class _Case:
     def times(self) -> Array:
         return self.ensemble.times
 
+    @property
+    def data(self) -> datasets.Dataset:
+        assert isinstance(self.experiment.data, datasets.Dataset)
+        return self.experiment.data
 
-def run_bottleneck(scenario: BottleneckScenario, *, threads: int | None, report: Reporter) -> xr.DataTree:
-    """Run a bottleneck scenario.
 
-    Returns
-    -------
-    xarray.DataTree
-        Groups ``/START/ensemble``, ``/START/CLOSURE``, ``/START/outputs``, ``/START/comparison``.
+def bottleneck_stages(
+    scenario: BottleneckScenario, done: xr.DataTree, *, threads: int | None, report: Reporter
+) -> Iterator[dict[str, xr.Dataset]]:
+    """Run the stages of a bottleneck scenario that are not done yet.
+
+    Parameters
+    ----------
+    done : xarray.DataTree
+        Groups of an earlier, interrupted run; what is there is not computed again. Every stage is a function of the
+        scenario and of earlier groups, bit for bit, so a resumed run ends where an uninterrupted one would have.
+
+    Yields
+    ------
+    dict of str to xarray.Dataset
+        Finished groups: ``/START/ensemble``; ``/START/CLOSURE`` for each closure; ``/START/outputs`` and
+        ``/START/comparison``.
     """
-    groups: dict[str, xr.Dataset] = {}
     for index, (name, start) in enumerate(scenario.start.items()):
+        if f"/{name}/comparison" in done.groups:
+            continue
         case = _train_case(scenario, name, start, index, threads, report)
-        groups[f"/{name}/ensemble"] = _ensemble_record(scenario, case)
-        theory = {}
+        if f"/{name}/ensemble" not in done.groups:
+            yield {f"/{name}/ensemble": _ensemble_record(scenario, case)}
+        theory: dict[str, list[tuple[Density, ...]]] = {}
         for closure in scenario.theory.closures:
-            evolution = _evolve_case(scenario, case, closure, threads, report)
-            theory[closure] = evolution.densities
-            groups[f"/{name}/{closure}"] = _theory_record(case, closure, evolution)
-        groups[f"/{name}/outputs"], groups[f"/{name}/comparison"] = compare_case(
+            group = f"/{name}/{closure}"
+            if group in done.groups:
+                record = done[group].to_dataset()
+            else:
+                record = _theory_record(case, closure, _evolve_case(scenario, case, closure, threads, report))
+                yield {group: record}
+            theory[closure] = [
+                tuple(density_at(record, f"density_{m}", i) for m in MATRICES) for i in range(len(case.times))
+            ]
+        outputs, comparison = compare_case(
             network=case.experiment.network,
-            data=case.experiment.data,
+            data=case.data,
             times=case.times,
             samples=case.samples,
             densities=theory,
@@ -93,7 +116,7 @@ def run_bottleneck(scenario: BottleneckScenario, *, threads: int | None, report:
             seed=scenario.seed + index,
             progress=report(f"{name}: compare"),
         )
-    return xr.DataTree.from_dict(groups)
+        yield {f"/{name}/outputs": outputs, f"/{name}/comparison": comparison}
 
 
 def _train_case(
@@ -111,8 +134,10 @@ def _train_case(
         progress=report(f"{name}: train {scenario.ensemble.replicas} replicas"),
     )
     alive = ~ensemble.divergence.mask
-    samples = {m: ensemble.weights[m][:, alive].reshape(len(steps), int(alive.sum()), -1) for m in MATRICES}
-    grids = {
+    samples: dict[str, Array] = {
+        m: ensemble.weights[m][:, alive].reshape(len(steps), int(alive.sum()), -1) for m in MATRICES
+    }
+    grids: dict[str, Grid] = {
         m: _grid(samples[m], entry_names(m, experiment.network.shapes[m]), scenario.theory.cells) for m in MATRICES
     }
     return _Case(name, start, experiment, ensemble, samples, grids)
@@ -149,8 +174,13 @@ def _evolve_case(
         case.times,
         tolerance=scenario.theory.tolerance,
         threads=threads,
-        progress=report(f"{case.name}: evolve, {closure}"),
+        progress=_share(report(f"{case.name}: evolve, {closure}")),
     )
+
+
+def _share(progress: Callable[[int, int], None]) -> Callable[[float], None]:
+    """Progress of a continuous quantity, in thousandths."""
+    return lambda share: progress(round(1000 * share), 1000)
 
 
 def _ensemble_record(scenario: BottleneckScenario, case: _Case) -> xr.Dataset:
@@ -198,8 +228,8 @@ def _theory_record(case: _Case, closure: str, evolution: Evolution) -> xr.Datase
         coords=_coordinates(case),
         attrs={
             "method": evolution.method,
-            "time_error": evolution.time_error,
-            "grid_error": evolution.grid_error,
+            "time_error": evolution.time_error[-1],
+            "grid_error": evolution.grid_error[-1],
             "mass_defect": float(np.abs(masses - 1.0).max()),
             "lowest_density": lowest,
         },

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fpsim.plots import COLOURS, LABELS, plot_curves, plot_density, plot_distances, plot_image, plot_marginal
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ OBSERVABLES = {
     "density W1": "weights W1",
     "density W2": "weights W2",
     "pooled outputs": "outputs pooled over data",
-    "outputs at probes": "outputs at probe images",
+    "output at probe 1": "output at one probe image",
     "loss": "loss of a replica",
 }
 SNAPSHOTS = 4
@@ -37,7 +38,7 @@ def bottleneck_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
 
 
 def _cases(tree: xr.DataTree) -> list[str]:
-    return list(tree.children)
+    return [case for case in tree.children if "comparison" in tree[case].children]
 
 
 def _sources(tree: xr.DataTree, case: str) -> list[str]:
@@ -54,6 +55,12 @@ def _start_title(case: str) -> str:
     return f"start: {case.replace('_', ' ')}"
 
 
+def _coarse(array: xr.DataArray, most: int = 64) -> xr.DataArray:
+    """Mean over blocks of cells, for histograms: fewer, fuller bins."""
+    blocks = {d: -(-size // most) for d, size in array.sizes.items()}
+    return array.coarsen(blocks, boundary="trim").mean()
+
+
 def _plane(array: xr.DataArray) -> xr.DataArray:
     """A density of one time reduced to its first two coordinates."""
     extra = array.dims[2:]
@@ -61,29 +68,34 @@ def _plane(array: xr.DataArray) -> xr.DataArray:
 
 
 def densities_figure(tree: xr.DataTree, *, matrix: str = "W1") -> Figure:
-    """Density of one matrix through time: experiment above, closures below, one colour scale per column."""
+    """Density of one matrix through time: experiment above, closures below, one colour scale per start."""
     cases = _cases(tree)
     rows = len(_sources(tree, cases[0]))
-    figure = _figure(1.9 * SNAPSHOTS * len(cases) + 0.6, 2.0 * rows + 0.5)
-    for panel, case in zip(np.atleast_1d(figure.subfigures(1, len(cases))), cases, strict=True):
-        times = tree[case]["ensemble"]["time"].values
+    figure = _figure((1.9 * SNAPSHOTS + 0.9) * len(cases), 2.0 * rows + 0.6)
+    for panel, case in zip(figure.subfigures(1, len(cases), squeeze=False)[0], cases, strict=True):
+        times = group(tree, case, "ensemble")["time"].values
         chosen = np.unique(np.round(np.linspace(0, 1, SNAPSHOTS) ** 1.5 * (len(times) - 1)).astype(int))
         axes = panel.subplots(rows, len(chosen), sharex=True, sharey=True, squeeze=False)
         panel.suptitle(f"density of {matrix}, {_start_title(case)}", fontsize=11)
+        peak = max(float(_snapshot(tree, case, "ensemble", matrix, i).max()) for i in chosen)
         for column, index in enumerate(chosen):
-            peak = float(_snapshot(tree, case, "ensemble", matrix, index).max())
             for row, source in enumerate(_sources(tree, case)):
                 _draw_density(axes[row, column], _snapshot(tree, case, source, matrix, index), peak)
                 if column == 0:
                     axes[row, column].set_ylabel(LABELS[source])
             axes[0, column].set_title(f"t = {times[index]:.3g}")
-        box = tree[case]["ensemble"].to_dataset()
-        _zoom(axes[0, 0], box, matrix)
+        _zoom(axes[0, 0], group(tree, case, "ensemble"), matrix)
+        if axes[0, 0].collections:
+            bar = panel.colorbar(axes[0, 0].collections[0], ax=axes, shrink=0.7, extend="both")
+            bar.set_label(f"density of {matrix}, theory and experiment alike")
+        for ax, name in zip(axes[-1], group(tree, case, "ensemble")[f"density_{matrix}"].dims[1:2] * 9, strict=False):
+            ax.set_xlabel(str(name))
     return figure
 
 
 def _snapshot(tree: xr.DataTree, case: str, source: str, matrix: str, index: int) -> xr.DataArray:
-    return _plane(tree[case][source][f"density_{matrix}"].isel(time=index))
+    density = _plane(group(tree, case, source)[f"density_{matrix}"].isel(time=index))
+    return _coarse(density) if source == "ensemble" else density
 
 
 def _draw_density(ax: Axes, density: xr.DataArray, peak: float) -> None:
@@ -95,12 +107,12 @@ def _draw_density(ax: Axes, density: xr.DataArray, peak: float) -> None:
 
 
 def _zoom(ax: Axes, ensemble: xr.Dataset, matrix: str) -> None:
-    """Show where the ensemble is at any time, to three standard deviations."""
+    """Show where the ensemble is at any time, to four standard deviations."""
     names = [n for n in ensemble["weight"].values if n.startswith(matrix)][:2]
     if len(names) < 2:
         return
     mean, std = (ensemble[k].sel(weight=names).values for k in ("mean", "std"))
-    (x0, y0), (x1, y1) = (mean - 3 * std).min(axis=0), (mean + 3 * std).max(axis=0)
+    (x0, y0), (x1, y1) = (mean - 4 * std).min(axis=0), (mean + 4 * std).max(axis=0)
     ax.set_xlim(x0, x1)
     ax.set_ylim(y0, y1)
 
@@ -108,15 +120,15 @@ def _zoom(ax: Axes, ensemble: xr.Dataset, matrix: str) -> None:
 def widths_figure(tree: xr.DataTree) -> Figure:
     """Mean and standard deviation of every weight against time."""
     cases = _cases(tree)
-    names = list(tree[cases[0]]["ensemble"]["weight"].values)
+    names = list(group(tree, cases[0], "ensemble")["weight"].values)
     figure = _figure(3.2 * len(names), 2.5 * 2 * len(cases))
     axes = figure.subplots(2 * len(cases), len(names), squeeze=False, sharex=True)
     for i, case in enumerate(cases):
-        time = tree[case]["ensemble"]["time"].values
+        time = group(tree, case, "ensemble")["time"].values
         for j, name in enumerate(names):
             for row, key in enumerate(("mean", "std")):
-                curves = {s: tree[case][s][key].sel(weight=name).values for s in _sources(tree, case)}
-                errors = {"ensemble": tree[case]["ensemble"][f"{key}_error"].sel(weight=name).values}
+                curves = {s: group(tree, case, s)[key].sel(weight=name).values for s in _sources(tree, case)}
+                errors = {"ensemble": group(tree, case, "ensemble")[f"{key}_error"].sel(weight=name).values}
                 ax = plot_curves(time, curves, ax=axes[2 * i + row, j], errors=errors)
                 ax.set_xlabel("")
                 ax.set_title(f"{key} of {name}")
@@ -131,7 +143,7 @@ def widths_figure(tree: xr.DataTree) -> Figure:
 def marginals_figure(tree: xr.DataTree) -> Figure:
     """Marginal densities of every weight at the last time."""
     cases = _cases(tree)
-    names = list(tree[cases[0]]["ensemble"]["weight"].values)
+    names = list(group(tree, cases[0], "ensemble")["weight"].values)
     figure = _figure(3.2 * len(names), 2.6 * len(cases))
     axes = figure.subplots(len(cases), len(names), squeeze=False)
     for i, case in enumerate(cases):
@@ -139,14 +151,16 @@ def marginals_figure(tree: xr.DataTree) -> Figure:
             ax = axes[i, j]
             tops = []
             for source in _sources(tree, case):
-                array = tree[case][source][f"density_{name[:2]}"].isel(time=-1)
+                array = group(tree, case, source)[f"density_{name[:2]}"].isel(time=-1)
                 others = [d for d in array.dims if d != name]
                 volume = float(np.prod([array[d].attrs["spacing"] for d in others]))
                 marginal = array.sum(others) * volume
                 plot_marginal(array[name], marginal, source=source, ax=ax, filled=source == "ensemble")
                 tops.append(float(marginal.max()))
             ax.set_xlabel(name)
-            mean, std = (float(tree[case]["ensemble"][k].sel(weight=name).isel(time=-1)) for k in ("mean", "std"))
+            mean, std = (
+                float(group(tree, case, "ensemble")[k].sel(weight=name).isel(time=-1)) for k in ("mean", "std")
+            )
             ax.set_xlim(mean - 5 * std, mean + 5 * std)
             if len(tops) > 1 and tops[-1] > 3 * max(tops[:-1]):
                 ax.set_ylim(0, 2.2 * max(tops[:-1]))
@@ -160,48 +174,56 @@ def marginals_figure(tree: xr.DataTree) -> Figure:
                     color=COLOURS["mean-field"],
                 )
         axes[i, 0].set_ylabel(f"density, {_start_title(case)}")
-        axes[i, 0].set_title(f"t = {float(tree[case]['ensemble']['time'][-1]):.3g}")
+        axes[i, 0].set_title(f"t = {float(group(tree, case, 'ensemble')['time'][-1]):.3g}")
     axes[0, 0].legend(loc="upper left", fontsize=8)
     return figure
 
 
 def outputs_figure(tree: xr.DataTree) -> Figure:
-    """Outputs pooled over the data, outputs at the probe images, and losses, at the last time."""
+    """Outputs pooled over the data, outputs at the probe images, and losses, at the last time.
+
+    A closure claims one density per matrix: its outputs are those of weights drawn independently from the two.
+    """
     cases = _cases(tree)
-    count = tree[cases[0]]["outputs"].sizes.get("probe", 0)
-    shown = min(count, 3)
-    figure = _figure(3.3 * (2 + shown), 2.9 * len(cases))
+    shown = min(group(tree, cases[0], "outputs").sizes.get("probe", 0), 3)
+    figure = _figure(3.3 * (2 + shown), 3.1 * len(cases))
     axes = figure.subplots(len(cases), 2 + shown, squeeze=False)
     for i, case in enumerate(cases):
-        outputs = tree[case]["outputs"]
+        outputs = group(tree, case, "outputs")
         for source in outputs["source"].values:
-            filled = source == "ensemble"
+            style = {"source": source, "filled": source == "ensemble"}
             one = outputs.sel(source=source)
-            plot_marginal(one["output"], one["pooled"], source=source, ax=axes[i, 0], filled=filled)
+            plot_marginal(one["output"], one["pooled"], ax=axes[i, 0], **style)
+            plot_marginal(one["loss"], one["loss_density"], ax=axes[i, -1], **style)
             for q in range(shown):
-                values = one["at_probe"].isel(probe=q)
-                plot_marginal(one["output"], values, source=source, ax=axes[i, 1 + q], filled=filled)
-            plot_marginal(one["loss"], one["loss_density"], source=source, ax=axes[i, -1], filled=filled)
+                probe = one.isel(probe=q)
+                plot_marginal(probe["probe_output"], probe["at_probe"], ax=axes[i, 1 + q], **style)
         axes[i, 0].set_title("first output, pooled over the data")
         axes[i, 0].set_ylabel(f"density, {_start_title(case)}")
         for q in range(shown):
             axes[i, 1 + q].set_title(f"first output at probe image {q + 1}")
-            if "probe_image" in outputs:
-                inset = axes[i, 1 + q].inset_axes((0.03, 0.68, 0.24, 0.3))
-                plot_image(outputs["probe_image"].isel(probe=q), ax=inset)
+            _show_probe(axes[i, 1 + q], outputs, q)
         axes[i, -1].set_title("loss of a replica")
-    axes[0, 0].legend(loc="upper left", fontsize=8)
+        axes[i, -1].set_ylim(0, 1.6 * float(outputs["loss_density"].sel(source="ensemble").max()))
+    axes[0, -1].legend(loc="upper right", fontsize=8)
     return figure
+
+
+def _show_probe(ax: Axes, outputs: xr.Dataset, probe: int) -> None:
+    """The probe's image above the curves, where it hides none of them."""
+    ax.set_ylim(0, 1.45 * float(outputs["at_probe"].isel(probe=probe).max()))
+    if "probe_image" in outputs:
+        plot_image(outputs["probe_image"].isel(probe=probe), ax=ax.inset_axes((0.02, 0.72, 0.2, 0.27)))
 
 
 def distances_figure(tree: xr.DataTree) -> Figure:
     """Total variation between theory and experiment against time, with the sampling floor."""
     cases = _cases(tree)
-    names = [n for n in OBSERVABLES if n in tree[cases[0]]["comparison"]["observable"].values]
+    names = [n for n in OBSERVABLES if n in group(tree, cases[0], "comparison")["observable"].values]
     figure = _figure(3.3 * len(names), 2.9 * len(cases))
     axes = figure.subplots(len(cases), len(names), squeeze=False, sharex=True, sharey=True)
     for i, case in enumerate(cases):
-        table = tree[case]["comparison"].to_dataset()
+        table = group(tree, case, "comparison")
         for j, name in enumerate(names):
             part = table.sel(observable=name)
             values = {c: part["distance"].sel(closure=c).values for c in part["closure"].values}

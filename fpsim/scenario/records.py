@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
 
-__all__ = ["density_at", "density_variable", "entry_names", "grid_coordinates", "moments"]
+__all__ = ["density_at", "density_variable", "entry_names", "grid_coordinates", "group", "moments"]
 
 Array = NDArray[np.float64]
+
+
+def group(tree: xr.DataTree, *path: str) -> xr.Dataset:
+    """One group of a run as a data set: ``group(tree, "offset", "ensemble")``."""
+    node = tree["/".join(path)]
+    assert isinstance(node, xr.DataTree)
+    return node.to_dataset()
 
 
 def entry_names(matrix: str, shape: tuple[int, int]) -> tuple[str, ...]:

@@ -6,21 +6,22 @@ import numpy as np
 import xarray as xr
 
 from fpsim.plots.style import LABELS
+from fpsim.scenario.records import group
 
 __all__ = ["bottleneck_report"]
 
 
 def bottleneck_report(tree: xr.DataTree) -> str:
     """Table of a bottleneck run at its last time, one block per start."""
-    return "\n\n".join(_block(tree, case) for case in tree.children)
+    return "\n\n".join(_block(tree, case) for case in tree.children if "comparison" in tree[case].children)
 
 
 def _closures(tree: xr.DataTree, case: str) -> list[str]:
-    return [str(c) for c in tree[case]["comparison"]["closure"].values]
+    return [str(c) for c in group(tree, case, "comparison")["closure"].values]
 
 
 def _block(tree: xr.DataTree, case: str) -> str:
-    ensemble = tree[case]["ensemble"].to_dataset()
+    ensemble = group(tree, case, "ensemble")
     closures = _closures(tree, case)
     time = float(ensemble["time"][-1])
     counts = f"{ensemble.attrs['replicas']} replicas, {ensemble.attrs['diverged']} diverged"
@@ -35,7 +36,7 @@ def _block(tree: xr.DataTree, case: str) -> str:
         one = last.sel(weight=name)
         row = f"{name:<28}{float(one['mean']):>12.4f}{float(one['std']):>8.4f}"
         for closure in closures:
-            theory = tree[case][closure].to_dataset().isel(time=-1).sel(weight=name)
+            theory = group(tree, case, closure).isel(time=-1).sel(weight=name)
             ratio = float(theory["std"] / one["std"])
             row += f"{float(theory['mean']):>12.4f}{float(theory['std']):>8.4f}{ratio:>8.3f}"
         lines.append(row)
@@ -44,7 +45,7 @@ def _block(tree: xr.DataTree, case: str) -> str:
 
 
 def _distances(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
-    table = tree[case]["comparison"].to_dataset().isel(time=-1)
+    table = group(tree, case, "comparison").isel(time=-1)
     lines = [f"{'total variation':<28}{'sampling floor':>20}" + "".join(f"{'distance        z':>28}" for _ in closures)]
     for observable in table["observable"].values:
         part = table.sel(observable=observable)
@@ -58,7 +59,7 @@ def _distances(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
 
 
 def _sentences(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
-    ensemble = tree[case]["ensemble"].to_dataset()
+    ensemble = group(tree, case, "ensemble")
     last = ensemble.isel(time=-1)
     names = list(ensemble["weight"].values)
     first, second = names[0], next(n for n in names if n.startswith("W2"))
@@ -66,7 +67,7 @@ def _sentences(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
     lines = [f"correlation of {first} and {second} over replicas: {correlation:.3f}"]
     scale = float(np.abs(last["mean"]).max() + last["std"].max())
     for closure in closures:
-        theory = tree[case][closure].to_dataset().isel(time=-1)
+        theory = group(tree, case, closure).isel(time=-1)
         off = float(np.abs(theory["mean"] - last["mean"]).max()) / scale
         ratio = (theory["std"] / last["std"]).values
         width = (

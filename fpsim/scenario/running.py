@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,31 +13,31 @@ import xarray as xr
 from fpsim.errors import ConfigError, FileError
 from fpsim.progress import Reporter, reporter
 from fpsim.scenario.config import ScenarioBase
-from fpsim.scenario.loading import to_toml
-from fpsim.storage import check_target, provenance, save, writer_lock
+from fpsim.scenario.loading import scenario_from, to_toml
+from fpsim.storage import check_target, load, provenance, save, writer_lock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Outcome", "draw", "report", "run", "run_to_file"]
+__all__ = ["Outcome", "draw", "report", "resume", "run", "run_to_file"]
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a kind of scenario brings: how to run it, draw it and report it."""
+    """What a kind of scenario brings: its stages, its pictures and its table."""
 
-    run: Callable[..., xr.DataTree]
+    stages: Callable[..., Iterator[dict[str, xr.Dataset]]]
     figures: Callable[[xr.DataTree], Iterator[tuple[str, Figure]]]
     report: Callable[[xr.DataTree], str]
 
 
 def _kind(name: str) -> _Kind:
     if name == "bottleneck":
-        from fpsim.scenario.bottleneck import run_bottleneck
+        from fpsim.scenario.bottleneck import bottleneck_stages
         from fpsim.scenario.figures import bottleneck_figures
         from fpsim.scenario.report import bottleneck_report
 
-        return _Kind(run_bottleneck, bottleneck_figures, bottleneck_report)
+        return _Kind(bottleneck_stages, bottleneck_figures, bottleneck_report)
     raise ConfigError(f"kind = {name!r}: bottleneck is accepted")
 
 
@@ -50,7 +51,13 @@ class Outcome:
 
 
 def run(
-    scenario: ScenarioBase, *, threads: int | None = None, report: Reporter | None = None, command: str = "fpsim.run"
+    scenario: ScenarioBase,
+    *,
+    threads: int | None = None,
+    report: Reporter | None = None,
+    command: str = "fpsim.run",
+    done: xr.DataTree | None = None,
+    snapshot: Callable[[xr.DataTree], None] | None = None,
 ) -> xr.DataTree:
     """Run a scenario in memory.
 
@@ -62,6 +69,10 @@ def run(
         Number of threads; results are the same for any number.
     report : Reporter, optional
         Makes progress callables (see :mod:`fpsim.progress`).
+    done : xarray.DataTree, optional
+        An interrupted run of the same scenario; its groups are kept and not computed again.
+    snapshot : callable, optional
+        Called with the tree at the start and after every stage; its attribute ``complete`` is 1 at the end only.
 
     Returns
     -------
@@ -69,13 +80,22 @@ def run(
         What the file holds, provenance included.
     """
     silent: Reporter = lambda _task: lambda _done, _total: None  # noqa: E731
-    tree = _kind(_name(scenario)).run(scenario, threads=threads, report=report or silent)
+    tree = xr.DataTree() if done is None else done.copy()
     tree.attrs = {
         "title": scenario.title or scenario.name,
         "scenario": scenario.name,
         "kind": _name(scenario),
+        "complete": 0,
         **provenance(config=to_toml(scenario), seed=scenario.seed, command=command),
     }
+    keep = snapshot or (lambda _tree: None)
+    keep(tree)
+    for groups in _kind(_name(scenario)).stages(scenario, tree, threads=threads, report=report or silent):
+        for path, dataset in groups.items():
+            tree[path] = xr.DataTree(dataset)
+        keep(tree)
+    tree.attrs["complete"] = 1
+    keep(tree)
     return tree
 
 
@@ -93,8 +113,12 @@ def run_to_file(
     threads: int | None = None,
     quiet: bool = False,
     command: str = "fpsim.run",
+    done: xr.DataTree | None = None,
 ) -> Outcome:
     """Run a scenario, write one HDF5 file and, if a folder is given, its pictures.
+
+    The file is there from the start and is replaced whole after every stage, so another process can read it while the
+    run goes on, and :func:`resume` can go on with it after an interruption.
 
     Raises
     ------
@@ -104,9 +128,34 @@ def run_to_file(
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     target = check_target(path, overwrite=overwrite)
     with writer_lock(target), reporter(quiet=quiet) as progress:
-        tree = run(scenario, threads=threads, report=progress, command=command)
-        save(tree, target)
+        tree = run(
+            scenario, threads=threads, report=progress, command=command, snapshot=lambda t: save(t, target), done=done
+        )
     return Outcome(target, draw(tree, figures) if figures else (), report(tree))
+
+
+def resume(
+    path: str | Path, *, figures: str | Path | None = None, threads: int | None = None, quiet: bool = False
+) -> Outcome:
+    """Go on with an interrupted run, to the same bits as if it had not been interrupted.
+
+    Raises
+    ------
+    FileError
+        If the file is not a run's, or another process is writing it.
+    """
+    done = load(path)
+    scenario = scenario_from(tomllib.loads(str(done.attrs["config"])), where=str(path))
+    return run_to_file(
+        scenario,
+        path,
+        figures=figures,
+        overwrite=True,
+        threads=threads,
+        quiet=quiet,
+        command=str(done.attrs["command"]),
+        done=done,
+    )
 
 
 def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:

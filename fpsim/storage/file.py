@@ -14,6 +14,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import h5py
 import xarray as xr
@@ -23,7 +24,7 @@ from fpsim.storage.provenance import SCHEMA_VERSION
 
 __all__ = ["check_target", "load", "save", "writer_lock"]
 
-ENGINE = "h5netcdf"
+ENGINE: Literal["h5netcdf"] = "h5netcdf"
 
 
 def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -82,7 +83,7 @@ def save(tree: xr.DataTree, path: str | Path) -> None:
     """
     target = Path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    encoding = {
+    encoding: dict[str, Any] = {
         node.path: {
             name: {"zlib": True, "complevel": 4, "shuffle": True}
             for name, variable in node.dataset.data_vars.items()
