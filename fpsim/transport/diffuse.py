@@ -3,15 +3,15 @@
 One sweep advances ``d_t u_k = r_{k-1} u_{k-1} + r_{k+1} u_{k+1} - 2 r_k u_k`` (jumps along one offset, Ito form) by a
 step, with ``r = rate * dt`` per cell:
 
-    (I + d2 (c - r/2)) u' = (I + d2 (c + r/2)) u,      c = min(1/12, r/2),
+    (I + d2 (c - r/2)) u' = (I + d2 (c + r/2)) u,      c = 1/12,
 
-``d2`` acting on the products. Jumps beyond the end of a line are dropped (reflecting) or counted as absorbed, so the
-sum of ``u`` plus what was absorbed is conserved to rounding for any ``r``. The implicit matrix is an M-matrix. The
-explicit half is non-negative for ``r <= 5/6``, and for any ``r`` where ``u`` is smooth on the scale of the step; lines
-where it is not are done in as many sub-steps as make it so. Second order in time; fourth in space where ``r >= 1/6``
-(below that no non-negative three-point scheme is).
+``d2`` acting on the products: fourth order in space, second in time. Jumps beyond the end of a line are dropped
+(reflecting) or counted as absorbed, so the sum of ``u`` plus what was absorbed is conserved to rounding for any ``r``.
 
-Limits: a line that wraps around a periodic axis must have more than two cells (``sweeps`` takes care of it).
+Positivity: the explicit half is non-negative for ``r <= 5/6``, and for any ``r`` where ``u`` is smooth on the scale of
+the step; undershoots of the implicit half in steep tails are borrowed from the neighbour. Lines where either does not
+suffice are done in sub-steps with ``c = min(1/12, r/2)``, where the implicit matrix is an M-matrix and nothing can go
+negative.
 """
 
 from __future__ import annotations
@@ -20,16 +20,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["LANES", "diffuse_lines"]
+from fpsim.transport.limit import LANES, TINY, borrow
+
+__all__ = ["diffuse_lines"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-LANES = 8
-"""Lines treated together: one vector register."""
-
-TINY = 1e-280
-"""Below this a cell holds nothing: denormal numbers would slow every later sweep."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -58,80 +54,76 @@ def diffuse_lines(
     """
     v, r, a, b, g, z, s = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
     last, low, high = np.empty(LANES, np.int64), np.empty(LANES), np.empty(LANES)
-    at, rate_at = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
     wraps = order.size > 0
     for first in range(begin, end, LANES):
         lanes = min(LANES, end - first)
-        rows = 0
+        rows, ways = 0, 2.0
         for q in range(LANES):
             line = first + min(q, lanes - 1)
-            at[q], rate_at[q] = starts[line], rate_starts[line]
-            last[q] = lengths[line] - 1
-            low[q], high[q] = low_exit[line], high_exit[line]
+            last[q], low[q], high[q] = lengths[line] - 1, low_exit[line], high_exit[line]
             rows = max(rows, lengths[line])
-        highest = 0.0
-        if wraps:
+            ways = max(ways, low[q] + high[q] if last[q] == 0 else 1.0 + max(low[q], high[q]))
+        for attempt in range(2):
+            safe = attempt == 1
+            highest = 0.0
             for k in range(rows):
                 for q in range(LANES):
-                    cell = order[first + min(q, lanes - 1), k]
-                    inside = k <= last[q]
-                    v[k, q] = u[cell] if inside else 0.0
-                    r[k, q] = dt * rate[cell] if inside else 0.0
-                    highest = max(highest, r[k, q])
-        else:
-            shared = rate_stride == 0
-            for k in range(rows):
-                for q in range(LANES):
-                    inside = k <= last[q]
-                    v[k, q] = u[at[q] + k * stride] if inside else 0.0
-                    if not shared or k == 0:
-                        r[k, q] = dt * rate[rate_at[q] + k * rate_stride] if inside else 0.0
-                        highest = max(highest, r[k, q])
+                    line = first + min(q, lanes - 1)
+                    if k > last[q]:
+                        v[k, q] = r[k, q] = 0.0
+                    elif wraps:
+                        v[k, q], r[k, q] = u[order[line, k]], dt * rate[order[line, k]]
                     else:
-                        r[k, q] = r[0, q] if inside else 0.0
-        for q in range(lanes):
-            absorbed[first + q] = 0.0
-        if highest == 0.0:
-            continue
-        exits = 2.0  # ways out of a cell, in jump rates
-        for q in range(LANES):
-            exits = max(exits, low[q] + high[q] if last[q] == 0 else 1.0 + max(low[q], high[q]))
-        limit = 0.999 * max(2.0 / exits - 1.0 / 6.0, min(1.0 / 6.0, 1.0 / exits))
-        steps, step = 1, 0
-        while step < steps:
-            positive = _half_step(v, r, a, b, g, rows, last, low, high, closed)
-            if not positive and steps == 1:
-                steps = int(np.ceil(highest / limit))
+                        v[k, q] = u[starts[line] + k * stride]
+                        r[k, q] = dt * rate[rate_starts[line] + k * rate_stride]
+                    highest = max(highest, r[k, q])
+            for q in range(lanes):
+                absorbed[first + q] = 0.0
+            if highest == 0.0:
+                break
+            steps = int(np.ceil(highest * ways / (0.999 * 5.0 / 3.0))) if safe else 1
+            good = True
+            for _ in range(steps):
+                _weights(r, a, b, rows, last, steps, safe)
+                good = _explicit_half(v, r, b, g, rows, last, low, high, closed, steps) or safe
+                if not good:
+                    break
+                for q in range(lanes):  # half of what leaves, from the old values ...
+                    out = low[q] * r[0, q] * v[0, q] + high[q] * r[last[q], q] * v[last[q], q]
+                    absorbed[first + q] += 0.5 / steps * out
+                if closed:
+                    lowest = _solve_closed(v, a, g, z, s, rows)
+                else:
+                    lowest = _solve_open(v, r, a, g, z, rows, last, low, high, steps)
+                for q in range(lanes):  # ... and half from the new ones
+                    out = low[q] * r[0, q] * v[0, q] + high[q] * r[last[q], q] * v[last[q], q]
+                    absorbed[first + q] += 0.5 / steps * out
+                if lowest < 0.0:
+                    good = borrow(v, rows, closed) or safe
+            if good:
                 for k in range(rows):
-                    for q in range(LANES):
-                        r[k, q] /= steps
-                if steps > 1:
-                    continue
-            step += 1
-            for q in range(lanes):
-                absorbed[first + q] += low[q] * b[0, q] * v[0, q] + high[q] * b[last[q], q] * v[last[q], q]
-            if closed:
-                _solve_closed(v, a, g, z, s, rows)
-            else:
-                _solve_open(v, a, g, z, rows, last, low, high)
-            for q in range(lanes):
-                absorbed[first + q] -= low[q] * a[0, q] * v[0, q] + high[q] * a[last[q], q] * v[last[q], q]
-        if wraps:
-            for q in range(lanes):
-                for k in range(last[q] + 1):
-                    u[order[first + q, k]] = v[k, q] if v[k, q] > TINY else 0.0
-        else:
-            for k in range(rows):
-                for q in range(lanes):
-                    if k <= last[q]:
-                        u[at[q] + k * stride] = v[k, q] if v[k, q] > TINY else 0.0
+                    for q in range(lanes):
+                        if k <= last[q]:
+                            cell = order[first + q, k] if wraps else starts[first + q] + k * stride
+                            u[cell] = v[k, q] if v[k, q] > TINY else 0.0
+                break
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _half_step(
+def _weights(r: Array, a: Array, b: Array, rows: int, last: Integers, steps: int, safe: bool) -> None:
+    """``a = c - r/2`` and ``b = c + r/2`` of a sub-step."""
+    for k in range(rows):
+        for q in range(LANES):
+            half = 0.5 / steps * r[k, q]
+            c = min(1.0 / 12.0, half) if safe else 1.0 / 12.0
+            a[k, q] = c - half if k <= last[q] else 0.0
+            b[k, q] = c + half if k <= last[q] else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _explicit_half(
     v: Array,
     r: Array,
-    a: Array,
     b: Array,
     g: Array,
     rows: int,
@@ -139,38 +131,48 @@ def _half_step(
     low: Array,
     high: Array,
     closed: bool,
+    steps: int,
 ) -> bool:
-    """Weights ``a = c - r/2``, ``b = c + r/2`` and the explicit half ``g``; whether ``g`` is non-negative."""
+    """``g = (I + d2 b) v``; whether it is non-negative."""
     lowest = 0.0
-    for k in range(rows):
-        for q in range(LANES):
-            c = min(1.0 / 12.0, 0.5 * r[k, q])
-            a[k, q] = c - 0.5 * r[k, q]
-            b[k, q] = c + 0.5 * r[k, q]
     for k in range(rows):
         before = k - 1 if k > 0 else (rows - 1 if closed else 0)
         after = k + 1 if k + 1 < rows else (0 if closed else k)
         for q in range(LANES):
-            left = 1.0 if k > 0 or closed else low[q]
-            right = 1.0 if k < last[q] or closed else high[q]
-            inflow = b[after, q] * v[after, q] if k < last[q] or closed else 0.0
+            links, inflow = 0.0, 0.0
             if (k > 0 and k <= last[q]) or closed:
+                links += 1.0
                 inflow += b[before, q] * v[before, q]
-            g[k, q] = v[k, q] - (left + right) * b[k, q] * v[k, q] + inflow
+            if k < last[q] or closed:
+                links += 1.0
+                inflow += b[after, q] * v[after, q]
+            out = (low[q] if k == 0 else 0.0) + (high[q] if k == last[q] else 0.0)
+            g[k, q] = v[k, q] * (1.0 - links * b[k, q] - 0.5 / steps * out * r[k, q]) + inflow
             lowest = min(lowest, g[k, q])
     return lowest >= 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve_open(v: Array, a: Array, g: Array, z: Array, rows: int, last: Integers, low: Array, high: Array) -> None:
-    """Tridiagonal solve between two ends; ``z`` holds the eliminated upper diagonal."""
+def _solve_open(
+    v: Array,
+    r: Array,
+    a: Array,
+    g: Array,
+    z: Array,
+    rows: int,
+    last: Integers,
+    low: Array,
+    high: Array,
+    steps: int,
+) -> float:
+    """Tridiagonal solve between two ends (``z``: eliminated upper diagonal); the lowest value, or zero."""
     for k in range(rows):
         for q in range(LANES):
-            left = 1.0 if k > 0 else low[q]
-            right = 1.0 if k < last[q] else high[q]
             below = a[k - 1, q] if k > 0 and k <= last[q] else 0.0
             above = a[k + 1, q] if k < last[q] else 0.0
-            den = 1.0 - (left + right) * a[k, q]
+            links = (1.0 if k > 0 else 0.0) + (1.0 if k < last[q] else 0.0)
+            out = (low[q] if k == 0 else 0.0) + (high[q] if k == last[q] else 0.0)
+            den = 1.0 - links * a[k, q] + 0.5 / steps * out * r[k, q]
             rhs = g[k, q]
             if k > 0:
                 den -= below * z[k - 1, q]
@@ -178,23 +180,25 @@ def _solve_open(v: Array, a: Array, g: Array, z: Array, rows: int, last: Integer
             inv = 1.0 / den
             z[k, q] = above * inv
             v[k, q] = rhs * inv
-    for k in range(rows - 2, -1, -1):
+    lowest = 0.0
+    for k in range(rows - 1, -1, -1):
         for q in range(LANES):
-            v[k, q] -= z[k, q] * v[k + 1, q]
+            if k < rows - 1:
+                v[k, q] -= z[k, q] * v[k + 1, q]
+            lowest = min(lowest, v[k, q])
+    return lowest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve_closed(v: Array, a: Array, g: Array, z: Array, s: Array, rows: int) -> None:
-    """Cyclic tridiagonal solve, the last unknown eliminated last; every term is non-negative."""
+def _solve_closed(v: Array, a: Array, g: Array, z: Array, s: Array, rows: int) -> float:
+    """Cyclic tridiagonal solve, the last unknown eliminated last; the lowest value, or zero."""
     n = rows - 1
+    lowest = 0.0
     for q in range(LANES):
-        # u_k = v_k + s_k u_n for k < n
-        for k in range(n):
+        for k in range(n):  # u_k = v_k + s_k u_n
             den = 1.0 - 2.0 * a[k, q]
             rhs = g[k, q]
-            tail = -a[n, q] if k == 0 else 0.0
-            if k == n - 1:
-                tail -= a[n, q]
+            tail = (-a[n, q] if k == 0 else 0.0) - (a[n, q] if k == n - 1 else 0.0)
             if k > 0:
                 den -= a[k - 1, q] * z[k - 1, q]
                 rhs -= a[k - 1, q] * v[k - 1, q]
@@ -211,3 +215,6 @@ def _solve_closed(v: Array, a: Array, g: Array, z: Array, s: Array, rows: int) -
         )
         for k in range(n):
             v[k, q] += s[k, q] * v[n, q]
+        for k in range(n + 1):
+            lowest = min(lowest, v[k, q])
+    return lowest

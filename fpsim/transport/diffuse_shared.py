@@ -1,7 +1,7 @@
 """Diffusion along lines that all have the same rates: the elimination is done once for all of them.
 
 The same scheme as :mod:`fpsim.transport.diffuse`, for jumps along an axis whose rate depends on that axis at most. A
-group of lines whose explicit half would go negative is left as it was and reported, to be swept in sub-steps there.
+group of lines that this cannot keep non-negative is left as it was and reported, to be swept in sub-steps there.
 """
 
 from __future__ import annotations
@@ -10,29 +10,28 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["FACTORS", "LANES", "diffuse_shared", "eliminate"]
+from fpsim.transport.limit import LANES, TINY, borrow
+
+__all__ = ["FACTORS", "diffuse_shared", "eliminate"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-LANES = 8
-TINY = 1e-280
 FACTORS = 6
 """Rows of the table of factors: a, b, explicit diagonal, inverse pivot, upper, tail."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def eliminate(r: Array, closed: bool, low: float, high: float, factor: Array) -> None:
-    """Weights and elimination of one line with ``r = rate * dt`` per cell; ``factor`` has shape (6, n)."""
+    """Weights and elimination of one line with ``r = rate * dt`` per cell; ``factor`` has shape (FACTORS, n)."""
     n = r.size
     a, b, e, inv, z, s = factor[0], factor[1], factor[2], factor[3], factor[4], factor[5]
     for k in range(n):
-        c = min(1.0 / 12.0, 0.5 * r[k])
-        left = 1.0 if k > 0 or closed else low
-        right = 1.0 if k < n - 1 or closed else high
-        a[k], b[k] = c - 0.5 * r[k], c + 0.5 * r[k]
-        e[k] = 1.0 - (left + right) * b[k]
-        inv[k] = 1.0 - (left + right) * a[k]
+        links = 2.0 if closed else (1.0 if k > 0 else 0.0) + (1.0 if k < n - 1 else 0.0)
+        out = (low if k == 0 else 0.0) + (high if k == n - 1 else 0.0)
+        a[k], b[k] = 1.0 / 12.0 - 0.5 * r[k], 1.0 / 12.0 + 0.5 * r[k]
+        e[k] = 1.0 - links * b[k] - 0.5 * out * r[k]
+        inv[k] = 1.0 - links * a[k] + 0.5 * out * r[k]
     m = n - 1 if closed else n
     for k in range(m):
         tail = 0.0
@@ -59,6 +58,7 @@ def diffuse_shared(
     closed: bool,
     low: float,
     high: float,
+    r: Array,
     factor: Array,
     begin: int,
     end: int,
@@ -68,8 +68,8 @@ def diffuse_shared(
 ) -> None:
     """Sweep the lines ``begin ... end`` of the flat array ``u`` in place.
 
-    ``work`` has shape (2, n, LANES); ``absorbed[line]`` receives what left through the ends; ``failed[line]`` says
-    that a line was left alone.
+    ``factor`` is what ``eliminate`` gives; ``work`` has shape (2, n, LANES); ``absorbed[line]`` receives what left
+    through the ends; ``failed[line]`` says that a line was left alone.
     """
     v, w = work[0], work[1]
     a, b, e, inv, z, s = factor[0], factor[1], factor[2], factor[3], factor[4], factor[5]
@@ -88,29 +88,38 @@ def diffuse_shared(
             after = b[k + 1] if k < n - 1 else (b[0] if closed else 0.0)
             p = k - 1 if k > 0 else n - 1
             f = k + 1 if k < n - 1 else 0
-            stay, scale = e[k], (inv[k] if k < m else 1.0)
+            stay, scale, lower = e[k], (inv[k] if k < m else 1.0), (pivot if k < m else 0.0)
             for q in range(LANES):
                 g = stay * v[k, q] + (before * v[p, q] + after * v[f, q])
                 lowest = min(lowest, g)
-                w[k, q] = (g - pivot * w[p, q]) * scale if k < m and k > 0 else g * scale
+                w[k, q] = (g - lower * w[p, q]) * scale if k > 0 else g * scale
             before, here, pivot = here, after, a[k]
-        for q in range(lanes):
-            failed[first + q] = lowest < 0.0
-        if lowest < 0.0:
-            continue
-        for k in range(m - 2, -1, -1):
-            upper = z[k]
-            for q in range(LANES):
-                w[k, q] -= upper * w[k + 1, q]
-        if closed:
-            for q in range(LANES):
-                w[m, q] = (w[m, q] - a[0] * w[0, q] - a[m - 1] * w[m - 1, q]) * inv[m]
-            for k in range(m):
+        good = lowest >= 0.0
+        if good:
+            lowest = 0.0
+            for k in range(m - 1, -1, -1):
+                upper = z[k]
                 for q in range(LANES):
-                    w[k, q] += s[k] * w[m, q]
-        for k in range(n):
+                    if k < m - 1:
+                        w[k, q] -= upper * w[k + 1, q]
+                    lowest = min(lowest, w[k, q])
+            if closed:
+                lowest = 0.0
+                for q in range(LANES):
+                    w[m, q] = (w[m, q] - a[0] * w[0, q] - a[m - 1] * w[m - 1, q]) * inv[m]
+                for k in range(n):
+                    tail = s[k] if k < m else 0.0
+                    for q in range(LANES):
+                        w[k, q] += tail * w[m, q]
+                        lowest = min(lowest, w[k, q])
             for q in range(lanes):
-                u[at[q] + k * stride] = w[k, q] if w[k, q] > TINY else 0.0
+                out = low * r[0] * (v[0, q] + w[0, q]) + high * r[n - 1] * (v[n - 1, q] + w[n - 1, q])
+                absorbed[first + q] = 0.5 * out
+            if lowest < 0.0:
+                good = borrow(w, n, closed)
         for q in range(lanes):
-            absorbed[first + q] = low * (b[0] * v[0, q] - a[0] * w[0, q])
-            absorbed[first + q] += high * (b[n - 1] * v[n - 1, q] - a[n - 1] * w[n - 1, q])
+            failed[first + q] = not good
+        if good:
+            for k in range(n):
+                for q in range(lanes):
+                    u[at[q] + k * stride] = w[k, q] if w[k, q] > TINY else 0.0

@@ -15,15 +15,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fpsim.transport.limit import LANES, TINY
 from fpsim.transport.trace import REACH, reconstruction_weights, trace_feet
 
 __all__ = ["remap_lines", "remap_shared"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-LANES = 8
-TINY = 1e-280
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

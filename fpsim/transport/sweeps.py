@@ -22,8 +22,9 @@ from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces
 from fpsim.lattice.lines import LineSet, lines_along, strides_of
 from fpsim.lattice.selling import lattice_diffusion
 from fpsim.parallel import Team
-from fpsim.transport.diffuse import LANES, diffuse_lines
+from fpsim.transport.diffuse import diffuse_lines
 from fpsim.transport.diffuse_shared import FACTORS, diffuse_shared, eliminate
+from fpsim.transport.limit import LANES
 from fpsim.transport.remap import remap_lines, remap_shared
 from fpsim.transport.trace import REACH, reconstruction_weights, trace_feet
 
@@ -145,12 +146,13 @@ class DiffusionSweep:
         n, closed = lines.longest, lines.closed and lines.longest > 2
         low, high = float(lines.low_exit[0]), float(lines.high_exit[0])
         factor, failed = np.empty((FACTORS, n)), np.empty(lines.count, bool)
-        eliminate(np.broadcast_to(dt * self.rate.ravel(), (n,)).copy(), closed, low, high, factor)
+        r = np.broadcast_to(dt * self.rate.ravel(), (n,)).copy()
+        eliminate(r, closed, low, high, factor)
 
         def work(part: int, begin: int, end: int) -> None:
             room = team.scratch(part, (2, n, LANES))
             diffuse_shared(
-                u, lines.starts, lines.stride, n, closed, low, high, factor, begin, end, room, lost, failed
+                u, lines.starts, lines.stride, n, closed, low, high, r, factor, begin, end, room, lost, failed
             )  # fmt: skip
             if failed[begin:end].any():
                 for first in range(begin, end, LANES):
