@@ -148,12 +148,11 @@ def simulate_surface(
     ToleranceError
         If the surface diverged: the step does not resolve its slopes.
     """
-    recorded = np.atleast_1d(np.asarray(times, dtype=float))
-    kept = recorded[-1:] if heights_at is None else np.asarray(heights_at, dtype=float)
+    recorded = np.atleast_1d(np.array(times, dtype=float))
+    kept = recorded[-1:] if heights_at is None else np.array(heights_at, dtype=float)
     _check(size, recorded, kept, nu=nu, lam=lam, noise=noise, replicas=replicas, scheme=scheme)
-    source = np.random.default_rng(rng)
-    keys = stream_keys(source, replicas)
-    h = _start(initial, (replicas, size), math.sqrt(noise / nu), source)
+    keys = stream_keys(rng, replicas)
+    h = _start(initial, (replicas, size), math.sqrt(noise / nu), np.random.default_rng(int(keys[0])))
     longest = _longest_step(h, nu, lam, noise) if dt is None else float(dt)
     if not 0.0 < longest * nu < 1.0:
         message = f"dt is {longest:g}; accepted: 0 < dt < 1/nu = {1.0 / nu:g}"
@@ -193,6 +192,9 @@ def _start(initial: object, shape: tuple[int, int], slope: float, source: np.ran
         walk = np.cumsum(steps - steps.mean(axis=1, keepdims=True), axis=1)
         return np.ascontiguousarray(walk - walk.mean(axis=1, keepdims=True))
     profile = np.asarray(initial, dtype=float)
+    if not np.all(np.isfinite(profile)):
+        message = "initial has entries that are not finite"
+        raise DomainError(message)
     try:
         return np.array(np.broadcast_to(profile, shape))
     except ValueError:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from fpsim.errors import DomainError
 from fpsim.kpz.cumulants import one_point_cumulants, rescaled_cumulants
-from fpsim.kpz.exact import amplitude
+from fpsim.kpz.exact import amplitude, stationary_velocity
 from fpsim.kpz.surface import SurfaceEnsemble, simulate_surface
 from fpsim.kpz.tracy_widom import limit_law
 
@@ -79,6 +79,22 @@ def test_flat_kpz_growth_reaches_the_tracy_widom_law(long_flat_growth):
     assert abs(result.value.mean / law.mean - 1) < 0.04
     assert abs(result.value.skewness - law.skewness) < 0.02 + 4 * result.error.skewness
     assert abs(result.value.kurtosis - law.kurtosis) < 0.03 + 4 * result.error.kurtosis
+
+
+def test_stationary_kpz_growth_follows_the_stationary_law():
+    """Height gained since a stationary start; the velocity with its finite-size part makes the mean zero exactly."""
+    size, lam, times, rng = 256, 3.0, 4.0 * 2.0 ** np.arange(3), np.random.default_rng(9)
+    slopes = rng.standard_normal((1536, size))
+    start = np.cumsum(slopes - slopes.mean(axis=1, keepdims=True), axis=1)
+    run = simulate_surface(size, times, lam=lam, replicas=1536, rng=10, initial=start, heights_at=times)
+    gained = _ensemble(times, run.heights - start, lam)
+    result = rescaled_cumulants(gained, velocity=stationary_velocity(size, lam), gamma=amplitude(lam))
+    law = limit_law("baik-rains").cumulants
+    assert abs(result.value.mean) < 4 * result.error.mean
+    assert abs(result.value.variance - law.variance) < 0.05 * law.variance + 4 * result.error.variance
+    assert abs(result.value.skewness - law.skewness) < 0.03 + 4 * result.error.skewness
+    assert result.deviations(limit_law("gue")).variance > 10
+    assert result.deviations(limit_law("flat")).variance > 20
 
 
 def test_growth_downwards_is_the_mirror_image():
