@@ -53,13 +53,15 @@ class BottleneckLandscape:
 
     def gradient(self, w: Array) -> Array:
         """``g`` (..., n) at weights (..., n)."""
-        return np.stack(np.broadcast_arrays(*self.gradient_on(_columns(w))), axis=-1)
+        g = np.stack(np.broadcast_arrays(*self.gradient_on(_columns(w))), axis=-1)
+        return g.reshape(w.shape)
 
     def covariance(self, w: Array) -> Array:
         """Mini-batch covariance ``S`` (..., n, n)."""
         rows = self.covariance_on(_columns(w))
-        shape = w.shape[:-1]
-        return np.stack([np.stack([np.broadcast_to(s, shape) for s in row], axis=-1) for row in rows], axis=-2)
+        shape = (w.size // w.shape[-1],)
+        s = np.stack([np.stack([np.broadcast_to(e, shape) for e in row], axis=-1) for row in rows], axis=-2)
+        return s.reshape(*w.shape, w.shape[-1])
 
     def gradient_on(self, x: Mesh) -> list[Array]:
         """Entries of ``g`` on an open mesh of all weights, of minimal broadcast shape."""
@@ -115,10 +117,12 @@ def landscape_of(experiment: Experiment) -> BottleneckLandscape:
     ConfigError
         If the network is not a bottleneck of two trained matrices.
     """
-    if tuple(experiment.network.trained) != ("W1", "W2"):
-        raise ConfigError(f"landscape: {', '.join(experiment.network.trained)} are trained; W1 and W2 are accepted")
-    return BottleneckLandscape(averages_of(experiment), scales_of(experiment))
+    averages = averages_of(experiment)
+    if len(experiment.network.trained) != 2:
+        raise ConfigError(f"landscape: only {experiment.network.trained[0]} is trained; W1 and W2 are accepted")
+    return BottleneckLandscape(averages, scales_of(experiment))
 
 
 def _columns(w: Array) -> Mesh:
-    return tuple(np.ascontiguousarray(w[..., i]) for i in range(w.shape[-1]))
+    """Weights (..., n) as n arrays of all points in a row."""
+    return tuple(np.ascontiguousarray(w.reshape(-1, w.shape[-1]).T))

@@ -1,6 +1,7 @@
 """The exact stationary density of the linear network with d = k = 1 on its balanced leaf, and where it ends.
 
-On ``q = 0`` (where ``R = 2 |w|``) with noise ``s^2 = theta (kappa (w - 1)^2 + s0)``, and ``mu = c / (theta (kappa + s0))``,
+On ``q = 0`` (where ``R = 2 |w|``) with noise ``s^2 = theta (kappa (w - 1)^2 + s0)``, and
+``mu = c / (theta (kappa + s0))``,
 
     p(w) ~ w^{mu - 3/2} (kappa (w - 1)^2 + s0)^{-1 - mu/2} exp(-mu sqrt(s0 / kappa) arctan((w - 1) sqrt(kappa / s0))),
 
