@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
 
-__all__ = ["Links", "Outward", "index_type", "outward", "pairs"]
+__all__ = ["Indices", "Links", "Outward", "index_type", "outward", "pairs"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[Any]

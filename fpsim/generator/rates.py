@@ -5,8 +5,9 @@ Between neighbours ``i`` and ``j = i + 1`` of an axis the scheme's flux is ``m_i
     Q[i, j] = L B(-z) / h^2,   Q[j, i] = L B(z) / h^2,   z = [f h - (V_j - V_i) - (1 - alpha) (D_j - D_i)] / L,
 
 ``L`` the logarithmic mean of ``D_i`` and ``D_j``, ``f`` the drift as declared (before conversion to Ito), and alpha 0,
-1/2 or 1 for Ito, Stratonovich and Klimontovich noise. Potential and force are one set of rates. What this keeps
-exactly, at cell centres:
+1/2 or 1 for Ito, Stratonovich and Klimontovich noise. Potential and force are one set of rates; the force is averaged
+from centre to centre by Simpson's rule, so that a drift that is minus the gradient of a quartic does as well as its
+potential. What this keeps exactly, at cell centres:
 
 - constant ``D``: the Gibbs state ``exp(-V / D)``, with detailed balance;
 - no drift: ``p ~ D^(alpha - 1)``, and for Ito noise the jump rates are ``D_i / h^2`` to the last digit;
@@ -30,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Boundary, Grid
-from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_faces
+from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cells, drift_on_faces
 from fpsim.generator.bernoulli import exponential_rate, logarithmic_mean
 from fpsim.generator.links import Links, pairs
 
@@ -41,6 +42,7 @@ Array = NDArray[np.float64]
 UNRESOLVED = 10.0
 """Ratio of neighbouring diffusion coefficients above which a face has no mean coefficient."""
 
+_ROUNDING = 1e-13
 _ALPHA = {Calculus.ITO: 0.0, Calculus.STRATONOVICH: 0.5, Calculus.KLIMONTOVICH: 1.0}
 
 
@@ -77,8 +79,11 @@ def axis_links(
     diffusion = np.broadcast_to(field.axis(axis), grid.shape).ravel() / h**2
     left, right = diffusion[tail], diffusion[head]
 
-    faces = drift_on_faces(declared_drift(equation), grid, axis, t=t, p=p)
-    drift = _right_faces(faces, grid, axis) / h
+    faces = _right_faces(drift_on_faces(declared_drift(equation), grid, axis, t=t, p=p), grid, axis)
+    cells = np.broadcast_to(drift_on_cells(declared_drift(equation), grid, t=t, p=p)[axis], grid.shape).ravel()
+    total = cells[tail] + 4.0 * faces + cells[head]
+    size = np.abs(cells[tail]) + 4.0 * np.abs(faces) + np.abs(cells[head])
+    drift = np.where(np.abs(total) > _ROUNDING * size, total, 0.0) / (6.0 * h)  # rounding must not connect cells
     if potential is not None:
         values = np.broadcast_to(potential, grid.shape).ravel()
         drift = drift - (values[head] - values[tail]) / h**2

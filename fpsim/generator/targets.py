@@ -55,7 +55,7 @@ def cells_of(grid: Grid, target: Target, name: str = "target") -> Mask:
 
 
 def _of_indices(grid: Grid, raw: NDArray[Any], name: str) -> Mask:
-    index = raw.reshape(-1, 1) if grid.ndim == 1 else np.atleast_2d(raw)
+    index = raw.reshape(-1, 1) if grid.ndim == 1 and raw.ndim < 2 else np.atleast_2d(raw)
     if index.ndim != 2 or index.shape[1] != grid.ndim:
         raise DomainError(f"{name} indices have shape {raw.shape}: ({grid.ndim},) or (M, {grid.ndim}) are accepted")
     if (index < 0).any() or (index >= np.array(grid.shape)).any():

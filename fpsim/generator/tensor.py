@@ -3,11 +3,12 @@
 With ``D = sum_k lambda_k e_k e_k^T`` the Ito drift goes through the tensor: ``b = D f + r``, and the jump from ``a`` to
 ``a + e`` has the rate
 
-    Q[a, a + e] = lambda(a) B(-f.e),        f.e the mean over both ends,
+    Q[a, a + e] = lambda(a) B(-f.e),        f.e averaged from a to a + e,
 
 plus upwind jumps along the axes for the rest ``r``. Then the local mean and covariance of the jumps are those of the
-equation, and the current is zero, exactly, for constant ``D`` and ``f = -grad phi`` with quadratic ``phi`` (for other
-``phi`` to second order): the state ``exp(-phi)`` of ``b = -D grad phi``.
+equation. The average is that of a parabola (away from walls a cubic) through cells on the same line, so for constant
+``D`` the state ``exp(-phi)`` of ``b = -D grad phi`` has zero current, exactly, if ``phi`` is a cubic polynomial, and to
+fourth order in the cell width if it is not.
 
 What goes through the tensor is limited in each of its eigendirections: ``|D f| <= 8 sqrt(mu_max mu)`` per cell, ``mu``
 the eigenvalue in cells. It keeps the artificial diffusion of a drift across a nearly singular tensor below a few times
@@ -29,7 +30,7 @@ from fpsim.density import Grid
 from fpsim.equation import DiffusionField, FokkerPlanck, drift_on_cells
 from fpsim.generator.bernoulli import exponential_rate
 from fpsim.generator.generator import Generator
-from fpsim.generator.links import Links, outward, pairs
+from fpsim.generator.links import Indices, Links, outward, pairs
 from fpsim.generator.rates import UNRESOLVED
 from fpsim.lattice import lattice_diffusion
 
@@ -114,10 +115,21 @@ def _route(field: DiffusionField, grid: Grid, velocity: Array, added: Array) -> 
 
 def _links(grid: Grid, offset: tuple[int, ...], weight: Array, along: Array, remainder: Array, trace: Array) -> Links:
     tail, head = pairs(grid, offset)
-    mean = 0.5 * (along[tail] + along[head])
+    mean = _average(along, tail, head)
     rough = np.maximum(trace[tail], trace[head]) > UNRESOLVED * np.minimum(trace[tail], trace[head])
     from_tail, from_head = np.where(rough, along[tail], mean), np.where(rough, along[head], mean)
     forward = exponential_rate(weight[tail], from_tail * weight[tail])
     backward = exponential_rate(weight[head], -from_head * weight[head])
     upwind = 0.5 * (remainder[tail] + remainder[head])
     return Links(offset, tail, head, forward + np.maximum(upwind, 0.0), backward + np.maximum(-upwind, 0.0))
+
+
+def _average(values: Array, tail: Indices, head: Indices) -> Array:
+    """Average from tail to head of the parabolas through both and the cell before or after, where there is one."""
+    before, after = np.full(len(values), np.nan), np.full(len(values), np.nan)
+    before[head], after[tail] = values[tail], values[head]
+    left, right = values[tail], values[head]
+    bends = np.stack([before[tail] - 2.0 * left + right, left - 2.0 * right + after[head]])
+    known = np.isfinite(bends)
+    count = np.maximum(known.sum(axis=0), 1)
+    return 0.5 * (left + right) - np.where(known, bends, 0.0).sum(axis=0) / (12.0 * count)

@@ -19,6 +19,22 @@ def gth(jumps):
     return m / m.sum()
 
 
+def exponential(matrix):
+    """Matrix exponential by Taylor's series, scaling and squaring.
+
+    Not scipy's, which loses all digits of triangular matrices whose diagonal entries differ by rounding.
+    """
+    squarings = max(0, int(np.ceil(np.log2(np.abs(matrix).sum(axis=1).max() + 1e-300))) + 2)
+    a = matrix / 2.0**squarings
+    term, total = np.eye(len(a)), np.eye(len(a))
+    for k in range(1, 20):
+        term = term @ a / k
+        total = total + term
+    for _ in range(squarings):
+        total = total @ total
+    return total
+
+
 def passage_moments(potential, diffusion, start, end, lower, *, points=20001):
     """Mean and variance of the time from ``start`` up to ``end`` > start, reflecting at ``lower``, by quadrature.
 
@@ -57,7 +73,11 @@ def tilted_velocity(potential, force, diffusion, period):
 
     def inner(x):
         return quad(
-            lambda y: np.exp((potential(x) - potential(x - y) - force * y) / diffusion), 0, period, epsabs=0, epsrel=1e-11
+            lambda y: np.exp((potential(x) - potential(x - y) - force * y) / diffusion),
+            0,
+            period,
+            epsabs=0,
+            epsrel=1e-11,
         )[0]
 
     total = quad(inner, 0, period, epsabs=0, epsrel=1e-10)[0]

@@ -1,0 +1,141 @@
+"""What is refused, with a message that names what and where."""
+
+import numpy as np
+import pytest
+
+from fpsim.density import Grid, gaussian
+from fpsim.equation import FokkerPlanck
+from fpsim.errors import DomainError, MemoryLimitError
+from fpsim.generator import (
+    absorbed_mass,
+    build_generator,
+    circulation,
+    committor,
+    entropy_production,
+    evolve_observable,
+    exit_probability,
+    mean_first_passage_time,
+    passage_time_variance,
+    propagate,
+    quasi_stationary,
+    slowest_modes,
+    splitting_probability,
+    stationary_density,
+)
+
+GRID = Grid.box((-1, 1, 20))
+CLOSED = build_generator(FokkerPlanck(potential=lambda x: x**2, diffusion=0.1), GRID)
+ABSORBING = build_generator(FokkerPlanck(diffusion=0.1), Grid.box((-1, 1, 20), boundary="absorbing"))
+# no noise in the middle, drift away from it: two halves that never meet
+SPLIT = build_generator(FokkerPlanck(drift=lambda x: x, diffusion=0.0), GRID)
+START = gaussian(GRID, 0.0, 0.1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["drift", "diffusion", "potential"])
+def test_coefficients_that_are_not_finite(name, bad):
+    given = {"diffusion": 0.1, name: lambda x: np.where(x > 0.5, bad, 0.2)}
+    with pytest.raises(DomainError, match=rf"{name}.*(nan|inf).*at"):
+        build_generator(FokkerPlanck(**given), GRID)
+
+
+@pytest.mark.parametrize(
+    ("diffusion", "message"),
+    [
+        ([[1.0, 0.3], [0.2, 1.0]], "not symmetric"),
+        ([[1.0, 2.0], [2.0, 1.0]], "not positive semidefinite at place"),
+        ([-0.1, 0.1], r"entry \(0, 0\).*>= 0"),
+        (np.ones((3, 3)), "shape"),
+    ],
+)
+def test_bad_tensors(diffusion, message):
+    with pytest.raises(DomainError, match=message):
+        build_generator(FokkerPlanck(diffusion=diffusion), Grid.box((0, 1, 4), (0, 1, 4)))
+
+
+def test_wrong_shapes_and_missing_arguments():
+    with pytest.raises(DomainError, match="drift has"):
+        build_generator(FokkerPlanck(drift=lambda x: (x, x), diffusion=0.1), GRID)
+    with pytest.raises(DomainError, match="depends on the density"):
+        build_generator(FokkerPlanck(drift=lambda x, p: -x, diffusion=0.1), GRID)
+    with pytest.raises(DomainError, match="finite time"):
+        build_generator(FokkerPlanck(diffusion=0.1), GRID, t=np.nan)
+
+
+def test_potential_that_is_not_periodic():
+    equation = FokkerPlanck(potential=lambda x: np.cos(x) - 0.3 * x, diffusion=0.1)
+    with pytest.raises(DomainError, match=r"over one period of axis 0.*tilt into the drift"):
+        build_generator(equation, Grid.box((0, 2 * np.pi, 30), boundary="periodic"))
+
+
+def test_memory_is_checked_before_anything_is_allocated():
+    with pytest.raises(MemoryLimitError, match="GB"):
+        build_generator(FokkerPlanck(diffusion=0.1), Grid.box(*[(0, 1, 2000)] * 4))
+
+
+@pytest.mark.parametrize("times", [[1.0, 0.5], [-1.0], [np.nan], [], [[1.0]]])
+def test_times(times):
+    for call in (propagate, absorbed_mass):
+        with pytest.raises(DomainError, match="times are"):
+            call(CLOSED, START, times)
+    with pytest.raises(DomainError, match="times are"):
+        evolve_observable(CLOSED, lambda x: x, times)
+
+
+def test_tail_density_and_observable():
+    with pytest.raises(DomainError, match="tail is"):
+        propagate(CLOSED, START, [1.0], tail=0.0)
+    with pytest.raises(DomainError, match="lives on"):
+        propagate(ABSORBING, START, [1.0])
+    with pytest.raises(DomainError, match=r"not finite at cell \(0,\)"):
+        evolve_observable(CLOSED, lambda x: np.where(x < -0.9, np.nan, x), [1.0])
+    with pytest.raises(DomainError, match="shape"):
+        evolve_observable(CLOSED, np.ones(3), [1.0])
+
+
+def test_stationary_density_that_does_not_exist_or_is_not_unique():
+    with pytest.raises(DomainError, match=r"absorbing walls.*quasi-stationary"):
+        stationary_density(ABSORBING)
+    with pytest.raises(DomainError, match="2 closed sets"):
+        stationary_density(SPLIT)
+
+
+@pytest.mark.parametrize("call", [mean_first_passage_time, passage_time_variance, quasi_stationary])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (lambda x: x > 5, "no cell"),
+        (lambda x: x < 5, "every cell"),
+        ([25], "outside the grid"),
+        ([-1], "outside the grid"),
+        ([[1, 2]], "indices have shape"),
+        (np.ones(3, bool), "mask has shape"),
+        (lambda x: 1.0 * x, "of type float64"),
+        (None, "no wall absorbs"),
+    ],
+)
+def test_targets(call, target, message):
+    with pytest.raises(DomainError, match=message):
+        call(CLOSED, target)
+
+
+def test_targets_that_cannot_be_reached():
+    with pytest.raises(DomainError, match=r"cannot be reached from cell \(0,\) \(10 such cells\)"):
+        mean_first_passage_time(SPLIT, lambda x: x > 0.8)
+    with pytest.raises(DomainError, match="do not communicate"):
+        quasi_stationary(SPLIT, lambda x: x > 0.8)
+    with pytest.raises(DomainError, match="overlap at cell"):
+        committor(CLOSED, lambda x: x < 0.5, lambda x: x > -0.5)
+    with pytest.raises(DomainError, match="every cell"):
+        splitting_probability(CLOSED, [lambda x: x < 0, lambda x: x > 0])
+    with pytest.raises(DomainError, match="no wall absorbs"):
+        exit_probability(CLOSED)
+
+
+def test_analyses_outside_their_domain():
+    with pytest.raises(DomainError, match="1 to 20"):
+        slowest_modes(CLOSED, 0)
+    with pytest.raises(DomainError, match="infinite"):
+        entropy_production(ABSORBING, gaussian(ABSORBING.grid, 0.0, 0.1))
+    with pytest.raises(DomainError, match="periodic or absorbing"):
+        circulation(ABSORBING, gaussian(ABSORBING.grid, 0.0, 0.1))
