@@ -12,10 +12,11 @@ sqrt(2 eta T) normal`` the generator ``log(P) / eta`` of the one-step operator `
   ``D += (eta^2/4) (H S + S H + (g . grad) S)``.
 
 Near a minimum the variance is itself O(eta): there ``sme2`` is right in the mean and *worse* than ``sme1`` in the
-relative width, ``sme2c`` is right in both. Limits: ``sme2c`` leaves out the third-order term
-``-(eta^2/6) kappa3 : grad^3`` of skewed mini-batch noise, which is no diffusion; its coefficients grow fast with the
-distance from the minimum, so that the box of a density should end where they are still small, and its ``D`` is clipped
-to positive semidefinite. Derivatives of ``g`` and ``S`` that a landscape does not know are fourth-order differences.
+relative width, ``sme2c`` is right in both. Limits: ``sme2c`` leaves out the third-order term ``-(eta^2/6) kappa3 :
+grad^3`` of skewed mini-batch noise, which is no diffusion; its coefficients grow fast with the distance from the
+minimum, so that the box of a density should end where they are still small, and its ``D`` is clipped to positive
+semidefinite. With a temperature it is no better than ``sme2``. Derivatives of ``g`` and ``S`` that a landscape does
+not know are fourth-order differences.
 """
 
 from __future__ import annotations

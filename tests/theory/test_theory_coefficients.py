@@ -55,7 +55,9 @@ def test_label_noise_enumerated(d, k, activation):
     landscape = landscape_of(experiment(data, d, k, activation, batch_size=1, label_noise=sigma))
     nodes, weights = np.polynomial.hermite_e.hermegauss(3)
     eps = np.stack(np.meshgrid(*(nodes,) * d, indexing="ij"), axis=-1).reshape(-1, d)
-    share = np.prod(np.stack(np.meshgrid(*(weights / weights.sum(),) * d, indexing="ij"), axis=-1).reshape(-1, d), axis=1)
+    share = np.prod(
+        np.stack(np.meshgrid(*(weights / weights.sum(),) * d, indexing="ij"), axis=-1).reshape(-1, d), axis=1
+    )
     w = rng.normal(size=2 * d * k)
     second, first = np.zeros((w.size, w.size)), np.zeros(w.size)
     for e, p in zip(eps, share, strict=True):
