@@ -14,24 +14,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fpsim.compare.distances import Distance, distance_named
+from fpsim.compare.judge import clustered, judge
 from fpsim.compare.law import Law, Sample, Theory, check_points
-from fpsim.compare.resample import bootstrap_spread, pooled_null
 from fpsim.density import Density
 from fpsim.errors import DomainError
 
 __all__ = ["Comparison", "compare_density", "compare_samples"]
 
 RNG = None | int | np.random.SeedSequence | np.random.Generator
-Labels = NDArray[np.int64]
-
-BAND_GROUPS = 200
-"""Groups of independent points that are resampled together for the band."""
-
-CLUSTER_GROUPS = 500
-"""Largest number of groups of whole replicas that are resampled for a floor."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +126,7 @@ def compare_density(
         )
     outside = int((~theory.grid.contains(points)).sum())
     details = {"replicas": len(points), "outside": outside, "mass": theory.mass}
-    return _compare(kind, _independent(points), Theory(theory), observable, time, bins, details, rng)
+    return _compare(kind, Sample.independent(points), Theory(theory), observable, time, bins, details, rng)
 
 
 def compare_samples(
@@ -184,9 +177,11 @@ def compare_samples(
             f"{names[0]} have {first.shape[1]} coordinates and the second {second.shape[1]}: equal numbers are accepted"
         )
     if clusters is None:
-        left, right = _independent_pair(first, second)
+        left, right = Sample.independent(first), Sample.independent(second)
     else:
-        left, right = _clustered_pair(first, second, clusters, observable)
+        left, right = (
+            clustered(x, labels, what=what) for x, labels, what in zip((first, second), clusters, names, strict=True)
+        )
     details = {"replicas": (int(left.size), int(right.size)), "points": (len(first), len(second))}
     return _compare(kind, left, right, observable, time, bins, details, rng)
 
@@ -201,65 +196,17 @@ def _compare(
     details: dict[str, Any],
     rng: RNG,
 ) -> Comparison:
-    generator = np.random.default_rng(rng)
     frame = kind.frame(sample, reference, bins)
-
-    def functional(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
-        return kind.functional(p, q, frame)
-
-    first = (kind.sums(sample, frame), _counts(sample))
-    second = (
-        kind.expected(reference, frame)
-        if isinstance(reference, Theory)
-        else (kind.sums(reference, frame), _counts(reference))
+    found = judge(kind, sample, reference, frame, rng=np.random.default_rng(rng))
+    band = (max(found.value - 1.96 * found.error, 0.0), found.value + 1.96 * found.error)
+    return Comparison(
+        observable,
+        kind.name,
+        found.value,
+        found.floor,
+        found.spread,
+        time,
+        band,
+        found.method,
+        details | kind.describe(frame),
     )
-    value = kind.value(sample, reference, frame)
-    if value is None:
-        q = second[0].sum(axis=0) / second[1].sum() if isinstance(second, tuple) else second
-        value = float(functional(first[0].sum(axis=0) / first[1].sum(), q))
-    null = None if sample.clustered else kind.null(sample, reference, frame)
-    method = "closed form"
-    if null is None:
-        assert isinstance(second, tuple)
-        null = pooled_null(functional, first, second, rng=generator)
-        method = "bootstrap of whole replicas" if sample.clustered else "bootstrap"
-    sd = bootstrap_spread(functional, first, second, rng=generator)
-    band = (max(value - 1.96 * sd, 0.0), value + 1.96 * sd)
-    return Comparison(observable, kind.name, value, *null, time, band, method, details | kind.describe(frame))
-
-
-def _counts(sample: Sample) -> NDArray[np.float64]:
-    return np.bincount(sample.labels, minlength=sample.groups).astype(np.float64)
-
-
-def _independent(points: NDArray[np.float64], per_group: int | None = None) -> Sample:
-    """Independent points dealt into groups that are resampled together."""
-    size = per_group or -(-len(points) // BAND_GROUPS)
-    groups = -(-len(points) // size)
-    return Sample(points, np.arange(len(points)) % groups, groups, float(len(points)))
-
-
-def _independent_pair(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[Sample, Sample]:
-    """Two samples in groups of about equal size, as drawing groups from their pool needs."""
-    size = max(1, -(-max(len(a), len(b)) // CLUSTER_GROUPS), min(len(a), len(b)) // BAND_GROUPS)
-    return _independent(a, size), _independent(b, size)
-
-
-def _clustered_pair(
-    a: NDArray[np.float64], b: NDArray[np.float64], clusters: tuple[ArrayLike, ArrayLike], observable: str
-) -> tuple[Sample, Sample]:
-    replica: list[Labels] = []
-    for points, labels in zip((a, b), clusters, strict=True):
-        flat = np.asarray(labels).ravel()
-        if flat.size != len(points):
-            raise DomainError(f"clusters of {observable} name {flat.size} rows of {len(points)}: one each is accepted")
-        replica.append(np.unique(flat, return_inverse=True)[1].astype(np.int64))
-    count = [int(r.max()) + 1 for r in replica]
-    if min(count) < 2:
-        raise DomainError(f"clusters of {observable} have {count} replicas: at least 2 in each sample are accepted")
-    size = -(-max(count) // CLUSTER_GROUPS)
-    left, right = (
-        Sample(points, r % (-(-n // size)), -(-n // size), float(n), clustered=True)
-        for points, r, n in zip((a, b), replica, count, strict=True)
-    )
-    return left, right

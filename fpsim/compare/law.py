@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.density import Density
 from fpsim.errors import DomainError
 
-__all__ = ["Law", "Sample", "Theory", "check_points", "draw", "quantiles", "stratified"]
+__all__ = ["Law", "Sample", "Theory", "check_points", "cumulative", "draw", "quantiles", "stratified"]
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -28,15 +28,20 @@ POINTS = 32768
 """Points that stand for a theory density."""
 
 
-def quantiles(density: Density, levels: Array) -> Array:
-    """Quantiles of a one-dimensional density: monotone cubic interpolation of its exact cumulative at cell edges."""
+def cumulative(mass: Array, edges: Array, at: Array, axis: int = 0) -> Array:
+    """Cumulative of cell masses along an axis, at any points: exact at cell edges, monotone cubic in between."""
     from scipy.interpolate import PchipInterpolator
 
+    clean = np.where(mass > 1e-30 * mass.max(), mass, 0.0)  # slopes of denormal size overflow the interpolation
+    sums = np.concatenate((np.zeros_like(clean.take([0], axis)), np.cumsum(clean, axis)), axis)
+    return np.asarray(PchipInterpolator(edges, sums, axis)(np.clip(at, edges[0], edges[-1])))
+
+
+def quantiles(density: Density, levels: Array) -> Array:
+    """Quantiles of a one-dimensional density, from its cumulative at cell edges."""
     edges = density.grid.edges[0]
-    cumulative = np.concatenate(([0.0], np.cumsum(density.values)))
-    cumulative /= cumulative[-1]
     fine = np.linspace(edges[0], edges[-1], 8 * (edges.size - 1) + 1)
-    return np.interp(levels, np.asarray(PchipInterpolator(edges, cumulative)(fine)), fine)
+    return np.interp(levels, cumulative(density.values / density.values.sum(), edges, fine), fine)
 
 
 def stratified(density: Density, count: int) -> Array:
@@ -64,8 +69,8 @@ def _placed(density: Density, levels: Array, inside: Array) -> Array:
     cells would widen the density by ``h^2 / 6``.
     """
     grid, p = density.grid, density.values
-    cumulative = np.cumsum(p.ravel())
-    cells = np.minimum(np.searchsorted(cumulative, levels * cumulative[-1], side="right"), cumulative.size - 1)
+    sums = np.cumsum(p.ravel())
+    cells = np.minimum(np.searchsorted(sums, levels * sums[-1], side="right"), sums.size - 1)
     index = np.unravel_index(cells, grid.shape)
     x = np.empty_like(inside)
     for axis in range(grid.ndim):
@@ -135,17 +140,20 @@ class Theory:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Points (n, ndim) in ``groups`` groups of whole replicas, the units of every resampling.
+    """Points (n, ndim) of replicas; ``replica[i]`` is the replica of point ``i``, numbered from zero.
 
-    ``labels[i]`` is the group of point ``i``; ``clustered`` says that points of one replica depend on each other, and
-    then ``size`` counts replicas, not points.
+    ``size`` counts replicas; ``clustered`` says that replicas have several points, which depend on each other.
     """
 
     points: Array
-    labels: Labels
-    groups: int
+    replica: Labels
     size: float
     clustered: bool = False
+
+    @classmethod
+    def independent(cls, points: Array) -> Sample:
+        """One point for each replica."""
+        return cls(points, np.arange(len(points)), float(len(points)))
 
     @property
     def ndim(self) -> int:

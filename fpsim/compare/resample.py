@@ -12,13 +12,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESAMPLES", "bootstrap_spread", "pooled_null", "resampled_means"]
+__all__ = ["pooled_null", "resampled_means", "standard_deviation"]
 
 Array = NDArray[np.float64]
 Functional = Callable[[Array, Array], Array]
+Grouped = tuple[Array, Array]
 
-RESAMPLES = 64
-"""Resamples behind a confidence band (its width is then known to 9 %)."""
+_BAND = 64  # resamples behind a band, whose width is then known to 9 %
+_NULL = 256  # resamples behind a floor: its mean is known to 1/16 of the spread, the spread to 4 %
 
 
 def resampled_means(sums: Array, counts: Array, draws: int, resamples: int, rng: np.random.Generator) -> Array:
@@ -36,33 +37,25 @@ def resampled_means(sums: Array, counts: Array, draws: int, resamples: int, rng:
     return (weights @ sums) / (weights @ counts)[:, None]
 
 
-def bootstrap_spread(
-    functional: Functional,
-    first: tuple[Array, Array],
-    second: tuple[Array, Array] | Array,
-    *,
-    rng: np.random.Generator,
+def standard_deviation(
+    functional: Functional, first: Grouped, second: Grouped | Array, *, rng: np.random.Generator
 ) -> float:
     """Standard deviation of the distance when whole groups of each sample are resampled.
 
     ``first`` and ``second`` are (sums, counts) of the groups; a theory is given by its mean features alone.
     """
-    a = resampled_means(*first, len(first[1]), RESAMPLES, rng)
-    b = resampled_means(*second, len(second[1]), RESAMPLES, rng) if isinstance(second, tuple) else second
+    a = resampled_means(*first, len(first[1]), _BAND, rng)
+    b = resampled_means(*second, len(second[1]), _BAND, rng) if isinstance(second, tuple) else second
     return float(np.std(functional(a, b), ddof=1))
 
 
 def pooled_null(
-    functional: Functional,
-    first: tuple[Array, Array],
-    second: tuple[Array, Array],
-    *,
-    resamples: int = 256,
-    rng: np.random.Generator,
+    functional: Functional, sums: Array, counts: Array, draws: tuple[int, int], *, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Mean and standard deviation of the distance if both samples came from one law: groups drawn from the pool."""
-    sums, counts = np.concatenate((first[0], second[0])), np.concatenate((first[1], second[1]))
-    a = resampled_means(sums, counts, len(first[1]), resamples, rng)
-    b = resampled_means(sums, counts, len(second[1]), resamples, rng)
+    """Mean and standard deviation of the distance if both samples came from one law.
+
+    Both are drawn, with replacement, from the same pool of groups: ``draws`` groups each.
+    """
+    a, b = (resampled_means(sums, counts, n, _NULL, rng) for n in draws)
     values = functional(a, b)
     return float(values.mean()), float(values.std(ddof=1))

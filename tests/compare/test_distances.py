@@ -108,10 +108,10 @@ def three_samples(draw):
 
 def features(distance, samples):
     """Mean features of samples in one common frame, and the frame."""
-    laws = [Sample(s[:, None], np.zeros(len(s), np.int64), 1, float(len(s))) for s in samples]
-    pool = np.concatenate(samples)
-    frame = distance.frame(laws[0], Sample(pool[:, None], np.zeros(len(pool), np.int64), 1, float(len(pool))), None)
-    return [distance.sums(law, frame)[0] / law.size for law in laws], frame
+    laws = [Sample.independent(s[:, None]) for s in samples]
+    frame = distance.frame(laws[0], Sample.independent(np.concatenate(samples)[:, None]), None)
+    one = [np.zeros(len(s), np.int64) for s in samples]
+    return [distance.sums(s.points, o, 1, frame)[0] / s.size for s, o in zip(laws, one, strict=True)], frame
 
 
 @pytest.mark.parametrize("name", METRICS)

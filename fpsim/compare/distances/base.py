@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.compare.law import Law, Sample
+from fpsim.compare.law import Law, Sample, Theory
 from fpsim.errors import DomainError
 
 __all__ = ["Distance"]
 
 Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,19 @@ class Distance(ABC):
     """
 
     name: str
+    squared: bool = field(default=False, kw_only=True)
+    """Whether the distance is quadratic in a small difference, so that its root is what adds up along a path."""
 
     @abstractmethod
     def frame(self, sample: Sample, reference: Law, bins: Any) -> Any:
         """Fix bins, thresholds or centre for this pair of laws."""
 
     @abstractmethod
-    def sums(self, sample: Sample, frame: Any) -> Array:
+    def sums(self, points: Array, labels: Labels, groups: int, frame: Any) -> Array:
         """Sums of the features over the points of every group, shape (groups, features)."""
 
     @abstractmethod
-    def expected(self, theory: Law, frame: Any) -> Array:
+    def expected(self, theory: Theory, frame: Any) -> Array:
         """Mean features of a theory, shape (features,)."""
 
     @abstractmethod
@@ -55,6 +58,10 @@ class Distance(ABC):
     @abstractmethod
     def describe(self, frame: Any) -> dict[str, Any]:
         """What was chosen, for the record."""
+
+    def shared(self, frame: Any, _size: float) -> Any:
+        """The frame for comparisons of laws it was not made for, the smallest sample having ``size`` points."""
+        return frame
 
     def without_bins(self, bins: Any) -> None:
         """Refuse bins given to a distance that has none."""

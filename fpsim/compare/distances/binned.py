@@ -17,6 +17,7 @@ from fpsim.compare.partition import GridPartition, Partition, partition_density,
 __all__ = ["Binned", "BinnedFrame"]
 
 Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +54,15 @@ class Binned(Distance):
         tree = partition_samples(sample.points, reference.points, count, bins)
         return BinnedFrame(tree, 0.5 / len(reference.points) if self.positive else 0.0)
 
-    def sums(self, sample: Sample, frame: BinnedFrame) -> Array:
+    def sums(self, points: Array, labels: Labels, groups: int, frame: BinnedFrame) -> Array:
         """Points of every group in every bin."""
         size = frame.partition.size
-        cell = sample.labels * size + frame.partition.locate(sample.points)
-        return np.bincount(cell, minlength=sample.groups * size).reshape(sample.groups, size).astype(np.float64)
+        cell = labels * size + frame.partition.locate(points)
+        return np.bincount(cell, minlength=groups * size).reshape(groups, size).astype(np.float64)
 
-    def expected(self, _theory: Law, frame: BinnedFrame) -> Array:
-        """Bin probabilities of the theory."""
-        assert isinstance(frame.partition, GridPartition)
-        return frame.partition.probabilities
+    def expected(self, theory: Theory, frame: BinnedFrame) -> Array:
+        """Bin probabilities of a theory."""
+        return frame.partition.probabilities(theory)
 
     def functional(self, p: Array, q: Array, frame: BinnedFrame) -> Array:
         """Distance of frequencies."""
@@ -77,12 +77,17 @@ class Binned(Distance):
         """Exact law of every bin count."""
         n = float(len(sample.points))
         if isinstance(reference, Theory):
-            mean, sd = binned_floor(self.summand, self.expected(reference, frame), n)
+            mean, sd = binned_floor(self.summand, self.expected(reference, frame), n, epsilon=frame.epsilon)
         else:
             others = float(len(reference.points))
-            pool = self.sums(sample, frame).sum(axis=0) + self.sums(reference, frame).sum(axis=0)
+            cells = frame.partition.locate(np.concatenate((sample.points, reference.points)))
+            pool = np.bincount(cells, minlength=frame.partition.size).astype(np.float64)
             mean, sd = binned_floor(self.summand, pool / (n + others), n, others, frame.epsilon)
         return root_floor(mean, sd) if self.root else (mean, sd)
+
+    def shared(self, frame: BinnedFrame, size: float) -> BinnedFrame:
+        """Bins may be empty in other samples: where that would be infinite, half a point is added to each."""
+        return BinnedFrame(frame.partition, 0.5 / size) if self.positive else frame
 
     def describe(self, frame: BinnedFrame) -> dict[str, Any]:
         """Number and kind of the bins."""

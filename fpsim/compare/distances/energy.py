@@ -40,5 +40,5 @@ def _scale(ndim: int) -> float:
     return float(np.sqrt(np.pi) * np.exp(gammaln((ndim + 1) / 2) - gammaln(ndim / 2)))
 
 
-ENERGY = Projected("energy", _line, _gap, _floor, scale=_scale)
+ENERGY = Projected("energy", _line, _gap, _floor, scale=_scale, squared=True)
 """``2 E|X - Y| - E|X - X'| - E|Y - Y'|``; its root is a metric, and what SciPy calls the energy distance."""

@@ -17,5 +17,5 @@ def _summand(p: Array, q: Array) -> Array:
     return np.asarray(kl_div(p, q))
 
 
-KULLBACK_LEIBLER = Binned("kullback_leibler", _summand, positive=True)
+KULLBACK_LEIBLER = Binned("kullback_leibler", _summand, positive=True, squared=True)
 """``sum_i p_i ln(p_i / q_i)`` with ``p`` the sample and ``q`` the reference (1951); not symmetric."""

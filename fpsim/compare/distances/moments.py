@@ -16,6 +16,7 @@ from fpsim.compare.law import Law, Sample, Theory
 __all__ = ["COVARIANCE", "MEAN", "Moments"]
 
 Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
 
 
 def _mean(features: Array, ndim: int) -> Array:
@@ -49,12 +50,11 @@ class Moments(Distance):
         x = points - centre
         return np.concatenate((x, (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)), axis=1)
 
-    def sums(self, sample: Sample, frame: Array) -> Array:
+    def sums(self, points: Array, labels: Labels, groups: int, frame: Array) -> Array:
         """Sums of the coordinates and their products in every group."""
-        features = self._features(sample.points, frame)
-        return np.stack([np.bincount(sample.labels, f, sample.groups) for f in features.T], axis=1)
+        return np.stack([np.bincount(labels, f, groups) for f in self._features(points, frame).T], axis=1)
 
-    def expected(self, theory: Law, frame: Array) -> Array:
+    def expected(self, theory: Theory, frame: Array) -> Array:
         """Moments of the theory about the centre."""
         x = theory.mean - frame
         return np.concatenate((x, (theory.covariance + np.outer(x, x)).ravel()))

@@ -21,6 +21,7 @@ from fpsim.compare.resample import pooled_null
 __all__ = ["Projected", "ProjectedFrame", "directions"]
 
 Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
 
 THRESHOLDS = 128
 NULL_POINTS = 500
@@ -86,17 +87,17 @@ class Projected(Distance):
         pools = ((sample.points @ u, reference.points @ u) for u in along)
         return ProjectedFrame(along, np.stack([_thresholds(np.concatenate(pool), count) for pool in pools]))
 
-    def sums(self, sample: Sample, frame: ProjectedFrame) -> Array:
+    def sums(self, points: Array, labels: Labels, groups: int, frame: ProjectedFrame) -> Array:
         """Points of every group at or below every threshold, shape (groups, L G)."""
         lines, count = frame.thresholds.shape
-        out = np.empty((sample.groups, lines, count))
+        out = np.empty((groups, lines, count))
         for j in range(lines):
-            s = np.searchsorted(frame.thresholds[j], sample.points @ frame.directions[j], side="left")
-            cell = np.bincount(sample.labels * (count + 1) + s, minlength=sample.groups * (count + 1))
-            np.cumsum(cell.reshape(sample.groups, count + 1)[:, :-1], axis=1, out=out[:, j])
-        return out.reshape(sample.groups, -1)
+            s = np.searchsorted(frame.thresholds[j], points @ frame.directions[j], side="left")
+            cell = np.bincount(labels * (count + 1) + s, minlength=groups * (count + 1))
+            np.cumsum(cell.reshape(groups, count + 1)[:, :-1], axis=1, out=out[:, j])
+        return out.reshape(groups, -1)
 
-    def expected(self, theory: Law, frame: ProjectedFrame) -> Array:
+    def expected(self, theory: Theory, frame: ProjectedFrame) -> Array:
         """Cumulative of the theory's points at every threshold, shape (L G,)."""
         levels = [
             np.searchsorted(np.sort(theory.points @ u), c, side="right") / len(theory.points)
@@ -135,12 +136,12 @@ class Projected(Distance):
         """Two halves drawn from the theory: the distance scales with the root of the effective number of points."""
         rng = np.random.default_rng(0)
         points = draw(theory.density, 2 * NULL_POINTS, rng)
-        part = Sample(points, np.arange(len(points)), len(points), len(points))
-        sums, ones = self.sums(part, frame), np.ones(len(points))
+        sums, ones = self.sums(points, np.arange(len(points)), len(points), frame), np.ones(len(points))
         mean, sd = pooled_null(
             lambda p, q: self.functional(p, q, frame),
-            (sums[:NULL_POINTS], ones[:NULL_POINTS]),
-            (sums[NULL_POINTS:], ones[NULL_POINTS:]),
+            sums,
+            ones,
+            (NULL_POINTS, NULL_POINTS),
             rng=rng,
         )
         shrink = float(np.sqrt(NULL_POINTS / 2.0 / n))

@@ -1,0 +1,107 @@
+"""One pair of laws seen through one frame: value, floor, spread and the value's own standard deviation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fpsim.compare.distances import Distance
+from fpsim.compare.law import Labels, Law, Sample, Theory
+from fpsim.compare.resample import pooled_null, standard_deviation
+from fpsim.errors import DomainError
+
+__all__ = ["Judgement", "clustered", "judge"]
+
+Array = NDArray[np.float64]
+
+_BAND_GROUPS = 200
+_POOL_GROUPS = 500  # of each sample
+
+
+class Judgement(NamedTuple):
+    """What a distance shows, what it would show under agreement, and how well it is known."""
+
+    value: float
+    floor: float
+    spread: float
+    error: float
+    method: str
+
+
+def judge(
+    kind: Distance, first: Law, second: Law, frame: Any, *, rng: np.random.Generator, library: bool = True
+) -> Judgement:
+    """Distance of ``first`` from ``second`` in a frame, with its floor.
+
+    Parameters
+    ----------
+    first, second : Law
+        A sample and a theory, two samples, or two theories (then nothing is random, and the floor is zero).
+    frame : object
+        What ``kind.frame`` answered.
+    library : bool
+        Compute the distance of the points themselves where a library does; otherwise from the features of the frame.
+    """
+
+    def functional(p: Array, q: Array) -> Array:
+        return kind.functional(p, q, frame)
+
+    if isinstance(first, Theory):
+        if isinstance(second, Theory):
+            value = float(functional(kind.expected(first, frame), kind.expected(second, frame)))
+            return Judgement(value, 0.0, 0.0, 0.0, "no sampling")
+        first, second = second, first
+    grouped = _in_groups(kind, first, frame)
+    other = kind.expected(second, frame) if isinstance(second, Theory) else _in_groups(kind, second, frame)
+    value_of_points = kind.value(first, second, frame) if library else None
+    if value_of_points is None:
+        means = [g[0].sum(axis=0) / g[1].sum() if isinstance(g, tuple) else g for g in (grouped, other)]
+        value_of_points = float(functional(*means))
+    null, method = (None, "") if first.clustered else (kind.null(first, second, frame), "closed form")
+    if null is None:
+        assert isinstance(second, Sample)
+        null = pooled_null(functional, *_pool(kind, first, second, frame), rng=rng)
+        method = "bootstrap of whole replicas" if first.clustered else "bootstrap"
+    error = standard_deviation(functional, grouped, other, rng=rng)
+    return Judgement(value_of_points, *null, error, method)
+
+
+def _in_groups(kind: Distance, sample: Sample, frame: Any) -> tuple[Array, Array]:
+    """Feature sums and points of about equal groups of whole replicas."""
+    groups = int(min(sample.size, _BAND_GROUPS))
+    labels = sample.replica % groups
+    return kind.sums(sample.points, labels, groups, frame), np.bincount(labels, minlength=groups).astype(np.float64)
+
+
+def _pool(kind: Distance, a: Sample, b: Sample, frame: Any) -> tuple[Array, Array, tuple[int, int]]:
+    """Groups of equally many replicas of both samples, and how many of them make up each sample."""
+    unit = int(max(1, min(-(-max(a.size, b.size) // _POOL_GROUPS), min(a.size, b.size) // 50)))
+    sums, counts = [], []
+    for sample in (a, b):
+        groups = int(min(sample.size // unit, _POOL_GROUPS))
+        kept = sample.replica < groups * unit
+        labels = sample.replica[kept] // unit
+        sums.append(kind.sums(sample.points[kept], labels, groups, frame))
+        counts.append(np.bincount(labels, minlength=groups).astype(np.float64))
+    draws = (max(1, round(a.size / unit)), max(1, round(b.size / unit)))
+    return np.concatenate(sums), np.concatenate(counts), draws
+
+
+def clustered(points: Array, labels: ArrayLike, *, what: str) -> Sample:
+    """Sample whose rows belong to the replicas named by ``labels``.
+
+    Raises
+    ------
+    DomainError
+        If not every row has a label, or there are fewer than two replicas.
+    """
+    flat = np.asarray(labels).ravel()
+    if flat.size != len(points):
+        raise DomainError(f"clusters of {what} name {flat.size} rows of {len(points)}: one label for each is accepted")
+    replica: Labels = np.unique(flat, return_inverse=True)[1].astype(np.int64)
+    count = int(replica.max()) + 1
+    if count < 2:
+        raise DomainError(f"clusters of {what} name {count} replica: at least 2 are accepted")
+    return Sample(points, replica, float(count), clustered=True)
