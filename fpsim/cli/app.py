@@ -128,12 +128,33 @@ def plot(file: Target, out: Annotated[Path | None, typer.Option(help="Folder for
 
 
 @app.command()
+def report(
+    file: Target, out: Annotated[Path | None, typer.Option(help="HTML file; default beside the run.")] = None
+) -> None:
+    """Write one self-contained HTML page of a run: pictures, tables, configuration, provenance.
+
+    Example: fpsim report digits-bottleneck.h5
+    """
+    from fpsim.errors import FileError
+    from fpsim.scenario.html import html_report
+    from fpsim.storage import load
+
+    target = out or file.with_suffix(".html")
+    page = html_report(load(file))
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{target}: cannot write there ({error.strerror})") from None
+    typer.echo(str(target))
+
+
+@app.command()
 def info(file: Target) -> None:
     """Say what a file holds: scenario, versions, seed, groups and the table of the comparison.
 
     Example: fpsim info digits-bottleneck.h5
     """
-    from fpsim.scenario import report
+    from fpsim.scenario import report as table
     from fpsim.storage import load
 
     tree = load(file)
@@ -142,7 +163,7 @@ def info(file: Target) -> None:
     for node in tree.subtree:
         sizes = ", ".join(f"{name}={size}" for name, size in node.sizes.items())
         typer.echo(f"{node.path:<32} {sizes}")
-    typer.echo(report(tree))
+    typer.echo(table(tree))
 
 
 def _one_line_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -170,5 +170,11 @@ class ProblemScenario(ScenarioBase):
     ensemble: EnsembleSize = EnsembleSize()
     theory: Theory = Theory()
 
+    @model_validator(mode="after")
+    def _fits(self) -> ProblemScenario:
+        if isinstance(self.start.mean, tuple) and len(self.start.mean) != 2:
+            raise ValueError(f"start.mean has {len(self.start.mean)} entries: one number or 2 are accepted")
+        return self
+
 
 Scenario = Annotated[BottleneckScenario | ProblemScenario, Field(discriminator="kind")]

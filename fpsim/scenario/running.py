@@ -19,7 +19,7 @@ from fpsim.storage import check_target, load, provenance, save, writer_lock
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Outcome", "draw", "report", "resume", "run", "run_to_file"]
+__all__ = ["Outcome", "draw", "figures_of", "report", "resume", "run", "run_to_file"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,11 @@ def _kind(name: str) -> _Kind:
         from fpsim.scenario.report import bottleneck_report
 
         return _Kind(bottleneck_stages, bottleneck_figures, bottleneck_report)
-    raise ConfigError(f"kind = {name!r}: bottleneck is accepted")
+    if name == "problem":
+        from fpsim.scenario.problem import problem_figures, problem_report, problem_stages
+
+        return _Kind(problem_stages, problem_figures, problem_report)
+    raise ConfigError(f"kind = {name!r}: bottleneck and problem are accepted")
 
 
 @dataclass(frozen=True)
@@ -169,10 +173,15 @@ def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
         raise FileError(f"{place}: cannot make the folder for the pictures ({error.strerror})") from None
     paths = []
     with styled():
-        for name, figure in _kind(str(tree.attrs["kind"])).figures(tree):
+        for name, figure in figures_of(tree):
             paths.append(place / f"{name}.png")
             figure.savefig(paths[-1])
     return tuple(paths)
+
+
+def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
+    """Name and figure of every picture of a run."""
+    return _kind(str(tree.attrs["kind"])).figures(tree)
 
 
 def report(tree: xr.DataTree) -> str:

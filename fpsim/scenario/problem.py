@@ -1,0 +1,168 @@
+"""A Fokker-Planck problem without a network: density, sample paths of the same equation, and what the generator knows.
+
+Two systems, in two dimensions:
+
+- ``double-well``: potential ``(x^2 - 1)^2 / 4 + y^2 / 2`` with isotropic noise;
+- ``rotating-flow``: drift ``-(x, y) + rotation * (y, -x)`` with a tensor ``D [[1, c], [c, 1]]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from fpsim.compare import compare_density
+from fpsim.density import Density, Grid, from_samples, gaussian
+from fpsim.equation import FokkerPlanck
+from fpsim.generator import build_generator, entropy_production, mean_first_passage_time, slowest_modes
+from fpsim.generator import stationary_density as stationary
+from fpsim.plots import plot_density
+from fpsim.progress import Reporter
+from fpsim.scenario.config import Problem, ProblemScenario
+from fpsim.scenario.records import density_variable, grid_coordinates, group
+from fpsim.sde import simulate
+from fpsim.transport import evolve
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["equation_of", "problem_figures", "problem_report", "problem_stages"]
+
+HALF_WIDTH = 2.2
+GENERATOR_CELLS = 120
+STEP = 0.01
+"""Time step of the sample paths (weak order 2): its bias is far below their sampling error."""
+TIME = {"units": "1", "long_name": "time"}
+
+
+def equation_of(problem: Problem) -> FokkerPlanck:
+    """The equation of a problem."""
+    d, c, turn = problem.diffusion, problem.diffusion * problem.correlation, problem.rotation
+    if problem.system == "double-well":
+        return FokkerPlanck(potential=lambda x, y: (x**2 - 1) ** 2 / 4 + y**2 / 2, diffusion=d)
+    return FokkerPlanck(drift=lambda x, y: (-x + turn * y, -y - turn * x), diffusion=[[d, c], [c, d]])
+
+
+def problem_stages(
+    scenario: ProblemScenario, done: xr.DataTree, *, threads: int | None, report: Reporter
+) -> Iterator[dict[str, xr.Dataset]]:
+    """Groups ``/problem/ensemble``, ``/problem/theory``, ``/problem/comparison`` and ``/problem/generator``."""
+    if "/problem/generator" in done.groups:
+        return
+    equation = equation_of(scenario.problem)
+    cells = scenario.theory.cells
+    grid = Grid.box((-HALF_WIDTH, HALF_WIDTH, cells), (-HALF_WIDTH, HALF_WIDTH, cells), names=("x", "y"))
+    times = np.linspace(0.0, scenario.time.end, scenario.time.records + 1)
+    start = gaussian(grid, scenario.start.mean, scenario.start.std**2)
+    coordinates = {"time": ("time", times, TIME), **grid_coordinates(grid)}
+    share = report("evolve")
+    result = evolve(
+        equation,
+        start,
+        times,
+        tolerance=scenario.theory.tolerance,
+        threads=threads,
+        progress=lambda part: share(round(1000 * part), 1000),
+    )
+    attributes = {"method": result.method, "time_error": result.time_error[-1], "grid_error": result.grid_error[-1]}
+    theory = xr.Dataset({"density": density_variable(result.densities, "density")}, coordinates, attributes)
+    yield {"/problem/theory": theory}
+    paths = simulate(
+        equation, start, times, step=STEP, samples=scenario.ensemble.replicas, grid=grid, rng=scenario.seed
+    )
+    rows = [
+        compare_density(p, x, observable="density", time=float(t))
+        for p, x, t in zip(result.densities, paths.positions, times, strict=True)
+    ]
+    histograms = [from_samples(grid, x) for x in paths.positions]
+    yield {
+        "/problem/ensemble": xr.Dataset({"density": density_variable(histograms, "histogram density")}, coordinates),
+        "/problem/comparison": xr.Dataset(
+            {
+                name: ("time", [getattr(c, field) for c in rows], {"units": "1"})
+                for name, field in (("distance", "value"), ("floor", "floor"), ("spread", "spread"), ("z", "z"))
+            },
+            {"time": ("time", times, TIME)},
+        ),
+    }
+    yield {"/problem/generator": _analyses(scenario.problem, equation, _around(result.densities[-1]))}
+
+
+def _around(density: Density) -> Grid:
+    """Box of five and a half standard deviations around a density, inside its own box: what rates there can resolve."""
+    grid, reach = density.grid, 5.5 * density.std
+    lower, upper = np.maximum(density.mean - reach, grid.lower), np.minimum(density.mean + reach, grid.upper)
+    return grid.with_box(lower, upper).with_shape((GENERATOR_CELLS,) * grid.ndim)
+
+
+def _analyses(problem: Problem, equation: FokkerPlanck, grid: Grid) -> xr.Dataset:
+    """Numbers that are linear algebra on the generator, with their grid error (against half the cells)."""
+
+    def numbers(g: Grid) -> dict[str, float]:
+        generator = build_generator(equation, g)
+        found = {
+            "relaxation rate": float(-np.real(slowest_modes(generator, 2).eigenvalues[1])),
+            "entropy production": float(entropy_production(generator, stationary(generator)).value),
+        }
+        if problem.system == "double-well":
+            passage = mean_first_passage_time(generator, lambda x, y: x + 0 * y > 1.0)
+            found["passage time, x = -1 to 1"] = float(np.ravel(passage.value)[_cell(g, (-1.0, 0.0))])
+        return found
+
+    fine, coarse = numbers(grid), numbers(grid.with_shape([n // 2 for n in grid.shape]))
+    names = list(fine)
+    return xr.Dataset(
+        {
+            "value": ("quantity", [fine[n] for n in names]),
+            "error": ("quantity", [abs(fine[n] - coarse[n]) / 3 for n in names]),
+        },
+        {"quantity": names},
+    )
+
+
+def _cell(grid: Grid, point: tuple[float, ...]) -> int:
+    nearest = [int(np.argmin(np.abs(c - v))) for c, v in zip(grid.centers, point, strict=True)]
+    return int(np.ravel_multi_index(nearest, grid.shape))
+
+
+def problem_report(tree: xr.DataTree) -> str:
+    """Table of a problem run."""
+    if "problem" not in tree.children or "generator" not in tree["problem"].children:
+        return "the run is not complete"
+    comparison, numbers = group(tree, "problem", "comparison"), group(tree, "problem", "generator")
+    lines = [f"{'time':>8}{'total variation':>18}{'sampling floor':>20}{'z':>8}"]
+    for i, t in enumerate(comparison["time"].values):
+        one = comparison.isel(time=i)
+        floor = f"{float(one['floor']):.4f} ±{float(one['spread']):.4f}"
+        lines.append(f"{t:>8.3g}{float(one['distance']):>18.4f}{floor:>20}{float(one['z']):>8.1f}")
+    lines.append("")
+    for name in numbers["quantity"].values:
+        one = numbers.sel(quantity=name)
+        lines.append(f"{name!s:<28}{float(one['value']):>12.5g} ± {float(one['error']):.1g} (grid)")
+    return "\n".join(lines)
+
+
+def problem_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
+    """Densities through time, theory below the sample paths."""
+    from matplotlib.figure import Figure
+
+    ensemble, theory = group(tree, "problem", "ensemble")["density"], group(tree, "problem", "theory")["density"]
+    chosen = np.unique(np.round(np.linspace(0, 1, 5) * (ensemble.sizes["time"] - 1)).astype(int))
+    figure = Figure(figsize=(2.3 * len(chosen) + 0.8, 4.9))
+    axes = figure.subplots(2, len(chosen), sharex=True, sharey=True, squeeze=False)
+    peak = float(theory.isel(time=chosen[1:]).max())
+    block = max(1, ensemble.sizes["x"] // 64)
+    for column, index in enumerate(chosen):
+        few = ensemble.isel(time=index).coarsen(x=block, y=block, boundary="trim").mean()
+        for row, density in enumerate((few, theory.isel(time=index))):
+            plot_density(density["x"], density["y"], density, ax=axes[row, column], peak=peak)
+        axes[0, column].set_title(f"t = {float(ensemble['time'][index]):.3g}")
+        axes[1, column].set_xlabel("x")
+    axes[0, 0].set_ylabel("sample paths,  y")
+    axes[1, 0].set_ylabel("Fokker-Planck,  y")
+    bar = figure.colorbar(axes[0, 0].collections[0], ax=axes, shrink=0.8, extend="both")
+    bar.set_label("density")
+    yield "densities", figure
