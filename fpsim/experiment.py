@@ -83,7 +83,7 @@ class Experiment:
         if self.sgd.sampling == "epochs":
             warnings.warn(
                 "sampling = 'epochs': noise is anticorrelated within an epoch, the plain "
-                "Fokker-Planck equation does not apply; sampling = 'iid' or 'without_replacement' is accepted",
+                "Fokker-Planck equation does not apply; 'iid' or 'without_replacement' is accepted",
                 ValidityWarning,
                 stacklevel=2,
             )

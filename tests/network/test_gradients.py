@@ -26,9 +26,7 @@ PHI = {
     "relu": lambda z: np.where(z.real > 0, z, 0.0),
     "rational": lambda z: z / (1.0 + z * z),
 }
-register_activation(
-    "rational", lambda z: z / (1.0 + z * z), lambda z: (1.0 - z * z) / (1.0 + z * z) ** 2
-)
+register_activation("rational", lambda z: z / (1.0 + z * z), lambda z: (1.0 - z * z) / (1.0 + z * z) ** 2)
 RNG = np.random.default_rng(1)
 DEEP = AutoEncoder((3, 2, 1, 2, 3), ("tanh", "linear", "sigmoid", "linear"), {"W1": RNG.normal(size=(2, 3))})
 NETWORKS = [BottleneckAutoEncoder(d, k, phi) for phi in PHI for d, k in ((1, 1), (2, 1), (3, 2))] + [DEEP]

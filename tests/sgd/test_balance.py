@@ -41,7 +41,8 @@ def test_balance_is_not_conserved_by_tanh():
 def test_balance_decays_as_predicted_over_4000_steps():
     """d = k = 1: ``d ln q / dt = -theta (kappa E r^2 + s0)``, ``E r^2 = theta s0 R / (2 c)`` at rest in the valley.
 
-    ``R = sqrt(q^2 + 4)``; both rates are leading order in ``theta = eta / B``, so the decay is held to 5 % of itself.
+    ``R = sqrt(q^2 + 4)``; both rates are leading order in ``theta = eta / B``, so the decay is held to 5 %
+    of itself.
     """
     rate, size, sigma, c, kappa = 0.02, 1, 0.5, 1.0, 2.0
     theta, s0 = rate / size, c * sigma**2
@@ -64,10 +65,10 @@ def test_balance_decays_as_predicted_over_4000_steps():
 
 
 def test_decoder_grows_along_the_valley():
-    """Theory 2.3, d = 2, k = 1 from the optimum: the decoder's norm grows for ever, the encoder's other entry is stationary.
+    """Theory 2.3, d = 2, k = 1 from the optimum: the decoder's norm grows for ever.
 
-    ``d beta^2/dt = theta [l1 l2 / beta^2 - rho (l1 + l2)] beta^4 / (1 + beta^4)``, ``Var a2 = (theta / 2) l1 l2^2 /
-    [(l1 - l2)(beta^4 l2 + l1)]``; held to 3 % of the growth, as leading orders in theta = 0.01.
+    ``d beta^2/dt = theta [l1 l2 / beta^2 - rho (l1 + l2)] beta^4 / (1 + beta^4)``, ``Var a2 = (theta / 2)
+    l1 l2^2 / [(l1 - l2)(beta^4 l2 + l1)]``; held to 3 % of the growth, as leading orders in theta = 0.01.
     """
     l1, l2, rate, replicas = 2.0, 0.8, 0.01, 8000
     start = Start.point({"W1": [[1.0, 0.0]], "W2": [[1.0], [0.0]]})

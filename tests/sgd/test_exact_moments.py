@@ -18,8 +18,8 @@ CURVATURE, SAMPLES = 0.3, 64
 def additive():
     """Regression of ``x_2`` on ``x_1`` with ``x_1^2`` the same for all samples, as an auto-encoder.
 
-    With W1 = (1, 0) frozen, ``b = W2[1]`` has the loss ``(b x_1 - x_2)^2 / 2``: curvature exactly 0.3 for every sample and
-    additive noise ``-x_1 x_2``, whose mean is zero here.
+    With W1 = (1, 0) frozen, ``b = W2[1]`` has the loss ``(b x_1 - x_2)^2 / 2``: curvature exactly 0.3 for
+    every sample and additive noise ``-x_1 x_2``, whose mean is zero here.
     """
     rng = np.random.default_rng(8)
     x1 = math.sqrt(CURVATURE) * rng.choice([-1.0, 1.0], SAMPLES)
@@ -120,7 +120,7 @@ def test_moments_of_linear_regression(sampling):
 
 
 def test_shared_batches_correlate_replicas():
-    """Theory C14: ``E[(W - 1)(W' - 1)] = (1 - 2 eta c + eta^2 E h^2)^k x_0 y_0`` for two replicas with shared batches."""
+    """Theory C14, two replicas: ``E[(W - 1)(W' - 1)] = (1 - 2 eta c + eta^2 E h^2)^k x_0 y_0``."""
     rate, steps = 0.2, 3
     network = BottleneckAutoEncoder(1, 1, "linear", {"W1": [[1.0]]})
     sgd = SGD(rate, 1, "shared")
@@ -152,8 +152,8 @@ def test_learning_rate_schedule():
 def test_saxe_learning_curves_at_zero_noise():
     """Theory C6 (Saxe et al. 2014): balanced, aligned modes follow ``w0 e^{2lt} / (1 - w0 + w0 e^{2lt})``.
 
-    Full batches have no noise; Euler steps converge to the curve with order one, and Richardson's extrapolation of three
-    learning rates meets it to 1e-6.
+    Full batches have no noise; Euler steps converge to the curve with order one, and Richardson's
+    extrapolation of three learning rates meets it to 1e-6.
     """
     rng = np.random.default_rng(0)
     x = np.linalg.qr(rng.normal(size=(40, 2)))[0] * np.sqrt(40 * np.array([1.0, 0.4]))

@@ -37,7 +37,7 @@ def test_known_answers_of_random123(counter, key, expected):
 
 @pytest.mark.parametrize("axis", ["replica", "count"])
 def test_uniforms_fill_boxes_of_neighbours_evenly(axis):
-    """Pairs of neighbouring numbers, within a replica and across replicas, by a chi-square of 32 x 32 boxes."""
+    """Pairs of neighbours, within a replica and across replicas, by a chi-square of 32 x 32 boxes."""
     u = uniforms(5, 0, 0, 4096, 64)
     a, b = (u[::2], u[1::2]) if axis == "replica" else (u[:, ::2], u[:, 1::2])
     counts, _, _ = np.histogram2d(a.ravel(), b.ravel(), bins=32, range=[[0, 1], [0, 1]])

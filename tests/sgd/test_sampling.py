@@ -54,7 +54,7 @@ def test_first_step_takes_every_batch_equally_often(activation, sampling):
 
 
 def test_epochs_visit_every_sample_once():
-    """With one sample a step and a tiny learning rate, the steps of an epoch add up to the sum of all gradients."""
+    """At a tiny learning rate, the steps of an epoch add up to the sum of all gradients."""
     rate = 1e-9
     experiment = Experiment(
         from_array(X), BottleneckAutoEncoder(2, 1), SGD(rate, 1, "epochs"), Start.point(POINT)
@@ -69,7 +69,7 @@ def test_epochs_visit_every_sample_once():
 
 
 def test_steps_are_independent():
-    """Batches of consecutive steps of iid sampling are uncorrelated; those of an epoch anticorrelated, -1/(M - 1)."""
+    """Consecutive iid batches are uncorrelated; those of an epoch have correlation ``-1 / (M - 1)``."""
     for sampling, expected in (("iid", 0.0), ("without_replacement", 0.0), ("epochs", -0.25)):
         first, second = displacement(SGD(1e-9, 1, sampling), steps=2, replicas=100_000)[:, :, 0]
         assert abs(np.corrcoef(first, second)[0, 1] - expected) < 4 / math.sqrt(100_000)
@@ -91,7 +91,7 @@ def test_shared_batches_are_the_same_for_all_replicas():
     ],
 )
 def test_variants_keep_mean_and_covariance(activation, options, factor):
-    """Gaussian noise has covariance ``c_B Sigma``, SVAG ``l c_B Sigma`` (per step, rate ``eta / l``); exact means."""
+    """Gaussian noise has covariance ``c_B Sigma``, SVAG ``l c_B Sigma`` a step; both exact means."""
     found = displacement(SGD(RATE, 2, **options), activation=activation, replicas=200_000)[0]
     g = gradients(activation)
     sigma = factor * np.cov(g.T, bias=True)
@@ -109,7 +109,7 @@ def test_variants_keep_mean_and_covariance(activation, options, factor):
 @pytest.mark.parametrize("activation", ["linear", "tanh"])
 @pytest.mark.parametrize("noise", ["minibatch", "gaussian"])
 def test_label_noise_covariance(activation, noise):
-    """Label noise adds ``sigma^2 E[J^T J] / B`` to the covariance (theory: 1.7); J by finite differences of f."""
+    """Label noise adds ``sigma^2 E[J^T J] / B`` to the covariance (theory 1.7); J by finite differences."""
     sigma, size = 0.6, 4
     found = displacement(
         SGD(RATE, size, "iid", label_noise=sigma, noise=noise), activation=activation, replicas=200_000

@@ -1,6 +1,7 @@
-"""SVAG as the bridge from SGD to the Fokker-Planck equation: tail index, stationary law, collapse (theory: 2.4, 8.4, 8.5)."""
+"""SVAG, the bridge from SGD to Fokker-Planck: tail index, stationary law, collapse (theory: 2.4, 8.4, 8.5)."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from fpsim.datasets import GaussianPopulation
+from fpsim.errors import ValidityWarning
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.sgd import SGD, Start, train
@@ -22,7 +24,7 @@ def svag_sgd(level):
 
 
 def kesten_index(level):
-    """Root of ``E |1 - (eta / l) (f1 h1 + f2 h2)|^alpha = 1``, by a product Gauss-Hermite rule of 400 nodes."""
+    """Root of ``E |1 - (eta / l) (f1 h1 + f2 h2)|^alpha = 1``, by a product Gauss-Hermite rule."""
     x, w = np.polynomial.hermite_e.hermegauss(180)
     w = w / w.sum()
     f = math.sqrt(2 * level - 1)
@@ -35,7 +37,7 @@ def test_kesten_indices_are_the_published_ones():
     """The table of theory 8.5, and its limit; the quadrature is this file's truth for the trainer."""
     for level, index in ((1, 5.306), (4, 5.677), (16, 4.600), (64, 4.396), (256, 4.349)):
         assert kesten_index(level) == pytest.approx(index, abs=2e-3)
-    assert FOKKER_PLANCK_INDEX == pytest.approx(13 / 3)
+    assert pytest.approx(13 / 3) == FOKKER_PLANCK_INDEX
 
 
 @pytest.mark.parametrize("level", [1, 4, 16, 64])
@@ -53,19 +55,6 @@ def test_trainer_goes_from_kesten_to_fokker_planck(level):
         assert abs(index - FOKKER_PLANCK_INDEX) < 4 * error + 0.07
     if level == 1:
         assert abs(index - FOKKER_PLANCK_INDEX) > 10 * error
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("level", [1, 64])
-def test_hill_index_of_the_stationary_tail(level):
-    """With label noise the stationary density has the tail; Hill's estimator on the outermost 0.1 %."""
-    sgd = SGD(RATE, 1, "fresh", noise="svag", svag_l=level, label_noise=0.2)
-    run = Experiment(GaussianPopulation([1.0]), SCALAR, sgd, Start.point({"W2": [[1.0]]}))
-    w = train(run, replicas=400_000, times=[30.0], seed=3).weights["W2"][0, :, 0, 0]
-    r = np.sort(np.abs(w - 1))[::-1]
-    top = 400
-    hill = 1 / np.mean(np.log(r[:top] / r[top]))
-    assert abs(hill / kesten_index(level) - 1) < 4 / math.sqrt(top) + 0.1
 
 
 C, KAPPA, S0 = 1.0, 2.0, 0.5  # second moment, variance of x^2, label noise: theory 2.4's example
@@ -98,8 +87,13 @@ def stationary_quantiles(theta, levels):
 
 def svag_quantiles(level, replicas, probabilities):
     start = Start.point({"W1": [[1.0]], "W2": [[1.0]]})
-    weights = train(scalar_network(0.1, level, start), replicas=replicas, times=[25.0], seed=1).weights
-    w = (weights["W1"] * weights["W2"])[0, :, 0, 0]
+    with warnings.catch_warnings():
+        # explicit steps of noise that grows like w^2 explode for rare far replicas, beyond every quantile here
+        warnings.simplefilter("ignore", ValidityWarning)
+        ensemble = train(scalar_network(0.1, level, start), replicas=replicas, times=[25.0], seed=1)
+    assert ensemble.divergence.count < 0.01 * replicas
+    w = (ensemble.weights["W1"] * ensemble.weights["W2"])[0, :, 0, 0]
+    w = np.where(np.isnan(w), np.inf, w)
     # 4-sigma errors of quantiles from the ranks p R +- 4 sqrt(p (1 - p) R)
     low, high = (
         np.quantile(
@@ -114,9 +108,9 @@ def test_stationary_quantiles_are_those_of_theory():
     assert stationary_quantiles(0.1, [0.05, 0.5, 0.95]) == pytest.approx([0.602, 0.956, 1.371], abs=6e-4)
 
 
-@pytest.mark.parametrize(("level", "replicas"), [(8, 4000), pytest.param(64, 20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("level", "replicas"), [(8, 4000), pytest.param(32, 20_000, marks=pytest.mark.slow)])
 def test_stationary_law_of_the_scalar_network(level, replicas):
-    """SVAG's quantiles meet the quadrature within statistics and the remaining ``O(eta / l)``, of relative size 1 / l."""
+    """SVAG's quantiles meet the quadrature within statistics and the remaining ``O(1 / l)``."""
     p = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
     found, error = svag_quantiles(level, replicas, p)
     assert np.all(np.abs(found - stationary_quantiles(0.1, p)) < error + 0.2 / level)
@@ -124,10 +118,11 @@ def test_stationary_law_of_the_scalar_network(level, replicas):
 
 @pytest.mark.parametrize("theta", [0.5, 0.75, 0.85, 1.0])
 def test_collapse_beyond_the_threshold(theta):
-    """Near w = 0 on the balanced leaf: ``d ln w / dt = 2 c - theta (kappa + s0)``, negative beyond ``2 c / (kappa + s0) = 0.8``.
+    """Near w = 0 on the balanced leaf ``d ln w / dt = 2 c - theta (kappa + s0)``, negative beyond theta = 0.8.
 
-    At finite ``l`` the exact rate is ``2 (l / theta) E ln |1 + (theta / l) (f1 g1 + f2 g2)|`` with ``g = x^2 + noise x``, here
-    by an independent sample; the trainer must meet it and its sign must be the Fokker-Planck one.
+    At finite ``l`` the exact rate is ``2 (l / theta) E ln |1 + (theta / l) (f1 g1 + f2 g2)|`` with ``g =
+    x^2 + noise x``, here by an independent sample; the trainer must meet it and its sign must be the
+    Fokker-Planck one.
     """
     level, replicas, steps = 64, 100_000, 40
     u = 1e-8

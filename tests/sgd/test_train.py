@@ -1,5 +1,6 @@
 """Records, statistics, starts, deep networks, divergence, interrupts and bad input."""
 
+import itertools
 import math
 import signal
 
@@ -64,7 +65,7 @@ def test_records_and_tracking():
 
 @pytest.mark.parametrize("phi", ["linear", "tanh"])
 def test_frozen_outer_layers_reduce_to_principal_components(phi):
-    """64-2-1-2-64 on pixels, outer layers frozen at the principal directions, trains as 2-1-2 on their coordinates."""
+    """64-2-1-2-64 on pixels, outer layers frozen at principal directions, trains as 2-1-2 on their coordinates."""
     pixels, reduced = digits(None), digits(2)
     outer = reduced.basis
     deep = AutoEncoder((64, 2, 1, 2, 64), ("linear", phi, "linear", "linear"), {"W1": outer.T, "W4": outer})
@@ -103,7 +104,7 @@ def test_starts_have_their_moments(start, mean, variance, fourth):
 
 
 def test_balanced_start_is_balanced_and_keeps_the_product():
-    """``W1 W1^T = W2^T W2`` to rounding, for every shape; singular values of the product are those of normal matrices."""
+    """``W1 W1^T = W2^T W2`` to rounding, for every shape; the product is that of normal matrices."""
     for d, k in ((2, 1), (3, 2), (2, 3)):
         run = experiment(network=BottleneckAutoEncoder(d, k), start=Start.balanced(0.5), data=digits(d))
         w = train(run, replicas=20_000, steps=[0], seed=4).weights
@@ -124,7 +125,7 @@ def test_activation_that_numba_cannot_compile_is_refused():
 
 
 def test_divergence_is_reported_and_survivors_stay_usable():
-    """Beyond ``eta lambda |w|^2 = 2`` the cubic gradient explodes; the rest of the ensemble is untouched by it."""
+    """Beyond ``eta lambda |w|^2 = 2`` the cubic gradient explodes; the rest of the ensemble is untouched."""
     sgd = SGD(0.2, 8)
     wide = experiment(sgd, start=Start.gaussian(0.0, 1.6))
     with pytest.warns(ValidityWarning, match="of 2000 replicas diverged, the first at step"):
@@ -150,7 +151,7 @@ def test_divergence_is_reported_and_survivors_stay_usable():
 
 
 def test_divergence_begins_at_the_step_it_begins():
-    """Deterministic blow-up: ``|w - 1|`` doubles at every step of ``eta lambda = 3``, and 1e10 is passed at step 34."""
+    """Deterministic blow-up: ``|w - 1|`` doubles at every step of ``eta lambda = 3``; 2^34 > 1e10."""
     network = BottleneckAutoEncoder(1, 1, "linear", {"W1": [[1.0]]})
     run = Experiment(from_array([[1.0]]), network, SGD(3.0, 1), Start.point({"W2": [[2.0]]}))
     with pytest.warns(ValidityWarning, match="3 of 3 replicas diverged, the first at step 34"):
@@ -159,7 +160,7 @@ def test_divergence_begins_at_the_step_it_begins():
 
 @pytest.mark.parametrize("by_signal", [True, False])
 def test_interrupt_keeps_what_is_done(by_signal):
-    """An interrupt (Ctrl-C, or one raised by the progress bar) ends training after a complete step; resuming is exact."""
+    """An interrupt (Ctrl-C, or raised by the progress bar) ends training after a complete step."""
     run = experiment()
     whole = train(run, replicas=100, steps=[0, 10, 20, 30], seed=1)
 
@@ -181,7 +182,7 @@ def test_progress_counts_steps():
     calls = []
     train(experiment(), replicas=10, steps=[0, 10, 30], seed=1, progress=lambda *a: calls.append(a))
     assert calls[-1] == (30, 30)
-    assert all(a[0] < b[0] for a, b in zip(calls, calls[1:], strict=False))
+    assert all(a[0] < b[0] for a, b in itertools.pairwise(calls))
 
 
 @pytest.mark.parametrize(
