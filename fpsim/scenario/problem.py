@@ -95,7 +95,7 @@ def _around(density: Density) -> Grid:
     """Box of five and a half standard deviations around a density, inside its own box: what rates there can resolve."""
     grid, reach = density.grid, 5.5 * density.std
     lower, upper = np.maximum(density.mean - reach, grid.lower), np.minimum(density.mean + reach, grid.upper)
-    return grid.with_box(lower, upper).with_shape((GENERATOR_CELLS,) * grid.ndim)
+    return grid.with_box(tuple(lower), tuple(upper)).with_shape((GENERATOR_CELLS,) * grid.ndim)
 
 
 def _analyses(problem: Problem, equation: FokkerPlanck, grid: Grid) -> xr.Dataset:
