@@ -36,8 +36,8 @@ __all__ = ["REACH", "LatticeDiffusion", "lattice_diffusion"]
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-REACH = {1: 1, 2: 10, 3: 4, 4: 2}
-"""Longest offset component by number of coupled axes."""
+REACH = {1: 1, 2: 5, 3: 4, 4: 2}
+"""Longest offset component by number of coupled axes: exact up to condition numbers of 100, 50 and 25 in 2, 3 and 4."""
 
 _PENALTY = 1e5  # price of the isotropic addition: above any perfect form within reach, so it is used only if needed
 _CHUNK = 1 << 15

@@ -33,6 +33,8 @@ CRUISE = 8
 FLOOR_ORDER = 2.25
 """Local errors of a second-order step fall as h^3; falling slower than this, the grid is what is left."""
 
+FLOOR_LARGEST = 1e-2
+
 MAX_STEPS = 1_000_000
 
 
@@ -76,7 +78,7 @@ class Controller:
         self._saved = tuple(np.empty_like(u) for u in self.state)
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
         self._h, self._least = self.span / 32.0, 0.0
-        self._coarsest = (0.0, 0.0)
+        self._coarsest, self._doubts = (0.0, 0.0), 0
 
     def run_to(self, end: float) -> None:
         """Advance to time ``end``."""
@@ -112,8 +114,8 @@ class Controller:
                 continue
             local = self._distance() / 3.0
             allowed = self._allowed(2.0 * h)
-            if before is not None and local > before[1] * (h / before[0]) ** FLOOR_ORDER:
-                self.floor, self._least = True, max(self._least, h)
+            if before is not None:
+                self._doubt(h, local, before[1] * (h / before[0]) ** FLOOR_ORDER)
             if local <= 1.5 * allowed or h <= self._least:
                 break
             before = (h, local)
@@ -150,11 +152,20 @@ class Controller:
             return False
         return True
 
+    def _doubt(self, h: float, local: float, expected: float) -> None:
+        """Stop refining after two refinements in a row that brought less than they should.
+
+        Steps so long that no order shows yet prove nothing; their errors are large.
+        """
+        self._doubts = self._doubts + 1 if local > expected and local < FLOOR_LARGEST else 0
+        if self._doubts >= 2:
+            self.floor, self._least = True, max(self._least, h)
+
     def _choose(self, h: float, local: float, allowed: float) -> None:
         """The next step; stop shrinking where steps have shrunk without the error rate falling as it should."""
         reference, rate = self._coarsest
-        if 0.0 < h < 0.6 * reference and self._rate > rate * (h / reference) ** (FLOOR_ORDER - 1.0):
-            self.floor, self._least = True, max(self._least, h)
+        if 0.0 < h < 0.6 * reference:
+            self._doubt(h, local, 2.0 * h * rate * (h / reference) ** (FLOOR_ORDER - 1.0))
         if h > reference or h < 0.6 * reference:
             self._coarsest = (h, self._rate)
         growth = 0.85 * (allowed / max(local, 1e-300)) ** 0.5

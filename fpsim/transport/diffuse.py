@@ -10,8 +10,8 @@ step, with ``r = rate * dt`` per cell:
 
 Positivity: the explicit half is non-negative for ``r <= 5/6``, and for any ``r`` where ``u`` is smooth on the scale of
 the step; undershoots of the implicit half in steep tails are borrowed from the neighbour. Lines where either does not
-suffice are done in sub-steps with ``c = min(1/12, r/2)``, where the implicit matrix is an M-matrix and nothing can go
-negative.
+suffice are done in a few sub-steps with ``c = min(1/12, r/2)``, where the implicit matrix is an M-matrix, and with the
+explicit share of ``r`` lowered where it is still too large: then nothing can go negative, at first order in time there.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.transport.limit import LANES, TINY, borrow
+from fpsim.transport.limit import LANES, NEGLIGIBLE, TINY, borrow
 
 __all__ = ["diffuse_lines"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+SUBSTEPS = 8
+"""Most sub-steps of the safe scheme before its order is lowered."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -81,23 +84,23 @@ def diffuse_lines(
                 absorbed[first + q] = 0.0
             if highest == 0.0:
                 break
-            steps = int(np.ceil(highest * ways / (0.999 * 5.0 / 3.0))) if safe else 1
+            steps = min(int(highest * ways / 1.6) + 1, SUBSTEPS) if safe else 1
             good = True
             for _ in range(steps):
-                _weights(r, a, b, rows, last, steps, safe)
-                good = _explicit_half(v, r, b, g, rows, last, low, high, closed, steps) or safe
+                _weights(r, a, b, s, rows, last, steps, 0.999 / ways if safe else np.inf)
+                good = _explicit_half(v, b, s, g, rows, last, low, high, closed) or safe
                 if not good:
                     break
-                for q in range(lanes):  # half of what leaves, from the old values ...
-                    out = low[q] * r[0, q] * v[0, q] + high[q] * r[last[q], q] * v[last[q], q]
-                    absorbed[first + q] += 0.5 / steps * out
+                for q in range(lanes):
+                    absorbed[first + q] += low[q] * s[0, q] * v[0, q] + high[q] * s[last[q], q] * v[last[q], q]
                 if closed:
                     lowest = _solve_closed(v, a, g, z, s, rows)
                 else:
-                    lowest = _solve_open(v, r, a, g, z, rows, last, low, high, steps)
-                for q in range(lanes):  # ... and half from the new ones
-                    out = low[q] * r[0, q] * v[0, q] + high[q] * r[last[q], q] * v[last[q], q]
-                    absorbed[first + q] += 0.5 / steps * out
+                    lowest = _solve_open(v, r, a, g, z, s, rows, last, low, high, steps)
+                    for q in range(lanes):
+                        out = low[q] * (r[0, q] / steps - s[0, q]) * v[0, q]
+                        out += high[q] * (r[last[q], q] / steps - s[last[q], q]) * v[last[q], q]
+                        absorbed[first + q] += out
                 if lowest < 0.0:
                     good = borrow(v, rows, closed) or safe
             if good:
@@ -110,31 +113,27 @@ def diffuse_lines(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weights(r: Array, a: Array, b: Array, rows: int, last: Integers, steps: int, safe: bool) -> None:
-    """``a = c - r/2`` and ``b = c + r/2`` of a sub-step."""
+def _weights(r: Array, a: Array, b: Array, s: Array, rows: int, last: Integers, steps: int, cap: float) -> None:
+    """Explicit weight ``b``, implicit weight ``a = b - r`` and explicit share ``s`` of ``r`` of a sub-step.
+
+    A finite ``cap`` bounds ``b`` and makes ``a`` negative: the safe scheme.
+    """
     for k in range(rows):
         for q in range(LANES):
-            half = 0.5 / steps * r[k, q]
-            c = min(1.0 / 12.0, half) if safe else 1.0 / 12.0
-            a[k, q] = c - half if k <= last[q] else 0.0
-            b[k, q] = c + half if k <= last[q] else 0.0
+            rate = r[k, q] / steps
+            c = min(1.0 / 12.0, 0.5 * rate) if cap < np.inf else 1.0 / 12.0
+            inside = k <= last[q]
+            b[k, q] = min(c + 0.5 * rate, cap) if inside else 0.0
+            a[k, q] = b[k, q] - rate
+            s[k, q] = max(b[k, q] - c, 0.0) if inside else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _explicit_half(
-    v: Array,
-    r: Array,
-    b: Array,
-    g: Array,
-    rows: int,
-    last: Integers,
-    low: Array,
-    high: Array,
-    closed: bool,
-    steps: int,
+    v: Array, b: Array, s: Array, g: Array, rows: int, last: Integers, low: Array, high: Array, closed: bool
 ) -> bool:
-    """``g = (I + d2 b) v``; whether it is non-negative."""
-    lowest = 0.0
+    """``g = (I + d2 b) v``; whether it is non-negative but for what borrowing can mend."""
+    lowest, largest = 0.0, 0.0
     for k in range(rows):
         before = k - 1 if k > 0 else (rows - 1 if closed else 0)
         after = k + 1 if k + 1 < rows else (0 if closed else k)
@@ -147,9 +146,9 @@ def _explicit_half(
                 links += 1.0
                 inflow += b[after, q] * v[after, q]
             out = (low[q] if k == 0 else 0.0) + (high[q] if k == last[q] else 0.0)
-            g[k, q] = v[k, q] * (1.0 - links * b[k, q] - 0.5 / steps * out * r[k, q]) + inflow
-            lowest = min(lowest, g[k, q])
-    return lowest >= 0.0
+            g[k, q] = v[k, q] * (1.0 - links * b[k, q] - out * s[k, q]) + inflow
+            lowest, largest = min(lowest, g[k, q]), max(largest, v[k, q])
+    return lowest >= -NEGLIGIBLE * largest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -159,6 +158,7 @@ def _solve_open(
     a: Array,
     g: Array,
     z: Array,
+    s: Array,
     rows: int,
     last: Integers,
     low: Array,
@@ -172,7 +172,7 @@ def _solve_open(
             above = a[k + 1, q] if k < last[q] else 0.0
             links = (1.0 if k > 0 else 0.0) + (1.0 if k < last[q] else 0.0)
             out = (low[q] if k == 0 else 0.0) + (high[q] if k == last[q] else 0.0)
-            den = 1.0 - links * a[k, q] + 0.5 / steps * out * r[k, q]
+            den = 1.0 - links * a[k, q] + out * (r[k, q] / steps - s[k, q])
             rhs = g[k, q]
             if k > 0:
                 den -= below * z[k - 1, q]

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.transport.limit import LANES, TINY, borrow
+from fpsim.transport.limit import LANES, NEGLIGIBLE, TINY, borrow
 
 __all__ = ["FACTORS", "diffuse_shared", "eliminate"]
 
@@ -82,7 +82,7 @@ def diffuse_shared(
         for k in range(n):
             for q in range(LANES):
                 v[k, q] = u[at[q] + k * stride]
-        lowest = 0.0
+        lowest, largest = 0.0, 0.0
         before, here, pivot = (b[n - 1] if closed else 0.0), b[0], 0.0
         for k in range(n):
             after = b[k + 1] if k < n - 1 else (b[0] if closed else 0.0)
@@ -91,10 +91,10 @@ def diffuse_shared(
             stay, scale, lower = e[k], (inv[k] if k < m else 1.0), (pivot if k < m else 0.0)
             for q in range(LANES):
                 g = stay * v[k, q] + (before * v[p, q] + after * v[f, q])
-                lowest = min(lowest, g)
+                lowest, largest = min(lowest, g), max(largest, v[k, q])
                 w[k, q] = (g - lower * w[p, q]) * scale if k > 0 else g * scale
             before, here, pivot = here, after, a[k]
-        good = lowest >= 0.0
+        good = lowest >= -NEGLIGIBLE * largest
         if good:
             lowest = 0.0
             for k in range(m - 1, -1, -1):

@@ -5,7 +5,7 @@
 ``method="sweeps"`` (see :mod:`fpsim.transport.stepper`) is made for small noise: high order, positive, conservative,
 without a step restriction. ``"generator"`` propagates with the Scharfetter-Gummel generator by uniformization: second
 order in the cell width, exact in time, for equations with fixed coefficients. ``"fipy"`` is an independent reference.
-``"auto"`` takes the generator where every cell Peclet number is below 0.2 and few enough jumps happen, else the sweeps.
+``"auto"`` takes the generator where every cell Peclet number is below 1/4 and it is cheap, else the sweeps.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Density, regrid
-from fpsim.equation import FokkerPlanck
+from fpsim.equation import FokkerPlanck, diffusion_on_cells
 from fpsim.errors import DomainError, ValidityWarning
+from fpsim.lattice import lattice_diffusion
 from fpsim.parallel import Team
 from fpsim.transport.control import Controller
 from fpsim.transport.evolution import Evolution
@@ -37,11 +38,14 @@ Array = NDArray[np.float64]
 Method = Literal["auto", "sweeps", "generator", "fipy"]
 Progress = Callable[[float], None]
 
-RESOLVED = 0.2
+RESOLVED = 0.25
 """Cell Peclet number up to which the generator's numerical diffusion (Pe^2 / 12 of the true one) is negligible."""
 
-FEW_JUMPS = 300.0
-"""Products of generator and density up to which uniformization is cheaper than sweeps."""
+CHEAP = 1e8
+"""Products of cells and jumps up to which uniformization takes less than about a second."""
+
+SMALL = 512
+"""Cells up to which the generator's transition matrix is squared instead."""
 
 GRID_ORDER = 2  # of the difference between cells h and 2 h: what is guaranteed, not what is usual
 
@@ -171,7 +175,10 @@ def _chosen(
         )
     if method != "auto":
         return method
-    cheap = fixed and peclet <= RESOLVED and jump_rate(equations[0], starts[0].grid) * end <= FEW_JUMPS
+    if not fixed or peclet > RESOLVED:
+        return "sweeps"
+    grid = starts[0].grid
+    cheap = grid.size <= SMALL or jump_rate(equations[0], grid) * end * grid.size <= CHEAP
     return "generator" if cheap else "sweeps"
 
 
@@ -201,11 +208,7 @@ def _by_sweeps(
     if control.error > 1.5 * tolerance:
         reason = "the grid's own error hides it: more cells" if control.floor else "steps were refined too late"
         said.append(f"time error {control.error:.2g} exceeds the tolerance {tolerance:g}: {reason}")
-    if stepper.added > 0.0:
-        said.append(
-            f"an isotropic diffusion of up to {stepper.added:.3g} was added where the tensor is too anisotropic "
-            "for the grid's directions"
-        )
+    said += _added(stepper.added)
     return Evolution(
         when,
         tuple(densities),
@@ -229,7 +232,14 @@ def _by_generator(equation: FokkerPlanck, start: Density, when: Array) -> Evolut
     if generator.absorbing:
         lost = np.atleast_1d(np.asarray(absorbed_mass(generator, start, when.tolist(), tail=tail).value))
     none = np.full(len(when), np.nan)
-    return Evolution(when, densities, np.full(len(when), tail), none, lost, 0, 0, "generator")
+    said = tuple(_added(lattice_diffusion(diffusion_on_cells(equation, start.grid), start.grid).added_max))
+    return Evolution(when, densities, np.full(len(when), tail), none, lost, 0, 0, "generator", said)
+
+
+def _added(amount: float) -> list[str]:
+    if amount == 0.0:
+        return []
+    return [f"an isotropic diffusion of up to {amount:.3g} was added: the tensor is too anisotropic for the grid"]
 
 
 def _difference(fine: Evolution, wide: Evolution) -> Array:

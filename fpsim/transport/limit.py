@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["LANES", "TINY", "borrow"]
+__all__ = ["LANES", "NEGLIGIBLE", "TINY", "borrow"]
 
 Array = NDArray[np.float64]
 
@@ -15,6 +15,9 @@ LANES = 8
 
 TINY = 1e-280
 """Below this a cell holds nothing: denormal numbers would slow every later sweep."""
+
+NEGLIGIBLE = 1e-12
+"""Undershoots below this share of a line's largest value (ripples in far tails) are mended rather than avoided."""
 
 _PASSES = 16
 

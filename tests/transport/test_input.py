@@ -1,0 +1,124 @@
+"""Input that is not accepted, each with a message that says what and where; warnings; methods; the account."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.linalg import expm, solve_continuous_lyapunov
+
+from fpsim.density import Density, Grid, gaussian
+from fpsim.equation import FokkerPlanck
+from fpsim.errors import DomainError, MemoryLimitError, ValidityWarning
+from fpsim.transport import evolve
+from fpsim.transport.inspect import check_memory
+
+GRID = Grid.box((-2, 2, 48), (-2, 2, 40))
+START = gaussian(GRID, (0.5, 0.0), 0.1)
+OU = FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=0.1)
+
+
+@pytest.mark.parametrize(
+    ("equation", "message"),
+    [
+        (FokkerPlanck(drift=lambda x, y: (x / 0.0 * 0.0, y)), r"drift component 0 is nan at \(0, 0\)"),
+        (FokkerPlanck(drift=lambda x, y: (x, np.where(y > 1, np.inf, y))), r"drift component 1 is inf at \(0, "),
+        (FokkerPlanck(drift=lambda x, y: (x,)), "drift has 1 components"),
+        (FokkerPlanck(drift=np.zeros((2, 5, 5))), r"drift component 0 has shape \(5, 5\)"),
+        (FokkerPlanck(diffusion=-1.0), r"diffusion entry \(0, 0\) is -1"),
+        (FokkerPlanck(diffusion=lambda x, y: x), r"diffusion entry \(0, 0\) is -"),
+        (FokkerPlanck(diffusion=[[1.0, 0.5], [0.4, 1.0]]), "not symmetric"),
+        (FokkerPlanck(diffusion=[[1.0, 2.0], [2.0, 1.0]]), "not positive semidefinite at place"),
+        (FokkerPlanck(diffusion=[[1.0, np.nan], [np.nan, 1.0]]), r"diffusion entry \(0, 1\) is nan"),
+        (FokkerPlanck(potential=lambda x, y: np.log(x)), "potential is nan at"),
+    ],
+)
+def test_coefficients(equation, message):
+    with pytest.raises(DomainError, match=message):
+        evolve(equation, START, [1.0])
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([1.0, 0.5], r"times\[1\] is 0.5"),
+        ([0.5, 0.5], r"times\[1\] is 0.5"),
+        ([-1.0], r"times\[0\] is -1"),
+        ([np.nan], r"times\[0\] is nan"),
+        ([], "times have shape"),
+    ],
+)
+def test_times(times, message):
+    with pytest.raises(DomainError, match=message):
+        evolve(OU, START, times)
+
+
+def test_start():
+    with pytest.raises(DomainError, match=r"density is -1.0 at cell \(3, 4\)"):
+        Density(GRID, np.where((np.arange(48)[:, None] == 3) & (np.arange(40) == 4), -1.0, 1.0))
+    with pytest.raises(DomainError, match="zero everywhere"):
+        Density(GRID, np.zeros(GRID.shape))
+    with pytest.raises(DomainError, match="a Density is accepted"):
+        evolve(OU, START.values, [1.0])
+    with pytest.raises(DomainError, match="2 equations and 1 densities"):
+        evolve((OU, OU), (START,), [1.0])
+
+
+def test_options():
+    with pytest.raises(DomainError, match="tolerance is 0"):
+        evolve(OU, START, [1.0], tolerance=0.0)
+    with pytest.raises(DomainError, match="accepted are auto"):
+        evolve(OU, START, [1.0], method="magic")
+    with pytest.raises(DomainError, match="threads is 0"):
+        evolve(OU, START, [1.0], threads=0)
+    with pytest.raises(DomainError, match="'generator' with a coupled"):
+        evolve(FokkerPlanck(drift=lambda x, y, t: (-x, -t * y)), START, [1.0], method="generator")
+
+
+def test_too_large_for_the_machine():
+    with pytest.raises(MemoryLimitError, match="GB is accepted"):
+        check_memory(10**18, "an evolution")
+
+
+def test_mass_at_the_walls_is_reported():
+    escaping = FokkerPlanck(drift=lambda x, y: (1.0 + 0 * x, 0 * y), diffusion=0.02)
+    with pytest.warns(ValidityWarning, match="reached the outermost cells"):
+        result = evolve(escaping, START, [1.0], estimate_grid_error=False, tolerance=5e-2)
+    assert any("outermost" in text for text in result.warnings)
+
+
+def test_unresolved_peak_is_reported():
+    with pytest.warns(ValidityWarning, match="narrower than two"):
+        evolve(FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=1e-6), START, [4.0], estimate_grid_error=False)
+
+
+def test_progress_and_repr():
+    seen = []
+    result = evolve(OU, START, [0.0, 0.2], progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+    np.testing.assert_array_equal(result.densities[0].values, START.values)
+    text = repr(result)
+    for part in ("48x40 cells", "Peclet", "MB", "steps", "L1 error"):
+        assert part in text
+
+
+def test_choice_of_method():
+    resolved = FokkerPlanck(potential=lambda x: x**2 / 2, diffusion=0.25)
+    grid = Grid.box((-3, 3, 400))
+    assert evolve(resolved, gaussian(grid, 0.0, 0.2), [0.5]).method == "generator"
+    assert evolve(OU, START, [0.1]).method == "sweeps"
+    assert evolve(resolved, gaussian(grid, 0.0, 0.2), [0.1], method="sweeps").method == "sweeps"
+
+
+@pytest.mark.parametrize(("method", "accuracy"), [("sweeps", 1e-3), ("generator", 5e-3), ("fipy", 2e-2)])
+def test_methods(method, accuracy):
+    """Independent discretisations of a non-gradient problem with a correlated tensor, and its exact moments."""
+    a, tensor, t = np.array([[-1.0, 0.5], [-0.5, -1.0]]), np.array([[0.3, 0.1], [0.1, 0.2]]), 0.5
+    equation = FokkerPlanck(drift=lambda x, y: (-x + 0.5 * y, -0.5 * x - y), diffusion=tensor)
+    grid = Grid.box((-3.2, 3.2, 44), (-3.2, 3.2, 44))
+    start = gaussian(grid, (0.6, -0.3), 0.15)
+    final = evolve(equation, start, [t], method=method, tolerance=5e-3, estimate_grid_error=False).final
+    flow, stationary = expm(a * t), solve_continuous_lyapunov(a, -2 * tensor)
+    np.testing.assert_allclose(final.mean, flow @ [0.6, -0.3], atol=accuracy)
+    covariance = flow @ (0.15 * np.eye(2) - stationary) @ flow.T + stationary
+    np.testing.assert_allclose(final.covariance, covariance, atol=accuracy)
