@@ -73,10 +73,13 @@ def _rejected(key, n, layer, x):  # type: ignore[no-untyped-def]
         u, n = uniform(key, n)
         if layer == 0:
             v, n = uniform(key, n)
-            excess, y = -math.log(u) / _TAIL, -math.log(v)
-            if 2.0 * y > excess * excess:
-                return math.copysign(_TAIL + excess, x), n
-        elif _F[layer] + u * (_F[layer + 1] - _F[layer]) < math.exp(-0.5 * x * x):
+            excess = -math.log(u) / _TAIL
+            while -2.0 * math.log(v) <= excess * excess:
+                u, n = uniform(key, n)
+                v, n = uniform(key, n)
+                excess = -math.log(u) / _TAIL
+            return math.copysign(_TAIL + excess, x), n
+        if _F[layer] + u * (_F[layer + 1] - _F[layer]) < math.exp(-0.5 * x * x):
             return x, n
         word = _word(key, n)
         n += _ONE
