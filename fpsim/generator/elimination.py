@@ -6,9 +6,8 @@ elimination in the form of Grassmann, Taksar and Heyman keeps ``A`` and ``kappa`
 ``d_k = kappa_k + sum_j A[k, j]``. Only positive numbers are added and multiplied, so the answers are right to relative
 accuracy in every entry: escape times of 1e30 and densities of 1e-200 come out with some fourteen digits.
 
-Limits: banded (cells are put into the order of reverse Cuthill-McKee), so the work is ``size * width^2`` with ``width``
-about the number of cells across the grid's smaller axes. Beyond :data:`BANDED_WORK` (some 300^2, 30^3 cells) a sparse
-LU factorisation takes over, with the usual normwise accuracy; beyond memory a ``MemoryLimitError``.
+Limits: rates are kept in a band, so the work is ``size * width^2`` with ``width`` the half bandwidth of the order
+given, about the number of cells across the grid's smaller axes.
 
 References: Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985); Alfa, Xue & Ye, Math. Comp. 71, 217 (2002).
 """
@@ -16,46 +15,25 @@ References: Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985); Alfa, Xue & 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, csr_array, diags_array
-from scipy.sparse.csgraph import reverse_cuthill_mckee
-from scipy.sparse.linalg import splu
+from scipy.sparse import csr_array
 
 from fpsim.errors import ToleranceError
 from fpsim.generator.generator import check_memory
 
-__all__ = ["BANDED_WORK", "MMatrix", "m_matrix", "null_vector"]
+__all__ = ["Elimination", "eliminate", "inverse_order", "null_vector_of_band"]
 
 Array = NDArray[np.float64]
 
-BANDED_WORK = 1.2e10
-"""Largest ``size * width^2`` that is eliminated in banded form; some ten seconds."""
-
-
-class MMatrix(Protocol):
-    """A factorised M-matrix."""
-
-    @property
-    def method(self) -> str:
-        """What was done, in words."""
-
-    @property
-    def accuracy(self) -> float:
-        """Estimated relative error of a solution."""
-
-    def solve(self, right: Array) -> Array:
-        """``x`` of ``M x = right``."""
-
-    def solve_transposed(self, right: Array) -> Array:
-        """``y`` of ``M^T y = right``."""
-
 
 @dataclass(frozen=True, eq=False)
-class _Banded:
+class Elimination:
+    """A factorised M-matrix: multipliers below the diagonal, censored rates above it, in the order of elimination."""
+
     order: NDArray[Any]
     band: Array
     pivots: Array
@@ -63,101 +41,61 @@ class _Banded:
 
     @property
     def accuracy(self) -> float:
+        """Estimated relative error of every entry of a solution with a non-negative right-hand side."""
         return float(np.finfo(float).eps * (10.0 + len(self.pivots)))
 
+    def errors(self, solution: Array) -> Array:
+        """Estimated absolute error of every entry of a solution."""
+        return np.asarray(self.accuracy * np.abs(solution))
+
     def solve(self, right: Array) -> Array:
+        """``x`` of ``M x = right``."""
         x = np.array(right[self.order], float)
         _solve(self.band, self.pivots, x)
         return _restore(x, self.order)
 
     def solve_transposed(self, right: Array) -> Array:
+        """``y`` of ``M^T y = right``."""
         y = np.array(right[self.order], float)
         _solve_transposed(self.band, self.pivots, y)
         return _restore(y, self.order)
 
 
-@dataclass(frozen=True, eq=False)
-class _SparseLU:
-    factors: Any
-    accuracy: float
-    method: str = "sparse LU factorisation"
+def eliminate(jumps: csr_array, killing: Array, order: NDArray[Any], width: int) -> Elimination:
+    """Factorise ``diag(killing + jumps 1) - jumps``, cells in the given order of half bandwidth ``width``.
 
-    def solve(self, right: Array) -> Array:
-        return np.asarray(self.factors.solve(right))
-
-    def solve_transposed(self, right: Array) -> Array:
-        return np.asarray(self.factors.solve(right, trans="T"))
-
-
-def m_matrix(jumps: csr_array, killing: Array) -> MMatrix:
-    """Factorise ``diag(killing + jumps 1) - jumps``.
-
-    Parameters
-    ----------
-    jumps : sparse array, shape (n, n)
-        Rates >= 0; the diagonal is ignored.
-    killing : ndarray, shape (n,)
-        Rates >= 0; every cell has to reach one that is killed.
+    Raises
+    ------
+    MemoryLimitError
+        If the band does not fit into memory.
+    ToleranceError
+        If a cell is left at no rate at all.
     """
-    order, width = _ordering(jumps)
-    size = len(killing)
-    if size * float(width) ** 2 <= BANDED_WORK:
-        band = _banded(jumps, order, width)
-        pivots = np.empty(size)
-        _eliminate(band, killing[order].astype(float), pivots)
-        if not pivots.all():
-            raise ToleranceError(
-                f"{int((pivots == 0.0).sum())} cells are left at a rate below the smallest number: a less steep "
-                "potential or a larger diffusion is needed"
-            )
-        return _Banded(order, band, pivots)
-    check_memory(size * 16.0 * min(width, 20.0 * np.log2(size)), f"a factorisation of {size} cells")
-    total = np.asarray(jumps.sum(axis=1)).ravel() + killing
-    matrix = csc_array(diags_array(total) - jumps)
-    factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    growth = float(np.abs(factors.solve(np.ones(size))).max() * total.max())
-    return _SparseLU(factors, float(np.finfo(float).eps * growth))
+    band, pivots = _banded(jumps, order, width), np.empty(len(killing))
+    _eliminate(band, killing[order].astype(float), pivots)
+    if not pivots.all():
+        raise ToleranceError(
+            f"{int((pivots == 0.0).sum())} cells are left at a rate below the smallest number: a less steep potential "
+            "or a larger diffusion is needed"
+        )
+    return Elimination(order, band, pivots)
 
 
-def null_vector(jumps: csr_array) -> tuple[Array, str]:
-    """Positive ``y`` with ``Q^T y = 0`` for irreducible jump rates, summing to one, and how it was found."""
-    order, width = _ordering(jumps)
+def null_vector_of_band(jumps: csr_array, order: NDArray[Any], width: int) -> Array:
+    """Positive ``y``, summing to one, with ``Q^T y = 0`` for irreducible jump rates."""
     size = jumps.shape[0]
-    if size * float(width) ** 2 <= BANDED_WORK:
-        band = _banded(jumps, order, width)
-        pivots = np.empty(size)
-        _eliminate(band, np.zeros(size), pivots)
-        y, scale = np.zeros(size), np.zeros(size)
-        _null_vector(band, y, scale)
-        likeliest = np.argmax(np.log(np.maximum(y, 1e-300)) + scale)
-        half = np.exp(0.5 * (scale - scale[likeliest]))
-        y = y * half * half  # in two steps: the whole factor may be subnormal where the product is not
-        return _restore(y / y.sum(), order), _Banded.method
-    total = np.asarray(jumps.sum(axis=1)).ravel()
-    lu = m_matrix(jumps, np.full(size, 1e-13 * float(total.max())))
-    y = np.full(size, 1.0 / size)
-    for _ in range(4):
-        y = np.maximum(lu.solve_transposed(y), 0.0)
-        y /= y.sum()
-    return y, "inverse iteration with a sparse LU factorisation"
+    band, pivots = _banded(jumps, order, width), np.empty(size)
+    _eliminate(band, np.zeros(size), pivots)
+    y, scale = np.zeros(size), np.zeros(size)
+    _null_vector(band, y, scale)
+    likeliest = np.argmax(np.log(np.maximum(y, 1e-300)) + scale)
+    half = np.exp(0.5 * (scale - scale[likeliest]))
+    y = y * half * half  # in two steps: the whole factor may be subnormal where the product is not
+    return _restore(y / y.sum(), order)
 
 
-def _ordering(jumps: csr_array) -> tuple[NDArray[Any], int]:
-    """Order of the cells and half bandwidth in it: reverse Cuthill-McKee, or the given order where that is as good."""
-    pattern = csr_array(jumps + jumps.T)
-    order = np.asarray(reverse_cuthill_mckee(pattern, symmetric_mode=True), np.int64)
-    natural = np.arange(len(order))
-    width, plain = _width(pattern, order), _width(pattern, natural)
-    return (natural, plain) if plain <= width else (order, width)
-
-
-def _width(pattern: csr_array, order: NDArray[Any]) -> int:
-    place = _inverse(order)
-    coo = pattern.tocoo()
-    return int(np.abs(place[coo.row] - place[coo.col]).max(initial=0))
-
-
-def _inverse(order: NDArray[Any]) -> NDArray[Any]:
+def inverse_order(order: NDArray[Any]) -> NDArray[Any]:
+    """Place of every cell in an order."""
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return place
@@ -174,7 +112,7 @@ def _banded(jumps: csr_array, order: NDArray[Any], width: int) -> Array:
     size = jumps.shape[0]
     check_memory(8.0 * size * (2 * width + 1), f"an elimination of {size} cells of bandwidth {width}")
     band = np.zeros((size, 2 * width + 1))
-    place = _inverse(order)
+    place = inverse_order(order)
     coo = jumps.tocoo()
     row, column = place[coo.row], place[coo.col]
     band[row, column - row + width] = coo.data

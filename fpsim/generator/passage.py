@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fpsim.errors import DomainError
-from fpsim.generator.elimination import MMatrix, m_matrix
 from fpsim.generator.generator import Generator
+from fpsim.generator.m_matrix import MMatrix, m_matrix
 from fpsim.generator.targets import Target, cells_of, name_of, rates_into, reaching, restrict
 from fpsim.result import Result
 
@@ -68,10 +68,9 @@ def _mask(generator: Generator, target: Target | None) -> Mask:
 
 
 def _result(generator: Generator, inside: Mask, x: Array, matrix: MMatrix, elsewhere: Array | float = 0.0) -> Result:
-    value = np.zeros(generator.grid.size)
+    value, error = np.zeros(generator.grid.size), np.zeros(generator.grid.size)
     value[~inside] = elsewhere
-    value[inside] = x
-    error = np.where(inside, matrix.accuracy * np.abs(value), 0.0)
+    value[inside], error[inside] = x, matrix.errors(x)
     shape = generator.grid.shape
     return Result(value.reshape(shape), error.reshape(shape), matrix.method)
 

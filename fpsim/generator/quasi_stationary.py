@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigs
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.density import Density
-from fpsim.errors import DomainError
-from fpsim.generator.elimination import m_matrix
+from fpsim.errors import DomainError, ToleranceError
 from fpsim.generator.generator import Generator
+from fpsim.generator.m_matrix import m_matrix
 from fpsim.generator.targets import Target, cells_of, closed_classes, rates_into, reaching, restrict
 from fpsim.result import Result
 
@@ -44,6 +44,8 @@ def quasi_stationary(generator: Generator, target: Target | None = None) -> Quas
     ------
     DomainError
         If nothing kills, or the cells outside the target do not all communicate (the answer would depend on the start).
+    ToleranceError
+        If the iteration does not converge.
     """
     grid = generator.grid
     if target is None and not generator.absorbing:
@@ -64,7 +66,12 @@ def quasi_stationary(generator: Generator, target: Target | None = None) -> Quas
     if size > 3:
         operator = LinearOperator((size, size), matvec=matrix.solve_transposed, dtype=float)
         start = matrix.solve_transposed(np.full(size, 1.0 / size))
-        _, vectors = eigs(operator, k=1, which="LM", v0=start, tol=1e-12)
+        try:
+            _, vectors = eigs(operator, k=1, which="LM", v0=start, tol=1e-12)
+        except ArpackNoConvergence as stalled:
+            raise ToleranceError(
+                "Arnoldi iteration did not find the slowest decay: two rates may coincide"
+            ) from stalled
         m = np.abs(vectors[:, 0].real)
     else:
         m = np.ones(size)

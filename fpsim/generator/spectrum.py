@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eig
-from scipy.sparse.linalg import LinearOperator, eigs
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
-from fpsim.errors import DomainError
-from fpsim.generator.elimination import m_matrix
+from fpsim.errors import DomainError, ToleranceError
 from fpsim.generator.generator import Generator
+from fpsim.generator.m_matrix import m_matrix
 
 __all__ = ["Spectrum", "slowest_modes"]
 
@@ -68,6 +68,8 @@ def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
     ------
     DomainError
         If ``count`` is not between 1 and the number of cells.
+    ToleranceError
+        If the iteration does not converge.
     """
     size = generator.grid.size
     if not 1 <= count <= size:
@@ -85,7 +87,12 @@ def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
     found = []
     for solve in (matrix.solve, matrix.solve_transposed):
         operator = LinearOperator((size, size), matvec=solve, dtype=float)
-        theta, vectors = eigs(operator, k=asked, which="LM", v0=start, ncv=min(size, 3 * asked + 10), tol=0)
+        try:
+            theta, vectors = eigs(operator, k=asked, which="LM", v0=start, ncv=min(size, 3 * asked + 10), tol=0)
+        except ArpackNoConvergence as stalled:
+            raise ToleranceError(
+                f"Arnoldi iteration found {len(stalled.eigenvalues)} of {asked} modes: ask for fewer"
+            ) from stalled
         values = shift - 1.0 / theta
         order = np.lexsort((values.imag, np.round(values.real / shift, 6), -np.abs(theta)))
         found.append((values[order], vectors[:, order]))

@@ -1,7 +1,8 @@
 """The stationary density of a generator.
 
 Found by the elimination of Grassmann, Taksar and Heyman (see :mod:`fpsim.generator.elimination`): every cell's
-density to full relative precision, also the weights of wells that exchange probability once in 1e30 time units.
+density to full relative precision, also the weights of wells that exchange probability once in 1e30 time units. On
+grids too large for it the methods of :mod:`fpsim.generator.m_matrix` take over.
 
 Limits: exists only without absorption, and is unique only if there is one closed class of cells; both are checked.
 """
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density
 from fpsim.errors import DomainError
-from fpsim.generator.elimination import null_vector
 from fpsim.generator.generator import Generator
+from fpsim.generator.m_matrix import null_vector
 from fpsim.generator.targets import closed_classes, restrict
 from fpsim.result import Result
 
@@ -48,7 +49,7 @@ def stationary_density(generator: Generator) -> Density:
         )
     cells = np.flatnonzero(label == closed[0])
     masses = np.zeros(generator.grid.size)
-    masses[cells] = null_vector(restrict(generator.jumps, cells))[0] if len(cells) > 1 else 1.0
+    masses[cells] = null_vector(restrict(generator.jumps, cells)) if len(cells) > 1 else 1.0
     return generator.density(masses)
 
 

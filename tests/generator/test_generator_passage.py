@@ -151,3 +151,31 @@ def test_eigenvalues_of_drift_and_diffusion_on_a_ring():
     found = np.sort_complex(slowest_modes(generator, 5).eigenvalues)
     exact = np.sort_complex([0.0, *(-0.5 * k * k + 0.7j * k for k in (-2, -1, 1, 2))])
     np.testing.assert_allclose(found, exact, atol=2e-3)
+
+
+@pytest.mark.parametrize("planar", [1e9, 0.0])
+def test_methods_of_large_grids_agree_with_elimination(monkeypatch, planar):
+    # LU and BiCGSTAB against subtraction-free elimination, each within its own estimate
+    grid = Grid.box((-2, 2, 16), (-2, 2, 15))
+    drift = lambda x, y: (x - x**3 + 0.5 * y, -2.0 * y - 0.5 * x)  # noqa: E731
+    generator = build_generator(FokkerPlanck(drift=drift, diffusion=[[0.1, 0.05], [0.05, 0.1]]), grid)
+    target = lambda x, y: (x > 0.5) & (np.abs(y) < 1)  # noqa: E731
+
+    def analyses():
+        died = quasi_stationary(generator, target)
+        return (
+            mean_first_passage_time(generator, target),
+            passage_time_variance(generator, target),
+            committor(generator, lambda x, y: (x < -0.5) & (np.abs(y) < 1), target),
+            died.rate,
+        ), slowest_modes(generator, 4).eigenvalues
+
+    exact, eigenvalues = analyses()
+    monkeypatch.setattr("fpsim.generator.m_matrix.BANDED_WORK", 0.0)
+    monkeypatch.setattr("fpsim.generator.m_matrix.PLANAR", planar)
+    again, modes = analyses()
+    for a, b in zip(exact, again, strict=True):
+        assert a.method != b.method
+        assert np.all(np.abs(np.asarray(a.value) - b.value) <= np.asarray(a.error) + b.error)
+        np.testing.assert_allclose(a.value, b.value, atol=1e-9 * np.max(a.value))
+    np.testing.assert_allclose(eigenvalues, modes, atol=1e-9)

@@ -7,7 +7,7 @@ from scipy.linalg import solve_continuous_lyapunov
 
 from fpsim.density import Density, Grid, from_function
 from fpsim.equation import FokkerPlanck
-from fpsim.generator import build_generator, elimination, propagate, stationarity_residual, stationary_density
+from fpsim.generator import build_generator, propagate, stationarity_residual, stationary_density
 
 ROTATION = np.array([[1.0, 0.8], [-0.5, 2.0]])
 DIFFUSIONS = {"diagonal": np.diag([0.1, 0.2]), "full": np.array([[0.1, 0.08], [0.08, 0.2]])}
@@ -118,11 +118,24 @@ def test_stationary_density_by_another_elimination():
     assert exact.max() / exact.min() > 1e6
 
 
-def test_stationary_density_by_sparse_factorisation(monkeypatch):
-    monkeypatch.setattr(elimination, "BANDED_WORK", 0.0)
+@pytest.mark.parametrize("planar", [1e9, 0.0])
+def test_stationary_density_by_the_methods_of_large_grids(monkeypatch, planar):
+    monkeypatch.setattr("fpsim.generator.m_matrix.BANDED_WORK", 0.0)
+    monkeypatch.setattr("fpsim.generator.m_matrix.PLANAR", planar)
     generator = rotating()
     exact = gth(generator.jumps.toarray())
     np.testing.assert_allclose(generator.masses(stationary_density(generator)), exact, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_stationary_density_of_a_hundred_thousand_cells_in_three_dimensions():
+    # rotation about an axis and a quadratic potential: N(0, T) in the rotating plane, T / 2 along the axis
+    grid = Grid.box(*[(-2, 2, 48)] * 3)
+    drift = lambda x, y, z: (-x + y, -y - x, -2 * z)  # noqa: E731
+    generator = build_generator(FokkerPlanck(drift=drift, diffusion=0.1), grid)
+    found = stationary_density(generator)
+    assert stationarity_residual(generator, found).value < 1e-12
+    np.testing.assert_allclose(found.covariance, np.diag([0.1, 0.1, 0.05]), atol=1e-3)
 
 
 def test_weights_of_wells_behind_a_barrier_of_two_thousand():
