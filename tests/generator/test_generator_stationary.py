@@ -89,6 +89,36 @@ def test_geometric_brownian_motion_is_second_order():
     assert errors[-1] < 2e-3
 
 
+def tensor_in_place(x, y):
+    # correlation that turns sign, so that the offsets change from place to place
+    c = 0.8 * np.sin(1.5 * x + y)
+    return [[0.2 + 0 * c, 0.15 * c], [0.15 * c, 0.15 + 0.1 * np.cos(x) ** 2 + 0 * c]]
+
+
+@pytest.mark.parametrize("calculus", ["ito", "klimontovich"])
+def test_tensor_that_depends_on_place_is_second_order(calculus):
+    # exp(-phi) is stationary for b = div D - D grad phi in Ito form, and for b = -D grad phi in Klimontovich's
+    def phi(x, y):
+        return x**2 + y**2 + 0.5 * x * y
+
+    def drift(x, y):
+        (a, c), (_, b) = tensor_in_place(x, y)
+        gx, gy = 2 * x + 0.5 * y, 2 * y + 0.5 * x
+        slope = 0.15 * 0.8 * np.cos(1.5 * x + y)  # of the off-diagonal entry along y; 1.5 times that along x
+        extra = (slope, 1.5 * slope) if calculus == "ito" else (0.0, 0.0)
+        return (extra[0] - a * gx - c * gy, extra[1] - c * gx - b * gy)
+
+    errors, sizes = [], (24, 48, 96)
+    for n in sizes:
+        grid = Grid.box((-3, 3, n), (-3, 3, n))
+        equation = FokkerPlanck(drift=drift, diffusion=tensor_in_place, calculus=calculus)
+        found = stationary_density(build_generator(equation, grid))
+        exact = from_function(grid, lambda x, y: np.exp(-phi(x, y)), order=4)
+        errors.append(np.abs(found.values - exact.values).sum() * grid.cell_volume)
+    assert 1.8 < fitted_order(1.0 / np.array(sizes), errors) < 2.3
+    assert errors[-1] < 5e-3
+
+
 @pytest.mark.parametrize("kind", DIFFUSIONS)
 def test_covariance_of_a_rotating_ornstein_uhlenbeck_process(kind):
     d = DIFFUSIONS[kind]
