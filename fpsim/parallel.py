@@ -12,6 +12,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from typing import Any, Self
 
 import numpy as np
@@ -62,7 +63,7 @@ class Team:
 
     def scratch(self, part: int, shape: tuple[int, ...]) -> Array:
         """Scratch array of a thread; the same memory for every caller, kept between calls."""
-        size = int(np.prod(shape))
+        size = prod(shape)
         if self._scratch[part].size < size:
             self._scratch[part] = np.empty(size)
         return self._scratch[part][:size].reshape(shape)

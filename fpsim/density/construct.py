@@ -11,7 +11,6 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
@@ -24,6 +23,8 @@ Array = NDArray[np.float64]
 
 def _interval(lower: Array, upper: Array) -> Array:
     """P(lower < Z < upper) of a standard normal, to relative accuracy in both tails."""
+    from scipy.special import ndtr  # half of the time that importing fpsim.density would take
+
     flip = lower > 0.0
     a, b = np.where(flip, -upper, lower), np.where(flip, -lower, upper)
     return ndtr(b) - ndtr(a)

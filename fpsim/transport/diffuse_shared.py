@@ -65,15 +65,15 @@ def diffuse_shared(
     work: Array,
     absorbed: Array,
     failed: NDArray[np.bool_],
-) -> None:
+) -> int:
     """Sweep the lines ``begin ... end`` of the flat array ``u`` in place.
 
     ``factor`` is what ``eliminate`` gives; ``work`` has shape (2, n, LANES); ``absorbed[line]`` receives what left
-    through the ends; ``failed[line]`` says that a line was left alone.
+    through the ends; ``failed[line]`` says that a line was left alone; the answer is how many groups were.
     """
     v, w = work[0], work[1]
     a, b, e, inv, z, s = factor[0], factor[1], factor[2], factor[3], factor[4], factor[5]
-    at = np.empty(LANES, np.int64)
+    at, left_over = np.empty(LANES, np.int64), 0
     m = n - 1 if closed else n
     for first in range(begin, end, LANES):
         lanes = min(LANES, end - first)
@@ -119,7 +119,10 @@ def diffuse_shared(
                 good = borrow(w, n, closed)
         for q in range(lanes):
             failed[first + q] = not good
-        if good:
+        if not good:
+            left_over += 1
+        else:
             for k in range(n):
                 for q in range(lanes):
                     u[at[q] + k * stride] = w[k, q] if w[k, q] > TINY else 0.0
+    return left_over

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.parallel import Team
-from fpsim.transport.sweeps import Block, DriftSweep, Sweep, sweep_blocks
+from fpsim.transport.drift_sweep import DriftSweep
+from fpsim.transport.sweep import Block, Sweep
+from fpsim.transport.sweeps import sweep_blocks
 
 __all__ = ["Stepper", "palindrome"]
 

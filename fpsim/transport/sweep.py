@@ -1,0 +1,48 @@
+"""What a sweep is: one one-dimensional equation, solved for a time step on all lines of a grid."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density.grid import Grid
+from fpsim.lattice.lines import LineSet, strides_of
+from fpsim.parallel import Team
+
+__all__ = ["Block", "Sweep", "table_of", "unused"]
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Sweep(Protocol):
+    """Conserves ``sum(u)`` plus what is absorbed, and keeps ``u >= 0``, for any step."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid it was made for."""
+        ...
+
+    def apply(self, u: Array, dt: float, team: Team) -> float:
+        """Advance the flat array ``u`` in place by ``dt``; what was absorbed, in the unit of ``sum(u)``."""
+        ...
+
+
+Block = tuple[Sweep, ...]
+"""Sweeps that commute with each other."""
+
+
+@lru_cache(maxsize=256)
+def table_of(lines: LineSet, shape: tuple[int, ...]) -> tuple[Integers, int]:
+    """Where a coefficient of that (broadcast) shape begins on each line, and its step along lines."""
+    strides = strides_of(shape)
+    return lines.coordinates @ strides, int(np.array(lines.offset) @ strides)
+
+
+@lru_cache(maxsize=8)
+def unused(count: int) -> Array:
+    """Where kernels put absorbed mass that walls make zero; never read."""
+    return np.zeros(count)
