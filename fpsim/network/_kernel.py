@@ -15,6 +15,11 @@ from numba import njit
 
 __all__ = ["inlined", "lane_kernel"]
 
-_options: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+_options: dict[str, Any] = {
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 lane_kernel = njit(**_options)
-inlined = njit(**_options, inline="always")
+inlined = njit(**_options, forceinline=True)

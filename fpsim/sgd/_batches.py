@@ -13,7 +13,10 @@ from fpsim.network._layers import LANES
 from fpsim.sgd._philox import BATCH, HALF, INPUT, SHARED, SHUFFLE, normal_pair, philox
 from fpsim.sgd._rule import EPOCHS, FRESH, SHARED_BATCHES, WITHOUT_REPLACEMENT
 
-__all__ = ["draw_batch", "inputs", "normal_rows"]
+__all__ = ["PIECE", "batch_replicas", "draw_batch", "inputs", "normal_rows"]
+
+PIECE = 16
+"""Samples of a batch held at a time; even, so that every piece starts with a new pair of normal numbers."""
 
 
 @lane_kernel
@@ -29,10 +32,10 @@ def normal_rows(key, stream, step, replica, block, rows, out):  # type: ignore[n
 
 
 @lane_kernel
-def _with_replacement(key, stream, step, replica, n, index):  # type: ignore[no-untyped-def]
+def _with_replacement(key, stream, step, replica, n, rows, index):  # type: ignore[no-untyped-def]
     """Independent indices below ``n``, in fours; scaling a 32-bit word biases them by ``n / 2^32``."""
     n = np.uint64(n)
-    for b in range(0, index.shape[0], 4):
+    for b in range(0, rows, 4):
         for v in range(LANES):
             w0, w1, w2, w3 = philox(key, b // 4, stream, step, replica[v])
             index[b, v] = np.int64((w0 * n) >> HALF)
@@ -85,26 +88,28 @@ def draw_batch(rule, n, key, stream, step, started, replica, order, index):  # t
     elif rule.sampling == WITHOUT_REPLACEMENT:
         _without_replacement(key, stream | BATCH, step, replica, n, rule.batch_size, index)
     else:
-        _with_replacement(key, stream | BATCH, step, replica, n, index)
+        _with_replacement(key, stream | BATCH, step, replica, n, rule.batch_size, index)
 
 
 @lane_kernel
-def inputs(source, key, stream, step, replica, b, index, normal, x):  # type: ignore[no-untyped-def]
-    """Inputs of the batch's ``b``-th sample, (d, LANES): from the training set, or new ones."""
+def inputs(source, key, stream, step, replica, first, count, index, normal, x):  # type: ignore[no-untyped-def]
+    """Inputs ``x`` of samples ``first ...`` of the batch: from the training set, or new ones."""
     d = source.root.shape[0]
     if source.samples.shape[1] > 0:
-        for i in range(d):
-            column = source.samples[i]
-            for v in range(LANES):
-                x[i, v] = column[np.uint64(index[b, v])]
+        for b in range(count):
+            for i in range(d):
+                column = source.samples[i]
+                for v in range(LANES):
+                    x[b, i, v] = column[np.uint64(index[first + b, v])]
         return
-    normal_rows(key, stream | INPUT, step, replica, b * ((d + 1) // 2), d, normal)
-    for i in range(d):
-        for v in range(LANES):
-            x[i, v] = source.root[i, 0] * normal[0, v]
-        for j in range(1, d):
+    normal_rows(key, stream | INPUT, step, replica, first * d // 2, count * d, normal)
+    for b in range(count):
+        for i in range(d):
             for v in range(LANES):
-                x[i, v] += source.root[i, j] * normal[j, v]
+                x[b, i, v] = source.root[i, 0] * normal[b * d, v]
+            for j in range(1, d):
+                for v in range(LANES):
+                    x[b, i, v] += source.root[i, j] * normal[b * d + j, v]
 
 
 @lane_kernel

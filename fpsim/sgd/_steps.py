@@ -1,16 +1,28 @@
-"""Steps of SGD for blocks of replicas."""
+"""Steps of SGD for blocks of replicas.
+
+Numba's disk cache watches only the file of a cached function: after an edit of a kernel in another file,
+remove ``__pycache__`` or touch this one.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from fpsim.network._kernel import lane_kernel
 from fpsim.network._layers import LANES
-from fpsim.sgd._batch_gradients import batch_gradient, scratch
-from fpsim.sgd._batches import batch_replicas, draw_batch, normal_rows
-from fpsim.sgd._philox import TEMPERATURE
-from fpsim.sgd._rule import EPOCHS, SVAG
+from fpsim.sgd._batch_gradients import (
+    add_gaussian,
+    add_gradients,
+    add_moments,
+    gaussian_moments,
+    linear_gradient,
+)
+from fpsim.sgd._batches import PIECE, batch_replicas, draw_batch, inputs, normal_rows
+from fpsim.sgd._philox import GRADIENT, TARGET, TEMPERATURE
+from fpsim.sgd._rule import EPOCHS, GAUSSIAN, SVAG
 
 __all__ = ["LIMIT", "advance"]
 
@@ -18,6 +30,139 @@ LIMIT = 1e10
 """A replica has diverged when the sum of its weights' magnitudes is not below this."""
 SECOND = 8
 """Added to a stream for the second of SVAG's two batches."""
+
+
+class Work(NamedTuple):
+    """Arrays that one call works in, (rows, LANES) unless noted."""
+
+    chosen: np.ndarray
+    order: np.ndarray
+    x: np.ndarray  # (PIECE, d, LANES)
+    normal: np.ndarray
+    factor: np.ndarray
+    units: np.ndarray
+    slopes: np.ndarray
+    delta: np.ndarray
+    second: np.ndarray
+    moment: np.ndarray
+    cross: np.ndarray
+    error: np.ndarray
+    product: np.ndarray
+
+
+@njit(error_model="numpy")
+def _work(net, rule, source):  # type: ignore[no-untyped-def]
+    d, n, total = net.widths[0], source.samples.shape[1], net.units[-1]
+    pairs = d * (d + 1) // 2 if rule.by_moments else 0
+    square = d * d if rule.by_moments else 0
+    return Work(
+        np.empty((max(n if rule.noise == GAUSSIAN else 0, rule.batch_size + 3), LANES), np.int64),
+        np.empty((n if rule.sampling == EPOCHS else 0, LANES), np.int32),
+        np.empty((PIECE, d, LANES)),
+        np.empty((max(PIECE * d, square, net.size) + 1, LANES)),
+        np.empty((max(PIECE, pairs) + 1, LANES)),
+        np.empty((total, LANES)),
+        np.empty((total, LANES)),
+        np.empty((total, LANES)),
+        np.empty((net.size, LANES)),
+        np.empty((pairs, LANES)),
+        np.empty((square, LANES)),
+        np.empty((square, LANES)),
+        np.empty((square, LANES)),
+    )
+
+
+@lane_kernel
+def _clear(rows):  # type: ignore[no-untyped-def]
+    for a in range(rows.shape[0]):
+        for v in range(LANES):
+            rows[a, v] = 0.0
+
+
+@lane_kernel
+def _batch_gradient(net, rule, source, key, stream, step, replica, weights, work, gradient):  # type: ignore[no-untyped-def]
+    """Gradient of one batch whose indices are drawn."""
+    d = net.widths[0]
+    _clear(gradient)
+    _clear(work.moment)
+    _clear(work.cross)
+    for first in range(0, rule.batch_size, PIECE):
+        count = min(PIECE, rule.batch_size - first)
+        inputs(source, key, stream, step, replica, first, count, work.chosen, work.normal, work.x)
+        if rule.label_noise > 0.0:
+            normal_rows(key, stream | TARGET, step, replica, first * d // 2, count * d, work.normal)
+        if rule.by_moments:
+            add_moments(work.x, work.normal, count, rule.label_noise, work.moment, work.cross)
+        else:
+            add_gradients(
+                net,
+                weights,
+                work.x,
+                work.normal,
+                count,
+                rule.label_noise,
+                work.units,
+                work.slopes,
+                work.delta,
+                gradient,
+            )
+    if rule.by_moments:
+        scale = 1.0 / rule.batch_size
+        linear_gradient(net, weights, work.moment, work.cross, scale, work.error, work.product, gradient)
+    else:
+        for a in range(net.size):
+            for v in range(LANES):
+                gradient[a, v] /= rule.batch_size
+
+
+@lane_kernel
+def _gaussian_gradient(net, rule, source, key, step, replica, weights, work, gradient):  # type: ignore[no-untyped-def]
+    """Gaussian gradient with the mean and covariance of a batch's."""
+    d, n = net.widths[0], source.samples.shape[1]
+    spread, label = np.sqrt(rule.batch_factor), rule.label_noise / np.sqrt(rule.batch_size)
+    if rule.by_moments:
+        normal_rows(key, GRADIENT, step, replica, 0, work.moment.shape[0], work.factor)
+        if label > 0.0:
+            normal_rows(key, TARGET, step, replica, 0, d * d, work.normal)
+        gaussian_moments(source, work.factor, work.normal, spread, label, work.moment, work.cross)
+        linear_gradient(net, weights, work.moment, work.cross, 1.0, work.error, work.product, gradient)
+        return
+    _clear(gradient)
+    _clear(work.second)
+    total = work.factor[PIECE]
+    for v in range(LANES):
+        total[v] = 0.0
+    for b in range(n):
+        for v in range(LANES):
+            work.chosen[b, v] = b
+    for first in range(0, n, PIECE):
+        count = min(PIECE, n - first)
+        inputs(source, key, 0, step, replica, first, count, work.chosen, work.normal, work.x)
+        for b in range(count):
+            normal_rows(key, GRADIENT, step, replica, first + b, 1, work.normal)
+            for v in range(LANES):
+                total[v] += work.normal[0, v]
+                work.factor[b, v] = spread * np.sqrt(float(n)) * work.normal[0, v]
+        if label > 0.0:
+            normal_rows(key, TARGET, step, replica, first * d // 2, count * d, work.normal)
+        add_gaussian(
+            net,
+            weights,
+            work.x,
+            work.normal,
+            work.factor,
+            count,
+            label * np.sqrt(float(n)),
+            work.units,
+            work.slopes,
+            work.delta,
+            gradient,
+            work.second,
+        )
+    for a in range(net.size):
+        for v in range(LANES):
+            mean = gradient[a, v] / n
+            gradient[a, v] = mean + (work.second[a, v] - spread * np.sqrt(float(n)) * total[v] * mean) / n
 
 
 @lane_kernel
@@ -37,15 +182,9 @@ def _update(rule, key, step, rate, replica, gradient, normal, weights, velocity)
 
 
 @lane_kernel
-def _combine(rule, second, gradient):  # type: ignore[no-untyped-def]
-    for a in range(gradient.shape[0]):
-        for v in range(LANES):
-            gradient[a, v] = rule.first * gradient[a, v] + rule.second * second[a, v]
-
-
-@lane_kernel
 def _watch(step, weights, total, diverged):  # type: ignore[no-untyped-def]
-    total[:] = 0.0
+    for v in range(LANES):
+        total[v] = 0.0
     for a in range(weights.shape[0]):
         for v in range(LANES):
             total[v] += abs(weights[a, v])
@@ -54,31 +193,39 @@ def _watch(step, weights, total, diverged):  # type: ignore[no-untyped-def]
         diverged[v] = step if lost and diverged[v] < 0 else diverged[v]
 
 
+@lane_kernel
+def _run(net, rule, source, key, step, rates, replica, shared, work, gradient, other, total, w, u, lost):  # type: ignore[no-untyped-def]
+    """All steps of one block; ``shared`` names the replicas' batches."""
+    n = source.samples.shape[1]
+    for s in range(rates.size):
+        k = step + s
+        for batch in range(2 if rule.noise == SVAG else 1):
+            stream = SECOND * batch
+            target = other if batch == 1 else gradient
+            if rule.noise == GAUSSIAN:
+                _gaussian_gradient(net, rule, source, key, k, shared, w, work, target)
+            else:
+                draw_batch(rule, n, key, stream, k, s == 0, shared, work.order, work.chosen)
+                _batch_gradient(net, rule, source, key, stream, k, shared, w, work, target)
+        if rule.noise == SVAG:
+            for a in range(net.size):
+                for v in range(LANES):
+                    gradient[a, v] = rule.first * gradient[a, v] + rule.second * other[a, v]
+        _update(rule, key, k, rates[s], replica, gradient, work.normal, w, u)
+        _watch(k + 1, w, total, lost)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance(net, rule, source, key, first, step, rates, weights, velocity, diverged):  # type: ignore[no-untyped-def]
     """Advance blocks by ``rates.size`` steps from ``step`` on, in place; releases the interpreter lock.
 
-    ``weights`` (blocks, p, LANES); ``velocity`` the same, or a single block that stays unused without
-    momentum; ``diverged`` (blocks, LANES) holds the step of divergence or -1; ``first`` is the replica of
-    the first column.
+    ``weights`` (blocks, p, LANES); ``velocity`` the same, or one block that stays unused without momentum;
+    ``diverged`` (blocks, LANES) holds the step of divergence or -1; ``first`` is the first column's replica.
     """
-    work = scratch(net)
-    gradient, second = np.empty((net.size, LANES)), np.empty((net.size, LANES))
-    normal, total = np.empty((net.size + 1, LANES)), np.empty(LANES)
-    replica, batch_replica = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
-    index = np.empty((rule.batch_size + 3 - (rule.batch_size + 3) % 4, LANES), np.int64)
-    n = source.samples.shape[1]
-    order = np.empty((n if rule.sampling == EPOCHS else 0, LANES), np.int32)
-    for block in range(weights.shape[0]):
-        w, u, lost = weights[block], velocity[min(block, velocity.shape[0] - 1)], diverged[block]
-        batch_replicas(rule, first + block * LANES, replica, batch_replica)
-        for s in range(rates.size):
-            k = step + s
-            draw_batch(rule, n, key, 0, k, s == 0, batch_replica, order, index)
-            batch_gradient(net, rule, source, key, 0, k, batch_replica, index, w, work, gradient)
-            if rule.noise == SVAG:
-                draw_batch(rule, n, key, SECOND, k, s == 0, batch_replica, order, index)
-                batch_gradient(net, rule, source, key, SECOND, k, batch_replica, index, w, work, second)
-                _combine(rule, second, gradient)
-            _update(rule, key, k, rates[s], replica, gradient, normal, w, u)
-            _watch(k + 1, w, total, lost)
+    work = _work(net, rule, source)
+    gradient, other, total = np.empty((net.size, LANES)), np.empty((net.size, LANES)), np.empty(LANES)
+    replica, shared = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
+    for b in range(weights.shape[0]):
+        batch_replicas(rule, first + b * LANES, replica, shared)
+        w, u, lost = weights[b], velocity[min(b, velocity.shape[0] - 1)], diverged[b]
+        _run(net, rule, source, key, step, rates, replica, shared, work, gradient, other, total, w, u, lost)

@@ -39,7 +39,7 @@ def test_balance_is_not_conserved_by_tanh():
 
 
 def test_balance_decays_as_predicted_over_4000_steps():
-    """d = k = 1: ``d ln q / dt = -theta (kappa E r^2 + s0)``, ``E r^2 = theta s0 R / (2 c)`` at rest in the valley.
+    """d = k = 1: ``d ln q / dt = -theta (kappa E r^2 + s0)`` with ``E r^2 = theta s0 R / (2 c)`` at rest.
 
     ``R = sqrt(q^2 + 4)``; both rates are leading order in ``theta = eta / B``, so the decay is held to 5 %
     of itself.

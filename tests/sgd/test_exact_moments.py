@@ -39,7 +39,7 @@ def stationary_variance(sgd, step, replicas=20_000):
 
 @pytest.mark.parametrize(("size", "rate"), [(4, 0.05), (16, 0.2)])
 def test_shuffled_epochs_have_their_exact_variance(size, rate):
-    """Theory 1.6: ``eta^2 s2 (M S2 - S1^2) / ((M - 1)(1 - a^{2M}))``, far below that of independent batches."""
+    """Theory 1.6: ``eta^2 s2 (M S2 - S1^2) / ((M - 1)(1 - a^{2M}))``, far below independent batches."""
     m, a = SAMPLES // size, 1 - rate * CURVATURE
     epochs = math.ceil(6 / (rate * CURVATURE * m))
     variance, sigma, error = stationary_variance(SGD(rate, size, "epochs"), epochs * m)
@@ -87,7 +87,7 @@ def test_temperature_means_the_same_with_momentum(momentum):
 
 @pytest.mark.parametrize("sampling", ["iid", "without_replacement"])
 def test_moments_of_linear_regression(sampling):
-    """Mean and covariance of ``W2`` at every step from the exact linear recursions, over all batches one by one.
+    """Mean and covariance of ``W2`` at every step from the exact linear recursions, over all batches.
 
     With W1 = 1 the rows r of ``W2 - 1`` obey ``r' = r (1 - eta C_batch) + eta e``, ``e = mean(noise x^T)``.
     """

@@ -1,4 +1,4 @@
-"""SVAG, the bridge from SGD to Fokker-Planck: tail index, stationary law, collapse (theory: 2.4, 8.4, 8.5)."""
+"""SVAG, the bridge from SGD to Fokker-Planck: tail index, stationary law, collapse (theory 2.4, 8.4, 8.5)."""
 
 import math
 import warnings
@@ -66,7 +66,7 @@ def scalar_network(theta, level, start):
 
 
 def stationary_quantiles(theta, levels):
-    """Quantiles of ``w^{mu - 3/2} (kappa r^2 + s0)^{-1 - mu/2} exp(-mu sqrt(s0/kappa) arctan(r sqrt(kappa/s0)))``."""
+    """Quantiles of theory 2.4's density, ``w^{mu - 3/2} (kappa r^2 + s0)^{-1 - mu/2} exp(...)``."""
     mu = C / (theta * (KAPPA + S0))
 
     def density(w):
@@ -88,7 +88,7 @@ def stationary_quantiles(theta, levels):
 def svag_quantiles(level, replicas, probabilities):
     start = Start.point({"W1": [[1.0]], "W2": [[1.0]]})
     with warnings.catch_warnings():
-        # explicit steps of noise that grows like w^2 explode for rare far replicas, beyond every quantile here
+        # explicit steps of noise growing like w^2 explode for rare far replicas, beyond all quantiles
         warnings.simplefilter("ignore", ValidityWarning)
         ensemble = train(scalar_network(0.1, level, start), replicas=replicas, times=[25.0], seed=1)
     assert ensemble.divergence.count < 0.01 * replicas
@@ -118,7 +118,7 @@ def test_stationary_law_of_the_scalar_network(level, replicas):
 
 @pytest.mark.parametrize("theta", [0.5, 0.75, 0.85, 1.0])
 def test_collapse_beyond_the_threshold(theta):
-    """Near w = 0 on the balanced leaf ``d ln w / dt = 2 c - theta (kappa + s0)``, negative beyond theta = 0.8.
+    """Near w = 0 on the balanced leaf ``d ln w / dt = 2 c - theta (kappa + s0)``: negative beyond 0.8.
 
     At finite ``l`` the exact rate is ``2 (l / theta) E ln |1 + (theta / l) (f1 g1 + f2 g2)|`` with ``g =
     x^2 + noise x``, here by an independent sample; the trainer must meet it and its sign must be the

@@ -65,7 +65,7 @@ def test_records_and_tracking():
 
 @pytest.mark.parametrize("phi", ["linear", "tanh"])
 def test_frozen_outer_layers_reduce_to_principal_components(phi):
-    """64-2-1-2-64 on pixels, outer layers frozen at principal directions, trains as 2-1-2 on their coordinates."""
+    """64-2-1-2-64 on pixels, outer layers frozen at principal directions, trains as 2-1-2 on coordinates."""
     pixels, reduced = digits(None), digits(2)
     outer = reduced.basis
     deep = AutoEncoder((64, 2, 1, 2, 64), ("linear", phi, "linear", "linear"), {"W1": outer.T, "W4": outer})
