@@ -3,8 +3,8 @@
 ``F(W0, t) = E[f .. f | W0]`` obeys ``[d_t - b_i d_i - D_ij d_i d_j] F = 0``: for ``D = 0`` literally a Callan-Symanzik
 equation whose couplings are the weights, whose running couplings are gradient descent, and without anomalous dimension.
 ``F`` comes from the sparse Markov generator, the residual from central differences and the equation's own coefficients,
-so that the two are independent. The residual falls as ``h^2``; that of the same problem on cells twice as wide says
-whether it does.
+so that the two are independent. The residual falls as ``h^2``: numerics explain a third of its difference to the
+residual on cells twice as wide.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def backward_residual(
 
     fine, gap = residual(grid)
     coarse, _ = residual(grid.with_shape([n // 2 for n in grid.shape]))
-    return Identity("I1 (backward)", fine, abs(coarse - fine), {"coarse_residual": coarse, "gap": gap})
+    return Identity("I1 (backward)", fine, abs(coarse - fine) / 3.0, {"coarse_residual": coarse, "gap": gap})
 
 
 def _action(equation: FokkerPlanck, grid: Grid, u: Array) -> tuple[Array, Callable[[tuple[slice, ...]], float]]:

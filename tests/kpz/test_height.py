@@ -1,0 +1,202 @@
+"""The height equation term by term on exact densities, its coefficients, and what must fail."""
+
+import numpy as np
+import pytest
+from scipy.linalg import expm, solve_continuous_lyapunov
+
+from fpsim.density import Density, Grid, from_function, gaussian
+from fpsim.equation import FokkerPlanck
+from fpsim.errors import DomainError
+from fpsim.kpz.height import burgers_velocity, height, height_budget, height_residual
+from fpsim.kpz.height_regression import coefficients_from_samples
+
+A = np.array([[1.0, 0.3], [-0.2, 1.5]])
+D = np.array([[0.1, 0.03], [0.03, 0.05]])
+LINEAR = FokkerPlanck(drift=lambda x, y: (-A[0, 0] * x - A[0, 1] * y, -A[1, 0] * x - A[1, 1] * y), diffusion=D)
+
+
+def linear_density(cells, t):
+    """Exact Gaussian of a rotating linear process with a full tensor."""
+    steady = solve_continuous_lyapunov(A, 2 * D)
+    flow = expm(-A * t)
+    covariance = steady + flow @ (np.diag([0.1, 0.08]) - steady) @ flow.T
+    return gaussian(Grid.box((-2, 2, cells), (-2, 2, cells)), flow @ [0.6, -0.4], covariance)
+
+
+# two geometric Brownian motions, turned: a full tensor that depends on place, with an exact density
+TURN = np.array([[np.cos(0.5), -np.sin(0.5)], [np.sin(0.5), np.cos(0.5)]])
+RATE, NOISE, WIDTH = np.array([0.3, -0.2]), np.array([0.02, 0.03]), np.array([0.02, 0.03])
+
+
+def turned(cells, t):
+    def p(x, y):
+        value = 1.0
+        for a in range(2):
+            w = np.maximum(TURN[0, a] * x + TURN[1, a] * y, 1e-9)
+            mean, variance = (RATE[a] - NOISE[a]) * t, WIDTH[a] + 2 * NOISE[a] * t
+            value = value * np.exp(-((np.log(w) - mean) ** 2) / (2 * variance)) / w / np.sqrt(2 * np.pi * variance)
+        return value
+
+    return from_function(Grid.box((-1.2, 1.6, cells), (0.2, 3.0, cells)), p, order=4)
+
+
+def turned_coefficients():
+    def drift(x, y):
+        w = [TURN[0, a] * x + TURN[1, a] * y for a in range(2)]
+        return tuple(sum(TURN[i, a] * RATE[a] * w[a] for a in range(2)) for i in range(2))
+
+    def diffusion(x, y):
+        w = [TURN[0, a] * x + TURN[1, a] * y for a in range(2)]
+        return [
+            [sum(TURN[i, a] * TURN[j, a] * NOISE[a] * w[a] ** 2 for a in range(2)) for j in range(2)] for i in range(2)
+        ]
+
+    return drift, diffusion
+
+
+def budget(density, equation, cells, floor=1e-3):
+    dt = 0.8 / cells
+    return height_budget(
+        density(cells, 0.5 - dt), density(cells, 0.5), density(cells, 0.5 + dt), equation, interval=dt, floor=floor
+    )
+
+
+@pytest.mark.parametrize("case", ["linear", "turned"])
+def test_residual_falls_with_the_square_of_the_cell(case):
+    density, equation = linear_density, LINEAR
+    if case == "turned":
+        density, (drift, diffusion) = turned, turned_coefficients()
+        equation = FokkerPlanck(drift=drift, diffusion=diffusion)
+    cells = (64, 128, 256)
+    terms = [budget(density, equation, n) for n in cells]
+    for pick in ("relative_residual", "largest_residual"):
+        order = -np.polyfit(np.log(cells), np.log([getattr(t, pick) for t in terms]), 1)[0]
+        assert 1.7 < order < 2.3
+    assert terms[-1].relative_residual < 1e-3
+    identity = height_residual(terms[-1], terms[-2])
+    assert identity.verdict == "holds"
+
+
+def test_terms_of_a_gaussian_by_hand():
+    """h is quadratic, so that central differences are exact: every term is known in closed form."""
+    terms = budget(linear_density, LINEAR, 128)
+    flow = expm(-A * 0.5)
+    steady = solve_continuous_lyapunov(A, 2 * D)
+    precision = np.linalg.inv(steady + flow @ (np.diag([0.1, 0.08]) - steady) @ flow.T)
+    mean = flow @ [0.6, -0.4]
+    x, y = np.meshgrid(*terms.grid.centers, indexing="ij")
+    slope = -np.einsum("ab,bij->aij", precision, np.stack([x - mean[0], y - mean[1]]))
+    at = terms.mask
+    np.testing.assert_allclose(terms.diffusion[at], -np.sum(D * precision), rtol=0.02)
+    square = np.einsum("aij,ab,bij->ij", slope, D, slope)
+    np.testing.assert_allclose(terms.nonlinear[at], square[at], atol=0.02 * square[at].max())
+    drift = -np.einsum("ab,bij->aij", A, np.stack([x, y]))
+    advection = -np.sum(drift * slope, axis=0)
+    np.testing.assert_allclose(terms.advection[at], advection[at], atol=0.02 * np.abs(advection[at]).max())
+    np.testing.assert_allclose(terms.source[at], np.trace(A), rtol=1e-9)
+
+
+def test_a_wrong_equation_fails():
+    untilted = FokkerPlanck(drift=LINEAR.drift, diffusion=[0.1, 0.05])
+    assert (
+        height_residual(budget(linear_density, untilted, 128), budget(linear_density, untilted, 64)).verdict == "fails"
+    )
+    drift, diffusion = turned_coefficients()
+    no_ito = FokkerPlanck(drift=drift, diffusion=diffusion, calculus="klimontovich")
+    wrong = height_residual(budget(turned, no_ito, 128), budget(turned, no_ito, 64))
+    assert wrong.verdict == "fails"  # the terms with derivatives of D are really there
+
+
+def test_evolved_density_obeys_the_height_equation():
+    from fpsim.transport.evolve import evolve
+
+    found = []
+    for cells in (64, 128):
+        start = gaussian(Grid.box((-2, 2, cells), (-2, 2, cells)), [0.6, -0.4], [0.1, 0.08])
+        dt = 1.6 / cells
+        before, now, after = evolve(LINEAR, start, [0.5 - dt, 0.5, 0.5 + dt], tolerance=1e-3 * 64 / cells).densities
+        found.append(height_budget(before, now, after, LINEAR, interval=dt, floor=1e-2))
+    assert found[1].relative_residual < found[0].relative_residual
+    assert found[1].relative_residual < 0.05
+
+
+def test_burgers_velocity_of_a_spreading_gaussian():
+    """Heat kernel of variance 2 nu t: v = x / t."""
+    nu, t = 0.1, 0.7
+    p = gaussian(Grid.box((-3, 3, 256)), 0.0, 2 * nu * t)
+    v = burgers_velocity(p, nu)[0]
+    at = np.isfinite(v)
+    np.testing.assert_allclose(v[at], p.grid.centers[0][at] / t, rtol=2e-3, atol=1e-12)
+    assert height(p)[128] == np.log(p.values[128])
+
+
+def ensemble(size, rng, noise):
+    """Exact samples of dx = -x dt + sqrt(2 nu(axis)) dB at five times, from two clusters."""
+    h, dims = 0.05, len(noise)
+    centre = np.where(rng.random(size)[:, None] < 0.5, -0.6, 0.5)
+    x = centre + 0.25 * rng.standard_normal((size, dims))
+    out = [x]
+    for _ in range(4):
+        kick = np.sqrt(np.array(noise) * (1 - np.exp(-2 * h)))
+        x = x * np.exp(-h) + kick * rng.standard_normal(x.shape)
+        out.append(x)
+    return h * np.arange(5), np.array(out)
+
+
+def test_million_replicas_give_nu_and_lambda():
+    times, x = ensemble(1_000_000, np.random.default_rng(0), [0.1])
+    found = coefficients_from_samples(times, x, lambda u: [-u], Grid.box((-3, 3, 256)), bandwidth=0.1)
+    assert abs(found.viscosity.value - 0.1) < 3 * found.viscosity.error
+    assert abs(found.nonlinearity.value - 0.2) < 3 * found.nonlinearity.error
+    assert abs(found.ratio.value - 2.0) < 3 * found.ratio.error
+    assert found.ratio.error < 0.02
+    assert found.claim().verdict == "holds"
+
+
+def test_standard_error_of_the_ratio_has_the_right_size():
+    rng, pulls = np.random.default_rng(1), []
+    for _ in range(40):
+        times, x = ensemble(20_000, rng, [0.1])
+        found = coefficients_from_samples(times, x, lambda u: [-u], Grid.box((-3, 3, 128)), bandwidth=0.15)
+        pulls.append(float((found.ratio.value - 2.0) / found.ratio.error))
+    assert abs(np.mean(pulls)) < 4 / np.sqrt(40)
+    assert 0.5 < np.std(pulls) < 1.6
+
+
+def test_wrong_drift_or_anisotropic_noise_break_the_claim():
+    rng = np.random.default_rng(2)
+    times, x = ensemble(200_000, rng, [0.1])
+    wrong = coefficients_from_samples(times, x, lambda u: [-1.5 * u], Grid.box((-3, 3, 128)), bandwidth=0.15)
+    assert wrong.claim().verdict == "fails"
+    times, x = ensemble(400_000, rng, [0.02, 0.3])
+    grid = Grid.box((-3, 3, 96), (-3, 3, 96))
+    tilted = coefficients_from_samples(times, x, lambda u, v: [-u, -v], grid, bandwidth=0.2)
+    assert tilted.claim().verdict == "fails"
+
+
+def test_two_dimensions_with_isotropic_noise():
+    times, x = ensemble(300_000, np.random.default_rng(3), [0.1, 0.1])
+    grid = Grid.box((-3, 3, 96), (-3, 3, 96))
+    found = coefficients_from_samples(times, x, lambda u, v: [-u, -v], grid, bandwidth=0.15)
+    assert abs(found.ratio.value - 2.0) < 4 * found.ratio.error
+    assert found.ratio.error < 0.1
+
+
+def test_bad_input_is_named():
+    p = gaussian(Grid.box((-2, 2, 32)), 0.0, 0.2)
+    other = gaussian(Grid.box((-2, 2, 16)), 0.0, 0.2)
+    equation = FokkerPlanck(diffusion=0.1)
+    with pytest.raises(DomainError, match="different grids"):
+        height_budget(p, other, p, equation, interval=0.1)
+    with pytest.raises(DomainError, match="interval"):
+        height_budget(p, p, p, equation, interval=0.0)
+    with pytest.raises(DomainError, match="floor"):
+        height_budget(p, p, p, equation, interval=0.1, floor=2.0)
+    with pytest.raises(DomainError, match="viscosity"):
+        burgers_velocity(p, 0.0)
+    empty = Density(p.grid, np.eye(1, 32, 5)[0])
+    assert np.isneginf(height(empty)[0])
+    with pytest.raises(DomainError, match="bandwidth"):
+        coefficients_from_samples([0, 1, 2], np.zeros((3, 50)), lambda u: [-u], p.grid, bandwidth=0.1)
+    with pytest.raises(DomainError, match="odd number"):
+        coefficients_from_samples([0, 1], np.zeros((2, 50)), lambda u: [-u], p.grid, bandwidth=1.0)
