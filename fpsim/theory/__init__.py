@@ -1,5 +1,6 @@
 """Theory of SGD: modified equations, exact coefficients, closures for individual weight matrices."""
 
+from fpsim.theory.averages import Averages, averages_of
 from fpsim.theory.landscape import BottleneckLandscape, landscape_of
 from fpsim.theory.modified_equation import Landscape, ModifiedEquation, modified_equation
 from fpsim.theory.momentum import effective_learning_rate, kramers, momentum_variance
@@ -9,12 +10,14 @@ from fpsim.theory.shuffling import epoch_variance, iid_variance
 from fpsim.theory.stationary_law import BalancedLaw, collapse_threshold
 
 __all__ = [
+    "Averages",
     "BalancedLaw",
     "BottleneckLandscape",
     "Landscape",
     "ModifiedEquation",
     "ScalarNetwork",
     "Scales",
+    "averages_of",
     "collapse_threshold",
     "effective_learning_rate",
     "epoch_variance",

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -191,13 +191,15 @@ def _scaled(values: Array, length: Array) -> Array:
 
 def jacobian(function: Callable[[Array], Array], x: Array) -> Array:
     """``J_ij = d_j f_i`` (..., n, n) of a vector field."""
-    return np.stack([_first(function, x, np.broadcast_to(e, x.shape)) for e in np.eye(x.shape[-1])], axis=-1)
+    n = x.shape[-1]
+    points = np.repeat(x[..., None, :], n, axis=-2)
+    return np.swapaxes(_first(function, points, np.broadcast_to(np.eye(n), points.shape)), -1, -2)
 
 
-def _contracted(function: Callable[[Array], Array], x: Array, s: Any) -> Array:
+def _contracted(function: Callable[[Array], Array], x: Array, s: Array) -> Array:
     """``(S : grad grad) function``, by second derivatives along the axes of ``S``."""
-    values, vectors = np.linalg.eigh(np.broadcast_to(s, (*x.shape, x.shape[-1])))
-    total = np.zeros_like(x)
-    for m in range(x.shape[-1]):
-        total = total + values[..., m, None] * _second(function, x, vectors[..., m])
-    return total
+    n = x.shape[-1]
+    values, vectors = np.linalg.eigh(np.broadcast_to(s, (*x.shape, n)))
+    points = np.repeat(x[..., None, :], n, axis=-2)
+    curvature = _second(function, points, np.swapaxes(vectors, -1, -2))
+    return np.einsum("...m,...mi->...i", values, curvature)

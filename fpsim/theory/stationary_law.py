@@ -60,11 +60,14 @@ class BalancedLaw:
 
     def log_density(self, w: ArrayLike) -> Array:
         """Logarithm of the density, up to a constant; ``w > 0``."""
-        x = np.asarray(w, dtype=np.float64)
-        mu = self.c / (self.theta * (self.kappa + self.s0))
+        return self._log_density(np.log(np.asarray(w, dtype=np.float64)))
+
+    def _log_density(self, x: Array) -> Array:
+        """The same at ``x = ln w``, which may lie far below the smallest number."""
+        mu, r = self.c / (self.theta * (self.kappa + self.s0)), np.exp(x) - 1.0
         ratio = np.sqrt(self.s0 / self.kappa)
-        noise = self.kappa * (x - 1.0) ** 2 + self.s0
-        return (mu - 1.5) * np.log(x) - (1.0 + 0.5 * mu) * np.log(noise) - mu * ratio * np.arctan((x - 1.0) / ratio)
+        noise = self.kappa * r**2 + self.s0
+        return (mu - 1.5) * x - (1.0 + 0.5 * mu) * np.log(noise) - mu * ratio * np.arctan(r / ratio)
 
     @cached_property
     def _table(self) -> tuple[Array, Array]:
@@ -72,7 +75,8 @@ class BalancedLaw:
         mu = self.c / (self.theta * (self.kappa + self.s0))
         low = min(-40.0 / (mu - 0.5), -5.0)  # the density of ln w falls like w^(mu - 1/2)
         x = np.concatenate([np.linspace(low, -4.0, 4000)[:-1], np.linspace(-4.0, 16.0, 40001)])
-        density = np.exp(self.log_density(np.exp(x)) + x - np.max(self.log_density(np.exp(x)) + x))
+        logarithm = self._log_density(x) + x
+        density = np.exp(logarithm - logarithm.max())
         mass = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(x))])
         return x, mass / mass[-1]
 

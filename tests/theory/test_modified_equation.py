@@ -71,7 +71,7 @@ def test_generator_expansion_with_temperature(f):
 
 
 class Regression:
-    """Scalar linear regression, fresh data, batch 1: ``ghat = h (W - 1) - e``, ``h = a^2``, ``a ~ N(0, 1)``, ``E e^2 = 1/4``."""
+    """Linear regression, fresh data, batch 1: ``ghat = a^2 (W - 1) - e``, ``a ~ N(0, 1)``, ``E e^2 = 1/4``."""
 
     def gradient(self, w):
         return w - 1.0

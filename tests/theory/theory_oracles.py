@@ -28,3 +28,8 @@ def enumerated(gradients, batch_size, *, replacement):
     means = np.array([gradients[list(batch)].mean(axis=0) for batch in batches])
     centred = means - means.mean(axis=0)
     return means.mean(axis=0), centred.T @ centred / len(means)
+
+
+def normal_pair(u0, v0, std):
+    """Density of two independent normal weights."""
+    return lambda u, v: np.exp(-0.5 * ((u - u0) ** 2 + (v - v0) ** 2) / std**2) / (2 * np.pi * std**2)

@@ -8,12 +8,15 @@ from fpsim.theory.closures.joint import joint
 from fpsim.theory.closures.leaf import leaf
 from fpsim.theory.closures.linear_noise import GaussianPath, linear_noise
 from fpsim.theory.closures.mean_field import mean_field
+from fpsim.theory.coefficients import decoder_factors, factor_products
 
 __all__ = [
     "GaussianPath",
     "Partner",
     "conditional",
+    "decoder_factors",
     "empirical_path",
+    "factor_products",
     "frozen",
     "joint",
     "leaf",

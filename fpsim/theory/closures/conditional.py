@@ -18,7 +18,7 @@ from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.averages import averages_of
 from fpsim.theory.closures.base import Matrix, Partner, checked_matrix, marginal_equation
 from fpsim.theory.closures.regression import interpolate, nodes_around, regress
-from fpsim.theory.closures.samples import cubic_path, linear_path, partner_samples, recorded_times, survivors
+from fpsim.theory.closures.samples import cubic_path, linear_path, partner_statistics, recorded_times, survivors
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -63,10 +63,10 @@ def conditional(
     wanted = max(60.0, 2.0 * replicas**0.5) if neighbours is None else neighbours
     x = own.reshape(len(times), replicas, -1)
     nodes = nodes_around(x)
-    averages = averages_of(experiment)
+    statistics = partner_statistics(averages_of(experiment), matrix, partner)
     first, second = [], []
     for i in range(len(times)):
-        y1, y2 = partner_samples(averages, matrix, partner[i])
+        y1, y2 = statistics(partner[i])
         first.append(
             regress(nodes, x[i], _flat(y1), neighbours=wanted, degree=degree).reshape(*y1.shape[:-1], *nodes.shape)
         )

@@ -16,7 +16,7 @@ from fpsim.equation import FokkerPlanck
 from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.averages import averages_of
 from fpsim.theory.closures.base import Matrix, Partner, checked_matrix, marginal_equation, other
-from fpsim.theory.closures.samples import cubic_path, linear_path, partner_samples, recorded_times, survivors
+from fpsim.theory.closures.samples import cubic_path, linear_path, partner_statistics, recorded_times, survivors
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -43,9 +43,9 @@ def empirical_path(experiment: Experiment, matrix: Matrix, ensemble: Ensemble) -
         If fewer than two times or fewer than 100 surviving replicas are recorded.
     """
     checked_matrix(experiment, matrix)
-    averages, partner = averages_of(experiment), survivors(ensemble)[other(matrix)]
-    times = recorded_times(ensemble)
-    pairs = [partner_samples(averages, matrix, w) for w in partner]
+    times, partner = recorded_times(ensemble), survivors(ensemble)[other(matrix)]
+    statistics = partner_statistics(averages_of(experiment), matrix, partner)
+    pairs = [statistics(w) for w in partner]
     first = cubic_path(times, np.stack([a.mean(axis=-1) for a, _ in pairs]))
     second = linear_path(times, np.stack([b.mean(axis=-1) for _, b in pairs]))
 

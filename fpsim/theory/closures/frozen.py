@@ -17,7 +17,7 @@ from fpsim.errors import DomainError
 from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.averages import averages_of
 from fpsim.theory.closures.base import Matrix, Partner, marginal_equation, other
-from fpsim.theory.closures.samples import partner_samples
+from fpsim.theory.closures.samples import partner_statistics
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -46,7 +46,7 @@ def frozen(experiment: Experiment, matrix: Matrix, *, partner: ArrayLike) -> Fok
     fixed = np.asarray(partner, dtype=np.float64)
     if fixed.shape != shape or not np.isfinite(fixed).all():
         raise DomainError(f"partner of {matrix} has shape {fixed.shape}: a finite {shape} matrix is accepted")
-    first, second = partner_samples(averages_of(experiment), matrix, fixed[None])
+    first, second = partner_statistics(averages_of(experiment), matrix, fixed)(fixed[None])
 
     def first_at(_x: Mesh, _t: float, _p: Any) -> Array:
         return first[..., 0]

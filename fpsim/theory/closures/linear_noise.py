@@ -95,7 +95,7 @@ def linear_noise(
         return np.concatenate([equation.drift(x), (j @ c + c @ j.T + 2.0 * equation.diffusion(x)).ravel()])
 
     start = np.concatenate([m, lam.ravel()])
-    path = solve_ivp(rate, (when[0], when[-1]), start, t_eval=when, rtol=1e-8, atol=1e-12)
+    path = solve_ivp(rate, (when[0], when[-1]), start, t_eval=when, rtol=1e-6, atol=1e-10)
     if not path.success:
         raise ToleranceError(f"linear-noise closure: {path.message}")
     return GaussianPath(when, path.y[:n].T, path.y[n:].T.reshape(-1, n, n))

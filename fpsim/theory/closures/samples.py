@@ -10,7 +10,7 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
 from fpsim.errors import DomainError
-from fpsim.theory._mesh import Array, Mesh, columns
+from fpsim.theory._mesh import Array, columns
 from fpsim.theory.averages import Averages
 from fpsim.theory.closures.base import Matrix
 from fpsim.theory.coefficients import decoder_factors, factor_products
@@ -18,7 +18,7 @@ from fpsim.theory.coefficients import decoder_factors, factor_products
 if TYPE_CHECKING:
     from fpsim.sgd import Ensemble
 
-__all__ = ["cubic_path", "linear_path", "partner_samples", "recorded_times", "survivors"]
+__all__ = ["cubic_path", "linear_path", "partner_statistics", "recorded_times", "survivors"]
 
 TABLE = 96
 """Nodes per axis of a table of data averages."""
@@ -60,19 +60,41 @@ def recorded_times(ensemble: Ensemble) -> Array:
     return np.asarray(ensemble.times, dtype=np.float64)
 
 
-def partner_samples(averages: Averages, matrix: Matrix, partner: Array) -> tuple[Array, Array]:
-    """The two statistics of :mod:`fpsim.theory.closures.base` at the partner's matrices (M, rows, columns).
+def partner_statistics(averages: Averages, matrix: Matrix, partners: Array) -> Callable[[Array], tuple[Array, Array]]:
+    """The two statistics of :mod:`fpsim.theory.closures.base` as a function of partner matrices (M, rows, columns).
 
-    The trailing axis is M. Data averages of many encoders come from splines through a table, where that is cheaper than
-    a sum per matrix.
+    Answers have a trailing axis M. ``partners`` (..., rows, columns) are all matrices that will be asked for: data
+    averages of many encoders come from splines through one table that covers them, where that is cheaper than a sum
+    per matrix.
     """
     if matrix == "W1":
-        theta = decoder_factors(columns(partner), averages.d, averages.k)
-        return theta, factor_products(theta)
-    w1 = columns(partner)
-    if not averages.closed_form and len(w1) <= 2 and len(partner) > TABLE ** len(w1):
-        return _tabulated(averages, w1)
-    return averages.decoder(w1), averages.decoder_covariance(w1)
+
+        def of_decoder(w2: Array) -> tuple[Array, Array]:
+            theta = decoder_factors(columns(w2), averages.d, averages.k)
+            return theta, factor_products(theta)
+
+        return of_decoder
+    everything = columns(partners)
+    n = len(everything)
+    if averages.closed_form or n > 2 or everything[0].size < TABLE**n:
+        return lambda w1: (averages.decoder(columns(w1)), averages.decoder_covariance(columns(w1)))
+    axes = [np.linspace(w.min() - 1e-9, w.max() + 1e-9, TABLE) for w in everything]
+    mesh = tuple(np.meshgrid(*axes, indexing="ij", sparse=True))
+    tables = averages.decoder(mesh), averages.decoder_covariance(mesh)
+
+    def of_encoder(w1: Array) -> tuple[Array, Array]:
+        index = [(w - a[0]) / (a[1] - a[0]) for w, a in zip(columns(w1), axes, strict=True)]
+        return _interpolated(tables[0], index), _interpolated(tables[1], index)
+
+    return of_encoder
+
+
+def _interpolated(table: Array, index: list[Array]) -> Array:
+    """Cubic splines through tables (..., nodes) at points given in node spacings, shape (..., M)."""
+    n = len(index)
+    flat = table.reshape(-1, *table.shape[-n:])
+    values = np.stack([map_coordinates(f, index, order=3, mode="nearest") for f in flat])
+    return values.reshape(*table.shape[:-n], -1)
 
 
 def cubic_path(times: Array, values: Array) -> Callable[[float], Array]:
@@ -90,17 +112,3 @@ def linear_path(times: Array, values: Array) -> Callable[[float], Array]:
         return (1.0 - share) * values[i] + share * values[i + 1]
 
     return at
-
-
-def _tabulated(averages: Averages, w1: Mesh) -> tuple[Array, Array]:
-    """Data averages at many points by cubic splines through a table, where a sum per point would cost too much."""
-    axes = [np.linspace(w.min() - 1e-9, w.max() + 1e-9, TABLE) for w in w1]
-    mesh = tuple(np.meshgrid(*axes, indexing="ij", sparse=True))
-    index = [(w - a[0]) / (a[1] - a[0]) for w, a in zip(w1, axes, strict=True)]
-    tables = averages.decoder(mesh), averages.decoder_covariance(mesh)
-    out = []
-    for table in tables:
-        flat = table.reshape(-1, *(len(a) for a in axes))
-        values = np.stack([map_coordinates(f, index, order=3, mode="nearest") for f in flat])
-        out.append(values.reshape(*table.shape[: table.ndim - len(axes)], -1))
-    return out[0], out[1]

@@ -1,0 +1,166 @@
+"""d = k = 1: coordinates (w, q), stationary law on the balanced leaf, collapse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from theory_oracles import normal_pair
+
+from fpsim.datasets import GaussianPopulation, from_array
+from fpsim.density import Grid, from_function, gaussian
+from fpsim.equation import FokkerPlanck
+from fpsim.errors import ConfigError, DomainError
+from fpsim.experiment import Experiment
+from fpsim.network import BottleneckAutoEncoder
+from fpsim.sgd import SGD, Start, train
+from fpsim.theory import (
+    BalancedLaw,
+    collapse_threshold,
+    from_valley,
+    landscape_of,
+    modified_equation,
+    scalar_network,
+    to_valley,
+    valley_density,
+    weight_moments,
+)
+from fpsim.transport import evolve
+
+
+def experiment(data=None, start=None, **sgd):
+    settings = {"learning_rate": 0.02, "batch_size": 8, "sampling": "fresh", **sgd}
+    data = GaussianPopulation(1.0) if data is None else data
+    return Experiment(data, BottleneckAutoEncoder(1, 1), SGD(**settings), start or Start.gaussian(0.0, 0.5))
+
+
+@pytest.mark.parametrize("order", ["sme1", "sme2"])
+def test_coefficients_are_the_transformed_ones(order):
+    """Ito's formula, term by term with differences, from the (u, v) equation to the (w, q) one."""
+    data = from_array(np.random.default_rng(1).exponential(size=(9, 1)))
+    more = {} if order == "sme2" else {"temperature": 0.03}
+    e = experiment(data, sampling="without_replacement", weight_decay=0.2, label_noise=0.4, batch_size=3, **more)
+    equation = modified_equation(landscape_of(e), 0.02, order=order, temperature=e.sgd.temperature)
+    network = scalar_network(e)
+    for u, v in np.random.default_rng(2).normal(size=(5, 2)):
+        b, d = equation.drift([u, v]), equation.diffusion([u, v])
+        grad = np.array([[v, u], [2 * u, -2 * v]])
+        ito = np.array([2 * d[0, 1], 2 * d[0, 0] - 2 * d[1, 1]])
+        w, q = to_valley(u, v)
+        np.testing.assert_allclose(network.drift(w, q, order=order), grad @ b + ito, rtol=1e-9, atol=1e-11)
+        expected = grad @ d @ grad.T
+        np.testing.assert_allclose(np.diag(network.diffusion(w, q)), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_coordinates_and_density():
+    rng = np.random.default_rng(3)
+    u, v = rng.normal(size=(2, 50))
+    back = from_valley(*to_valley(u, v))
+    sign = np.where(np.where(np.abs(u) > np.abs(v), u, v) > 0, 1.0, -1.0)
+    np.testing.assert_allclose(back, (sign * u, sign * v), atol=1e-13)
+    grid = Grid((-2.0, -4.0), (3.0, 4.0), (300, 300))
+    p = from_function(grid, lambda w, q: valley_density(normal_pair(0.7, 0.4, 0.3), w, q), order=4, normalize=False)
+    assert abs(p.mass - 1.0) < 1e-3  # the Jacobian is 1 / (2 R) per sheet
+    with pytest.raises(DomainError, match="singular"):
+        valley_density(normal_pair(0.0, 0.0, 1.0), 0.0, 0.0)
+
+
+def test_equation_against_ensemble():
+    """Widths and correlation of (u, v) after relaxation: the density in (w, q) against replicas."""
+    start = Start.gaussian({"W1": [[0.8]], "W2": [[0.5]]}, 0.1)
+    e, replicas = experiment(start=start, label_noise=0.3), 10_000
+    weights = train(e, replicas=replicas, times=[2.0], seed=1).weights
+    u, v = weights["W1"][-1, :, 0, 0], weights["W2"][-1, :, 0, 0]
+    grid = Grid((0.05, -0.5), (1.35, 1.3), (160, 48))
+    first = from_function(grid, lambda w, q: valley_density(normal_pair(0.8, 0.5, 0.1), w, q), order=3)
+    theory = evolve(scalar_network(e).equation(order="sme2"), first, [2.0], tolerance=3e-3, estimate_grid_error=False)
+    mean, covariance = weight_moments(theory.densities[-1])
+    exact = np.cov(u, v)
+    std = np.sqrt(np.diag(exact))
+    assert (np.abs(mean - [u.mean(), v.mean()]) < 4 * std / replicas**0.5 + 0.002).all()
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), std, rtol=4 / (2 * replicas) ** 0.5 + 0.01)
+    assert covariance[0, 1] / std.prod() == pytest.approx(exact[0, 1] / std.prod(), abs=0.02)
+    assert theory.densities[-1].mass == pytest.approx(1.0, abs=1e-12)
+
+
+LAW = {"c": 1.0, "kappa": 2.0, "s0": 0.5, "theta": 0.1}
+
+
+def test_stationary_law_has_no_current():
+    """``d/dw (D p) = b p`` with the coefficients of the equation on ``q = 0``."""
+    network = scalar_network(experiment(batch_size=1, learning_rate=0.1, label_noise=0.5**0.5))
+    law, w, h = BalancedLaw(**LAW), np.linspace(0.2, 3.0, 29), 1e-5
+
+    def log_dp(x):
+        return np.log(network.diffusion(x, np.zeros_like(x))[0]) + law.log_density(x)
+
+    b, d = network.drift(w, np.zeros_like(w))[0], network.diffusion(w, np.zeros_like(w))[0]
+    np.testing.assert_allclose((log_dp(w + h) - log_dp(w - h)) / (2 * h), b / d, rtol=1e-6, atol=1e-6)
+
+
+def test_stationary_law_tail_and_figures():
+    law = BalancedLaw(**LAW)
+    far = np.array([1e4, 1e5])
+    assert np.diff(law.log_density(far)) / np.diff(np.log(far)) == pytest.approx(-3.5, abs=1e-3)
+    np.testing.assert_allclose(law.quantile([0.05, 0.5, 0.95]), [0.602, 0.956, 1.371], atol=1e-3)
+    assert law.mean == pytest.approx(0.9687, abs=2e-4)
+    np.testing.assert_allclose(law.cdf(law.quantile([0.1, 0.7])), [0.1, 0.7], atol=1e-6)
+
+
+def test_stationary_law_against_svag():
+    """SGD on its way to the diffusion limit (SVAG), from a balanced start."""
+    point = Start.point({"W1": [[1.0]], "W2": [[1.0]]})
+    e = experiment(start=point, batch_size=1, learning_rate=0.1, label_noise=0.5**0.5, noise="svag", svag_l=8)
+    replicas = 10_000
+    weights = train(e, replicas=replicas, times=[4.0], seed=5).weights
+    w = (weights["W1"] * weights["W2"])[-1].ravel()
+    levels, law = np.array([0.05, 0.5, 0.95]), BalancedLaw(**LAW)
+    for level, quantile in zip(levels, law.quantile(levels), strict=True):
+        error = 4 * np.sqrt(level * (1 - level) / replicas)
+        assert abs(np.mean(w <= quantile) - level) < error + 0.01  # O(eta / l) of the limit
+
+
+def in_logarithm(theta):
+    """The equation of ``x = ln w`` on the balanced leaf, by Ito's formula from the coefficients in (w, q)."""
+    network = scalar_network(experiment(batch_size=1, learning_rate=theta, label_noise=0.5**0.5))
+
+    def coefficients(x):
+        w = np.exp(x)
+        b, d = network.drift(w, np.zeros_like(w))[0], network.diffusion(w, np.zeros_like(w))[0]
+        return b / w - d / w**2, d / w**2
+
+    return FokkerPlanck(drift=lambda x: coefficients(x)[0], diffusion=lambda x: coefficients(x)[1])
+
+
+def evolved(theta, low, times):
+    start = gaussian(Grid((low,), (1.6,), (600,)), -2.0, 1.0)
+    return evolve(in_logarithm(theta), start, times, method="generator", estimate_grid_error=False).densities
+
+
+@pytest.mark.filterwarnings("ignore:.*outermost cells")  # the tail w^(-7/2) fits no box
+def test_collapse_beyond_the_threshold():
+    """Below ``theta*`` the law is reached; beyond, ``ln w`` falls for ever, at ``2 c - theta (kappa + s0)``."""
+    assert collapse_threshold(1.0, 2.0, 0.5) == pytest.approx(0.8)
+    with pytest.raises(DomainError, match="collapse threshold"):
+        BalancedLaw(**{**LAW, "theta": 0.85})
+    (below,) = evolved(0.5, -60.0, [60.0])
+    mass = np.cumsum(below.values) / below.values.sum()
+    median = np.interp(0.5, mass, below.grid.edges[0][1:])
+    assert median == pytest.approx(np.log(BalancedLaw(**{**LAW, "theta": 0.5}).quantile(0.5)), abs=0.01)
+    early, late = evolved(1.0, -300.0, [100.0, 200.0])
+    assert (late.mean[0] - early.mean[0]) / 100.0 == pytest.approx(2.0 - 2.5, rel=0.03)
+
+
+def test_bad_input():
+    with pytest.raises(ConfigError, match="network 1-1-1"):
+        scalar_network(
+            Experiment(
+                GaussianPopulation([1.0, 0.5]),
+                BottleneckAutoEncoder(2, 1),
+                SGD(0.1, 8, sampling="fresh"),
+                Start.gaussian(0.0, 0.5),
+            )
+        )
+    with pytest.raises(ConfigError, match="sme2 without"):
+        scalar_network(experiment(temperature=0.1)).equation(order="sme2")
+    with pytest.raises(DomainError, match="absorbing"):
+        BalancedLaw(**{**LAW, "s0": 0.0})

@@ -1,0 +1,148 @@
+"""Shuffled epochs and momentum: exact variances by enumeration and linear algebra; schedules and scales."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
+
+from fpsim.datasets import digits
+from fpsim.errors import DomainError, ValidityWarning
+from fpsim.experiment import Experiment
+from fpsim.network import BottleneckAutoEncoder
+from fpsim.sgd import SGD, PiecewiseConstant, Start
+from fpsim.theory import (
+    Scales,
+    effective_learning_rate,
+    epoch_variance,
+    iid_variance,
+    kramers,
+    learning_rate_at,
+    momentum_variance,
+    scales_of,
+)
+from fpsim.theory.closures import joint
+
+
+def slope(x, y):
+    return np.polyfit(np.log(x), np.log(y), 1)[0]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_epoch_variance_over_all_orders(batch_size):
+    """All 720 orders of six samples: the variance of one epoch's noise, summed over past epochs."""
+    g = np.array([1.3, -0.2, 0.7, -1.9, 0.4, -0.3])
+    eta, curvature = 0.3, 0.8
+    a, batches = 1 - eta * curvature, 6 // batch_size
+    powers = a ** np.arange(batches)[::-1]
+    sums = np.array([powers @ np.array(order).reshape(batches, -1).mean(axis=1) for order in permutations(g)])
+    exact = eta**2 * sums.var() / (1 - a ** (2 * batches))
+    theory = epoch_variance(eta, curvature, g.var(), samples=6, batch_size=batch_size)
+    assert theory == pytest.approx(exact, rel=1e-12)
+
+
+def test_epochs_are_far_below_independent_batches():
+    samples, batch, eta, curvature = 64, 4, 0.05, 0.3
+    factor = (samples - batch) / (batch * (samples - 1))
+    ratio = iid_variance(eta, curvature, 1.0, batch_factor=factor) / epoch_variance(
+        eta, curvature, 1.0, samples=samples, batch_size=batch
+    )
+    assert 185.0 < ratio < 205.0  # 1.66e-2 against 8.56e-5
+
+
+def test_epochs_draw_a_warning():
+    e = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 8, sampling="epochs"), Start.gaussian(0.0, 0.5))
+    with pytest.warns(ValidityWarning, match="anticorrelated"):
+        joint(e)
+
+
+def test_momentum_variance_is_the_lyapunov_solution():
+    eta, mu, curvature, variance = 0.2, 0.7, 1.3, 0.9
+    step = np.array([[1 - eta * curvature, mu], [-eta * curvature, mu]])  # (W, v) -> (W + v', v')
+    noise = eta**2 * variance * np.ones((2, 2))
+    exact = solve_discrete_lyapunov(step, noise)[0, 0]
+    assert momentum_variance(eta, mu, curvature, variance) == pytest.approx(exact, rel=1e-12)
+
+
+class Harmonic:
+    def gradient(self, w):
+        return 1.3 * w
+
+    def covariance(self, w):
+        return np.full((*w.shape, 1), 0.9)
+
+
+def test_kramers_variance_and_its_limit():
+    """Stationary variance of the underdamped equation, at fixed friction, against the exact one: error O(eta)."""
+    etas, errors = np.array([0.04, 0.02, 0.01]), []
+    for eta in etas:
+        mu = 1 - 1.5 * eta**0.5
+        equation = kramers(Harmonic(), eta, mu)
+        j = np.array([equation.drift(*(np.array([x]) for x in unit)) for unit in np.eye(2)])[..., 0].T
+        d = equation.diffusion(np.zeros(1), np.zeros(1))[1][1]
+        theory = solve_continuous_lyapunov(j, np.diag([0.0, -2.0 * d[0]]))
+        assert theory[0, 0] == pytest.approx(eta * 0.9 / (2 * (1 - mu) * 1.3), rel=1e-12)
+        errors.append(abs(theory[0, 0] / momentum_variance(eta, mu, 1.3, 0.9) - 1))
+    assert abs(slope(etas, errors) - 1.0) < 0.15
+
+
+def test_kramers_keeps_gibbs_at_a_temperature():
+    class Noiseless(Harmonic):
+        def covariance(self, w):
+            return np.zeros((*w.shape, 1))
+
+    equation = kramers(Noiseless(), 0.04, 0.8, temperature=0.3)
+    j = np.array([equation.drift(*(np.array([x]) for x in unit)) for unit in np.eye(2)])[..., 0].T
+    d = equation.diffusion(np.zeros(1), np.zeros(1))[1][1]
+    np.testing.assert_allclose(
+        solve_continuous_lyapunov(j, np.diag([0.0, -2.0 * d[0]])), np.diag([0.3 / 1.3, 0.3]), atol=1e-14
+    )
+
+
+def test_overdamped_scales_against_exact_variance():
+    etas, errors = np.array([0.04, 0.02, 0.01]), []
+    for eta in etas:
+        scales = Scales(eta, 1.0, mobility=1 / (1 - 0.6))
+        theory = scales.noise(0.0) * 0.9 / (scales.mobility * 1.3)
+        errors.append(abs(theory / momentum_variance(eta, 0.6, 1.3, 0.9) - 1))
+        assert theory == pytest.approx(effective_learning_rate(eta, 0.6) * 0.9 / (2 * 1.3))
+    assert abs(slope(etas, errors) - 1.0) < 0.15
+
+
+def test_schedule_in_time():
+    sgd = SGD(PiecewiseConstant((0.1, 0.02), (10,)), 8)
+    rate = learning_rate_at(sgd)
+    assert [rate(t) for t in (0.0, 0.95, 1.01, 50.0)] == [0.1, 0.1, 0.02, 0.02]
+    e = Experiment(digits(2), BottleneckAutoEncoder(2, 1), sgd, Start.gaussian(0.0, 0.5))
+    equation, at = joint(e), [np.full((1,) * 4, x) for x in (0.3, 0.1, 0.5, -0.2)]
+    early, late = equation.diffusion(*at, t=0.5)[0][0], equation.diffusion(*at, t=2.0)[0][0]
+    assert equation.time_dependent
+    assert early.item() == pytest.approx(5 * late.item())
+
+
+def test_svag_has_the_diffusion_of_its_limit():
+    plain = SGD(0.1, 4, label_noise=0.2)
+    svag = SGD(0.1, 4, label_noise=0.2, noise="svag", svag_l=9)
+    one, nine = (
+        scales_of(Experiment(digits(2), BottleneckAutoEncoder(2, 1), s, Start.gaussian(0.0, 0.5)))
+        for s in (plain, svag)
+    )
+    assert nine.noise(0.0) * nine.batch_factor == pytest.approx(one.noise(0.0) * one.batch_factor)
+    assert nine.noise(0.0) * nine.label_variance == pytest.approx(one.noise(0.0) * one.label_variance)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: epoch_variance(0.1, 1.0, 1.0, samples=10, batch_size=3), "divisor"),
+        (lambda: iid_variance(3.0, 1.0, 1.0, batch_factor=1.0), "between 0 and 2"),
+        (lambda: momentum_variance(0.1, 1.0, 1.0, 1.0), "momentum = 1.0"),
+        (lambda: momentum_variance(9.0, 0.5, 1.0, 1.0), "between 0 and 3"),
+        (lambda: kramers(Harmonic(), -0.1, 0.5), "learning_rate = -0.1"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(DomainError, match=message):
+        call()
