@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.linalg import solve_continuous_lyapunov
 from theory_oracles import complex_step_gradients, enumerated
 
 from fpsim.datasets import GaussianPopulation, digits, from_array
@@ -16,6 +17,7 @@ from fpsim.sgd import SGD, Start
 from fpsim.theory import landscape_of
 from fpsim.theory._mesh import columns
 from fpsim.theory.linear import LinearAverages
+from fpsim.theory.modified_equation import jacobian
 from fpsim.theory.sums import SummedAverages
 
 SHAPES = [(1, 1), (2, 1), (3, 2)]
@@ -143,3 +145,22 @@ def test_table_of_a_grid_of_weights_in_two_seconds():
     start = time.process_time()
     averages.encoder_covariance(mesh)
     assert (time.process_time() - start) / 2.0 < 2.0  # two cores
+
+
+def test_noise_at_the_pca_optimum():
+    """d = 2, k = 1, Gaussian data: only the decoder is kicked, across the principal direction."""
+    l1, l2, beta, eta, batch = 2.0, 0.8, 1.3, 0.01, 4
+    population = GaussianPopulation([l1, l2])
+    landscape = landscape_of(experiment(population, 2, 1, sampling="fresh", learning_rate=eta, batch_size=batch))
+    optimum = np.array([1 / beta, 0.0, beta, 0.0])
+    s = landscape.covariance(optimum)
+    expected = np.zeros((4, 4))
+    expected[3, 3] = l1 * l2 / beta**2 / batch
+    np.testing.assert_allclose(s, expected, atol=1e-14)
+    across = np.ix_([1, 3], [1, 3])
+    hessian = jacobian(landscape.gradient, optimum)[across]
+    covariance = solve_continuous_lyapunov(hessian, eta * s[across])
+    theta = eta / batch
+    var_a2 = 0.5 * theta * l1 * l2**2 / ((l1 - l2) * (beta**4 * l2 + l1))
+    exact = var_a2 * np.array([[1.0, beta**2], [beta**2, beta**4 + l1 / l2 - 1]])
+    np.testing.assert_allclose(covariance, exact, rtol=1e-9)
