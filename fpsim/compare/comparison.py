@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.compare.distances import Distance, distance_named
-from fpsim.compare.judge import clustered, judge
-from fpsim.compare.law import Law, Sample, Theory, check_points
+from fpsim.compare.judge import judge
+from fpsim.compare.law import Law, Sample, Theory, check_points, sample_of
 from fpsim.density import Density
 from fpsim.errors import DomainError
 
@@ -114,7 +114,7 @@ def compare_density(
     Raises
     ------
     DomainError
-        If the samples have the wrong shape, are not finite (with their count), or are too few for the bins.
+        If the samples have the wrong shape or are not finite (with their count), or bins do not fit the grid.
     ConfigError
         If the distance is unknown.
     """
@@ -167,22 +167,14 @@ def compare_samples(
     """
     kind = distance_named(distance)
     names = (f"first samples of {observable}", f"second samples of {observable}")
-    shaped = [np.asarray(x, np.float64) for x in (a, b)]
-    if clusters is None and all(x.ndim == 3 for x in shaped):
-        clusters = tuple(np.repeat(np.arange(len(x)), x.shape[1]) for x in shaped)  # type: ignore[assignment]
-        shaped = [x.reshape(-1, x.shape[2]) for x in shaped]
-    first, second = (check_points(x, what=what) for x, what in zip(shaped, names, strict=True))
-    if first.shape[1] != second.shape[1]:
+    labels = clusters if clusters is not None else (None, None)
+    left, right = (sample_of(x, what=what, labels=row) for x, what, row in zip((a, b), names, labels, strict=True))
+    if left.ndim != right.ndim or left.clustered != right.clustered:
         raise DomainError(
-            f"{names[0]} have {first.shape[1]} coordinates and the second {second.shape[1]}: equal numbers are accepted"
+            f"{names[0]} have shape {np.shape(a)}, the second {np.shape(b)}: equal numbers of coordinates, and several "
+            "points for each replica in both or in neither, are accepted"
         )
-    if clusters is None:
-        left, right = Sample.independent(first), Sample.independent(second)
-    else:
-        left, right = (
-            clustered(x, labels, what=what) for x, labels, what in zip((first, second), clusters, names, strict=True)
-        )
-    details = {"replicas": (int(left.size), int(right.size)), "points": (len(first), len(second))}
+    details = {"replicas": (int(left.size), int(right.size)), "points": (len(left.points), len(right.points))}
     return _compare(kind, left, right, observable, time, bins, details, rng)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fpsim.compare.distances import Distance
-from fpsim.compare.law import Labels, Law, Sample, Theory
+from fpsim.compare.law import Law, Sample, Theory
 from fpsim.compare.resample import pooled_null, standard_deviation
-from fpsim.errors import DomainError
 
-__all__ = ["Judgement", "clustered", "judge"]
+__all__ = ["Judgement", "judge"]
 
 Array = NDArray[np.float64]
 
@@ -87,21 +86,3 @@ def _pool(kind: Distance, a: Sample, b: Sample, frame: Any) -> tuple[Array, Arra
         counts.append(np.bincount(labels, minlength=groups).astype(np.float64))
     draws = (max(1, round(a.size / unit)), max(1, round(b.size / unit)))
     return np.concatenate(sums), np.concatenate(counts), draws
-
-
-def clustered(points: Array, labels: ArrayLike, *, what: str) -> Sample:
-    """Sample whose rows belong to the replicas named by ``labels``.
-
-    Raises
-    ------
-    DomainError
-        If not every row has a label, or there are fewer than two replicas.
-    """
-    flat = np.asarray(labels).ravel()
-    if flat.size != len(points):
-        raise DomainError(f"clusters of {what} name {flat.size} rows of {len(points)}: one label for each is accepted")
-    replica: Labels = np.unique(flat, return_inverse=True)[1].astype(np.int64)
-    count = int(replica.max()) + 1
-    if count < 2:
-        raise DomainError(f"clusters of {what} name {count} replica: at least 2 are accepted")
-    return Sample(points, replica, float(count), clustered=True)

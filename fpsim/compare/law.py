@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.density import Density
 from fpsim.errors import DomainError
 
-__all__ = ["Law", "Sample", "Theory", "check_points", "cumulative", "draw", "quantiles", "stratified"]
+__all__ = ["Law", "Sample", "Theory", "check_points", "cumulative", "draw", "quantiles", "sample_of", "stratified"]
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -172,3 +172,30 @@ class Sample:
 
 
 Law = Theory | Sample
+
+
+def sample_of(points: ArrayLike, *, what: str, labels: ArrayLike | None = None) -> Sample:
+    """Sample from points (n,), (n, ndim), or (replicas, m, ndim); ``labels`` name the replica of each row of the first.
+
+    Raises
+    ------
+    DomainError
+        If points have another shape or are not finite (with their count), not every row has a label, or replicas with
+        several points are fewer than two.
+    """
+    x = np.asarray(points, np.float64)
+    if x.ndim == 3 and labels is None:
+        replica, count = np.repeat(np.arange(len(x)), x.shape[1]), len(x)
+        x = check_points(x.reshape(-1, x.shape[2]), what=what)
+    else:
+        x = check_points(x, what=what)
+        if labels is None:
+            return Sample.independent(x)
+        flat = np.asarray(labels).ravel()
+        if flat.size != len(x):
+            raise DomainError(f"clusters of {what} name {flat.size} rows of {len(x)}: one label for each is accepted")
+        replica = np.unique(flat, return_inverse=True)[1].astype(np.int64)
+        count = int(replica.max()) + 1
+    if count < 2:
+        raise DomainError(f"{what} come from {count} replica: at least 2 are accepted")
+    return Sample(x, replica, float(count), clustered=True)

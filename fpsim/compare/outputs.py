@@ -17,7 +17,7 @@ from fpsim.density import Density
 from fpsim.errors import DomainError
 from fpsim.network import Network, activation, forward
 
-__all__ = ["at_probes", "draw_weights", "pooled", "replica_loss"]
+__all__ = ["at_probes", "balance", "draw_weights", "pooled", "replica_loss"]
 
 Array = NDArray[np.float64]
 RNG = None | int | np.random.SeedSequence | np.random.Generator
@@ -122,6 +122,18 @@ def replica_loss(network: Network, w1: ArrayLike, w2: ArrayLike, x: ArrayLike) -
         cross = np.einsum("rdk,rkd->r", w2_part, hx)
         loss[start : start + step] = 0.5 * (quadratic - 2.0 * cross + np.trace(c))
     return loss
+
+
+def balance(network: Network, w1: ArrayLike, w2: ArrayLike) -> Array:
+    """``Q = W1 W1^T - W2^T W2`` of every replica, shape (R, k, k): conserved by the gradient flow of a linear network.
+
+    Raises
+    ------
+    DomainError
+        If shapes do not fit the network or weights are not finite.
+    """
+    first, second = _checked(network, w1, w2)
+    return np.asarray(first @ first.transpose(0, 2, 1) - second.transpose(0, 2, 1) @ second)
 
 
 def draw_weights(

@@ -116,13 +116,12 @@ def partition_density(density: Density, count: float, bins: Bins = None) -> Grid
     Parameters
     ----------
     bins : int or tuple of int, optional
-        Blocks along each axis; Scott's rule by default.
+        Blocks along each axis; Scott's rule by default, doubled in width as long as no block is occupied.
 
     Raises
     ------
     DomainError
-        If ``bins`` is smaller than 2 or larger than the grid, or ``count`` is too small for two occupied bins
-        (by default blocks are doubled until there are two).
+        If ``bins`` is smaller than 2 or larger than the grid.
     """
     grid = density.grid
     if bins is None:
@@ -131,20 +130,18 @@ def partition_density(density: Density, count: float, bins: Bins = None) -> Grid
         blocks = (bins,) * grid.ndim if isinstance(bins, int) else tuple(bins)
         if len(blocks) != grid.ndim or any(not 2 <= b <= n for b, n in zip(blocks, grid.shape, strict=True)):
             raise DomainError(f"bins is {bins}: one number per axis, from 2 to the grid's {grid.shape}, is accepted")
-    cut = _occupied(density, blocks, count)
-    while cut.size < 2 and bins is None and max(blocks) > 2:
+    cut, fullest = _occupied(density, blocks, count)
+    while fullest * count < MIN_COUNT and bins is None and max(blocks) > 2:
         blocks = tuple(max(2, b // 2) for b in blocks)
-        cut = _occupied(density, blocks, count)
-    if cut.size < 2:
-        raise DomainError(
-            f"{count:.0f} points are too few for {blocks} blocks: at least {MIN_COUNT:.0f} must be expected in each "
-            "of two bins; use more replicas or other bins"
-        )
+        cut, fullest = _occupied(density, blocks, count)
     return cut
 
 
-def _occupied(density: Density, blocks: tuple[int, ...], count: float) -> GridPartition:
-    """The most probable blocks become bins, as long as they, and what is left over, expect enough points."""
+def _occupied(density: Density, blocks: tuple[int, ...], count: float) -> tuple[GridPartition, float]:
+    """The most probable blocks become bins, as long as they, and what is left over, expect enough points.
+
+    The first one is a bin in any case: of a density narrower than a block, what counts is what lies outside.
+    """
     grid = density.grid
     mass, edges = density.values / density.values.sum(), []
     for axis, (cells, n) in enumerate(zip(grid.shape, blocks, strict=True)):
@@ -155,10 +152,10 @@ def _occupied(density: Density, blocks: tuple[int, ...], count: float) -> GridPa
     falling = mass.ravel()[order]
     rest = np.cumsum(falling[::-1])[::-1] - falling
     good = (falling * count >= MIN_COUNT) & (rest * count >= MIN_COUNT)
-    keep = int(np.argmin(good))  # the last block leaves no rest, so one of them is not good
+    keep = max(1, int(np.argmin(good)))  # the last block leaves no rest, so one of them is not good
     bin_of = np.full(mass.size, keep)
     bin_of[order[:keep]] = np.arange(keep)
-    return GridPartition(tuple(edges), bin_of.reshape(mass.shape), keep + 1)
+    return GridPartition(tuple(edges), bin_of.reshape(mass.shape), keep + 1), float(falling[0])
 
 
 def partition_samples(a: Array, b: Array, count: float, bins: int | None = None) -> TreePartition:

@@ -41,6 +41,21 @@ def test_outputs_at_probes(activation):
     assert y[5, 2] == pytest.approx(W2[5] @ PHI[activation](W1[5] @ DATA[2]), rel=1e-13)
 
 
+def test_balance_is_conserved_by_small_gradient_steps():
+    """Gradient flow keeps Q = W1 W1^T - W2^T W2; a step of eta changes it by O(eta^2)."""
+    from fpsim.network import sample_gradients
+
+    network = BottleneckAutoEncoder(3, 2)
+    q = outputs.balance(network, W1, W2)
+    assert q[0] == pytest.approx(W1[0] @ W1[0].T - W2[0].T @ W2[0], rel=1e-13)
+    change = []
+    for rate in (1e-3, 5e-4):
+        g = sample_gradients(network, {"W1": W1, "W2": W2}, DATA)
+        after = outputs.balance(network, W1 - rate * g["W1"].mean(axis=-3), W2 - rate * g["W2"].mean(axis=-3))
+        change.append(np.abs(after - q).max())
+    assert change[0] / change[1] == pytest.approx(4.0, rel=1e-3)
+
+
 def test_pooled_outputs_are_outputs_at_data():
     network = BottleneckAutoEncoder(3, 2, "tanh")
     y = outputs.pooled(network, W1, W2, DATA, per_replica=5, rng=0)
