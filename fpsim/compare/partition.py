@@ -90,6 +90,8 @@ class TreePartition:
 
     def locate(self, points: Array) -> NDArray[np.int64]:
         """Bin of each point (n, ndim)."""
+        if points.shape[1] == 1:  # the leaves are intervals, in order
+            return np.searchsorted(np.sort(self.threshold), points[:, 0], side="left")
         node = np.zeros(len(points), np.int64)
         rows = np.arange(len(points))
         while node[0] < self.axis.size:
@@ -169,9 +171,9 @@ def partition_samples(a: Array, b: Array, count: float, bins: int | None = None)
     depth = max(1, int(np.log2(max(wanted, 2))))
     if bins is not None and bins < 2:
         raise DomainError(f"bins is {bins}: at least 2 are accepted")
-    # Thin evenly: medians of 2^17 points place the cuts well enough, wherever they are.
+    # Thin evenly: medians of 2^15 points place the cuts well enough, wherever they are.
     pool = np.concatenate((a, b))
-    leaves = [pool[:: max(1, len(pool) >> 17)]]
+    leaves = [pool[:: max(1, len(pool) >> 15)]]
     axes: list[int] = []
     cuts: list[float] = []
     for _ in range(depth):

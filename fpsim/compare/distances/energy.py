@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
-from scipy.stats import energy_distance
 
 from fpsim.compare.distances.projected import Projected
 from fpsim.compare.floors import energy_floor
@@ -16,6 +15,8 @@ Array = NDArray[np.float64]
 
 
 def _line(a: Array, b: Array) -> float:
+    from scipy.stats import energy_distance
+
     return float(energy_distance(a, b)) ** 2
 
 

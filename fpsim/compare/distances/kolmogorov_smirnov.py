@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import ks_2samp
 
 from fpsim.compare.distances.projected import Projected
 from fpsim.compare.floors import kolmogorov_smirnov_floor
@@ -15,6 +14,8 @@ Array = NDArray[np.float64]
 
 
 def _line(a: Array, b: Array) -> float:
+    from scipy.stats import ks_2samp
+
     return float(ks_2samp(a, b, method="asymp").statistic)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 
 from fpsim.compare.distances.projected import Projected
 from fpsim.compare.floors import wasserstein_floor
@@ -15,6 +14,8 @@ Array = NDArray[np.float64]
 
 
 def _line(a: Array, b: Array) -> float:
+    from scipy.stats import wasserstein_distance
+
     return float(wasserstein_distance(a, b))
 
 
