@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import gcd, lcm
+from math import gcd, lcm, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,8 @@ from fpsim.density.grid import Grid
 
 __all__ = ["LineSet", "lines_along", "strides_of"]
 
-Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Small = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,35 +37,45 @@ class LineSet:
     Attributes
     ----------
     offset : tuple of int
-    starts, lengths : ndarray of int, shape (lines,)
+    shape : tuple of int
+        Cells of the grid.
+    starts, lengths : ndarray of int32, shape (lines,)
         Flat index of the first cell, and number of cells.
-    coordinates : ndarray of int, shape (lines, ndim)
-        Grid indices of the first cell.
     stride : int
         Step in the flattened array; 0 where ``order`` is needed.
-    order : ndarray of int, shape (lines, length) or (0, 0)
+    order : ndarray of int32, shape (lines, length) or (0, 0)
         Flat indices of every cell, only for lines that wrap around an axis without being parallel to it.
     closed : bool
         Whether the last cell is followed by the first.
-    low_exit, high_exit : ndarray, shape (lines,)
+    low_exit, high_exit : ndarray of float32, shape (lines,)
         Rate at which a jump beyond either end leaves the box, relative to the rate of the jump: 0 at a reflecting
         wall, 1 / (distance to the wall in jumps) at an absorbing one.
     """
 
     offset: tuple[int, ...]
-    starts: Integers
-    lengths: Integers
-    coordinates: Integers
+    shape: tuple[int, ...]
+    starts: Small
+    lengths: Small
     stride: int
-    order: Integers
+    order: Small
     closed: bool
-    low_exit: Array
-    high_exit: Array
+    low_exit: NDArray[np.float32]
+    high_exit: NDArray[np.float32]
 
     @property
     def count(self) -> int:
         """Number of lines."""
         return len(self.starts)
+
+    def starts_in(self, shape: tuple[int, ...]) -> tuple[Small, int]:
+        """Where each line begins in a flat array of that (broadcast) shape, and its step along lines."""
+        strides = strides_of(shape)
+        index = np.unravel_index(self.starts, self.shape)
+        flat = np.zeros(self.count, np.int32)
+        for i, step in zip(index, strides, strict=True):
+            if step:
+                flat += (i * step).astype(np.int32)
+        return flat, int(np.array(self.offset) @ strides)
 
     @property
     def longest(self) -> int:
@@ -83,73 +93,82 @@ def strides_of(shape: tuple[int, ...]) -> Integers:
 @lru_cache(maxsize=64)
 def lines_along(grid: Grid, offset: tuple[int, ...]) -> LineSet:
     """Lines of ``grid`` along ``offset``, ordered so that neighbouring lines are neighbours in memory."""
-    e, shape = np.array(offset), np.array(grid.shape)
-    moving = e != 0
-    walls = moving & np.array([not grid.periodic(a) for a in range(grid.ndim)])
-    if walls.any():
-        starts = _first_cells(grid, e, walls)
-        room = np.where(e > 0, shape - 1 - starts, starts)[:, walls] // np.abs(e[walls])
-        lengths = room.min(axis=1) + 1
+    moving = [axis for axis, step in enumerate(offset) if step]
+    walls = [axis for axis in moving if not grid.periodic(axis)]
+    strides = strides_of(grid.shape)
+    starts = _first_cells(grid, offset, walls) if walls else _cycle_cells(grid, offset)
+    if walls:
+        lengths = np.full(len(starts), np.iinfo(np.int32).max, np.int32)
+        for axis in walls:
+            index, step = _index(starts, grid.shape, axis), offset[axis]
+            room = grid.shape[axis] - 1 - index if step > 0 else index
+            np.minimum(lengths, room // abs(step) + 1, out=lengths)
     else:
-        starts, period = _cycle_cells(grid, e)
-        lengths = np.full(len(starts), period)
-    wraps = bool((moving & ~walls).any()) and moving.sum() > 1
-    flat = starts @ strides_of(grid.shape)
-    order = np.empty((0, 0), np.int64)
-    if wraps:
-        steps = np.arange(lengths.max())[None, :, None]
-        cells = np.where(
-            walls, np.clip(starts[:, None] + steps * e, 0, shape - 1), (starts[:, None] + steps * e) % shape
-        )
-        order = np.ascontiguousarray(cells @ strides_of(grid.shape))
-    last = starts + (lengths[:, None] - 1) * e
+        lengths = np.full(len(starts), _period(grid, offset), np.int32)
+    wraps = len(moving) > 1 and len(walls) < len(moving)
     return LineSet(
         offset,
-        flat,
-        lengths,
+        grid.shape,
         starts,
-        0 if wraps else int(e @ strides_of(grid.shape)),
-        order,
-        not walls.any(),
-        _exit_rate(grid, starts, -e, walls),
-        _exit_rate(grid, last, e, walls),
+        lengths,
+        0 if wraps else int(np.array(offset) @ strides),
+        _order(grid, offset, starts, int(lengths.max())) if wraps else np.empty((0, 0), np.int32),
+        not walls,
+        *(_exit_rate(grid, offset, starts, lengths, walls, high=high) for high in (False, True)),
     )
 
 
-def _first_cells(grid: Grid, e: Integers, walls: NDArray[np.bool_]) -> Integers:
+def _index(flat: Small, shape: tuple[int, ...], axis: int) -> Small:
+    """Grid index along an axis of flat indices."""
+    return flat // np.int32(prod(shape[axis + 1 :])) % np.int32(shape[axis])
+
+
+def _first_cells(grid: Grid, offset: tuple[int, ...], walls: list[int]) -> Small:
     """Cells whose predecessor lies outside the box."""
     outside = np.zeros(grid.shape, bool)
-    for axis in np.flatnonzero(walls):
-        n, step = grid.shape[axis], abs(int(e[axis]))
+    for axis in walls:
+        n, step = grid.shape[axis], offset[axis]
         index: list[slice] = [slice(None)] * grid.ndim
-        index[axis] = slice(0, min(step, n)) if e[axis] > 0 else slice(max(n - step, 0), n)
+        index[axis] = slice(0, min(step, n)) if step > 0 else slice(max(n + step, 0), n)
         outside[tuple(index)] = True
-    return np.argwhere(outside)
+    return np.flatnonzero(outside).astype(np.int32)
 
 
-def _cycle_cells(grid: Grid, e: Integers) -> tuple[Integers, int]:
-    """One cell of every closed line, and the common number of cells of those lines."""
-    shape = np.array(grid.shape)
-    period = lcm(*(n // gcd(n, int(abs(s))) for n, s in zip(grid.shape, e, strict=True) if s))
-    if np.count_nonzero(e) == 1 and abs(e).max() == 1:
-        index = [1 if s else n for n, s in zip(grid.shape, e, strict=True)]
-        return np.argwhere(np.ones(index, bool)), period
-    free = np.ones(grid.shape, bool)
-    starts = []
-    for cell in np.ndindex(*grid.shape):
-        if free[cell]:
-            starts.append(cell)
-            orbit = (np.array(cell) + np.arange(period)[:, None] * e) % shape
-            free[tuple(orbit.T)] = False
-    return np.array(starts), period
+def _period(grid: Grid, offset: tuple[int, ...]) -> int:
+    """Cells of a closed line."""
+    return lcm(*(n // gcd(n, abs(step)) for n, step in zip(grid.shape, offset, strict=True) if step))
 
 
-def _exit_rate(grid: Grid, cells: Integers, e: Integers, walls: NDArray[np.bool_]) -> Array:
-    rate = np.zeros(len(cells))
-    for axis in np.flatnonzero(walls):
-        side = 1 if e[axis] > 0 else 0
-        if grid.boundary[axis][side] is Boundary.ABSORBING:
-            depth = (grid.shape[axis] - cells[:, axis] if side else cells[:, axis] + 1) - 0.5
-            leaves = depth < abs(e[axis])
-            rate = np.maximum(rate, np.where(leaves, abs(e[axis]) / depth, 0.0))
+def _cycle_cells(grid: Grid, offset: tuple[int, ...]) -> Small:
+    """One cell of every closed line: the first in memory."""
+    index = np.arange(grid.size, dtype=np.int32)
+    lowest = index.copy()
+    cells = np.array(np.unravel_index(index, grid.shape), np.int32)
+    for _ in range(_period(grid, offset) - 1):
+        for axis, step in enumerate(offset):
+            cells[axis] = (cells[axis] + step) % grid.shape[axis]
+        np.minimum(lowest, np.ravel_multi_index(tuple(cells), grid.shape).astype(np.int32), out=lowest)
+    return index[lowest == index]
+
+
+def _order(grid: Grid, offset: tuple[int, ...], starts: Small, longest: int) -> Small:
+    """Flat index of every cell of lines that wrap; beyond the end of a line, of its last place at a wall."""
+    flat = np.zeros((len(starts), longest), np.int32)
+    for axis, (n, step, stride) in enumerate(zip(grid.shape, offset, strides_of(grid.shape), strict=True)):
+        cells = _index(starts, grid.shape, axis)[:, None] + np.arange(longest, dtype=np.int32) * step
+        flat += (cells % n if grid.periodic(axis) else np.clip(cells, 0, n - 1)) * np.int32(stride)
+    return flat
+
+
+def _exit_rate(
+    grid: Grid, offset: tuple[int, ...], starts: Small, lengths: Small, walls: list[int], *, high: bool
+) -> NDArray[np.float32]:
+    """Rate of leaving beyond the last (``high``) or the first cell of each line; see :class:`LineSet`."""
+    rate = np.zeros(len(starts), np.float32)
+    for axis in walls:
+        step = offset[axis] if high else -offset[axis]
+        if grid.boundary[axis][1 if step > 0 else 0] is Boundary.ABSORBING:
+            index = _index(starts, grid.shape, axis) + (lengths - 1) * offset[axis] * high
+            depth = (grid.shape[axis] - index if step > 0 else index + 1) - 0.5
+            np.maximum(rate, np.where(depth < abs(step), abs(step) / depth, 0.0), out=rate, casting="same_kind")
     return rate

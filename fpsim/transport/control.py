@@ -30,8 +30,8 @@ Array = NDArray[np.float64]
 CRUISE = 8
 """Steps between probes of an autonomous equation."""
 
-FLOOR_ORDER = 2.25
-"""Local errors of a second-order step fall as h^3; falling slower than this, the grid is what is left."""
+FLOOR_ORDER = 1.5
+"""Local errors fall as h^3, or h^2 in a layer at a wall; falling slower than this, the grid is what is left."""
 
 FLOOR_LARGEST = 1e-2
 
@@ -94,6 +94,10 @@ class Controller:
                 )
             if self.progress is not None:
                 self.progress(min(self.t / self.span, 1.0))
+
+    def close(self) -> None:
+        """Let go of working memory."""
+        self._spare = self._saved = ()
 
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):

@@ -26,6 +26,7 @@ __all__ = ["diffuse_lines"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Small = NDArray[np.int32]
 
 SUBSTEPS = 8
 """Most sub-steps of the safe scheme before its order is lowered."""
@@ -34,15 +35,15 @@ SUBSTEPS = 8
 @njit(cache=True, nogil=True, error_model="numpy")
 def diffuse_lines(
     u: Array,
-    starts: Integers,
-    lengths: Integers,
+    starts: Small,
+    lengths: Small,
     stride: int,
-    order: Integers,
+    order: Small,
     closed: bool,
-    low_exit: Array,
-    high_exit: Array,
+    low_exit: NDArray[np.float32],
+    high_exit: NDArray[np.float32],
     rate: Array,
-    rate_starts: Integers,
+    rate_starts: Small,
     rate_stride: int,
     dt: float,
     begin: int,

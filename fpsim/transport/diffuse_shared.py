@@ -15,7 +15,7 @@ from fpsim.transport.limit import LANES, NEGLIGIBLE, TINY, borrow
 __all__ = ["FACTORS", "diffuse_shared", "eliminate"]
 
 Array = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Small = NDArray[np.int32]
 
 FACTORS = 6
 """Rows of the table of factors: a, b, explicit diagonal, inverse pivot, upper, tail."""
@@ -52,7 +52,7 @@ def eliminate(r: Array, closed: bool, low: float, high: float, factor: Array) ->
 @njit(cache=True, nogil=True, error_model="numpy")
 def diffuse_shared(
     u: Array,
-    starts: Integers,
+    starts: Small,
     stride: int,
     n: int,
     closed: bool,

@@ -32,7 +32,7 @@ def peclet_range(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any =
         diffusion = field.axis(axis)
         if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
             drift = drift.take(range(grid.shape[axis]), axis)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
         low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
     return low, high

@@ -22,6 +22,7 @@ __all__ = ["remap_lines", "remap_shared"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Small = NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -45,7 +46,7 @@ def _fill_ghosts(v: Array, n: int, periodic: bool, q: int) -> None:
 @njit(cache=True, nogil=True, error_model="numpy")
 def remap_shared(
     u: Array,
-    starts: Integers,
+    starts: Small,
     stride: int,
     n: int,
     periodic: bool,
@@ -113,14 +114,14 @@ def remap_shared(
 @njit(cache=True, nogil=True, error_model="numpy")
 def remap_lines(
     u: Array,
-    starts: Integers,
+    starts: Small,
     stride: int,
     n: int,
     periodic: bool,
     low: bool,
     high: bool,
     drift: Array,
-    drift_starts: Integers,
+    drift_starts: Small,
     drift_stride: int,
     scale: float,
     dt: float,

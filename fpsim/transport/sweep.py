@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
-from fpsim.lattice.lines import LineSet, strides_of
+from fpsim.lattice.lines import LineSet
 from fpsim.parallel import Team
 
 __all__ = ["Block", "Sweep", "table_of", "unused"]
 
 Array = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 class Sweep(Protocol):
@@ -35,14 +34,17 @@ Block = tuple[Sweep, ...]
 """Sweeps that commute with each other."""
 
 
-@lru_cache(maxsize=256)
-def table_of(lines: LineSet, shape: tuple[int, ...]) -> tuple[Integers, int]:
+@lru_cache(maxsize=64)
+def table_of(lines: LineSet, shape: tuple[int, ...]) -> tuple[NDArray[np.int32], int]:
     """Where a coefficient of that (broadcast) shape begins on each line, and its step along lines."""
-    strides = strides_of(shape)
-    return lines.coordinates @ strides, int(np.array(lines.offset) @ strides)
+    return (lines.starts, lines.stride) if shape == lines.shape else lines.starts_in(shape)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)
+def _unused(size: int) -> Array:
+    return np.zeros(size)
+
+
 def unused(count: int) -> Array:
     """Where kernels put absorbed mass that walls make zero; never read."""
-    return np.zeros(count)
+    return _unused(1 << max(count - 1, 1).bit_length())
