@@ -86,6 +86,21 @@ def test_grid_error_by_richardson(name, exact):
     assert row.error == pytest.approx(exact, rel=0.03)
 
 
+@pytest.mark.parametrize("name", ["total_variation", "wasserstein"])
+def test_a_density_in_the_middle_of_the_chain(name):
+    """Between samples bins come from the samples, and the density is seen through them."""
+    stages = [
+        Stage("SGD", replicas(0.0, 0)),
+        Stage("joint", gaussian(GRID, 0.4, 1.0), "order"),
+        Stage("leaf", replicas(0.4, 1), "closure"),
+    ]
+    budget = error_budget(stages, observable="w", distance=name)
+    rows = {row.source: row for row in budget.rows}
+    exact = {"total_variation": total_variation(0.4), "wasserstein": 0.4}[name]
+    assert rows["order"].distance == pytest.approx(exact, abs=0.02)
+    assert not rows["closure"].resolved
+
+
 def test_planes_and_bins():
     rng = np.random.default_rng(0)
     a, b = (rng.multivariate_normal((m, 0.0), np.eye(2), 5000) for m in (0.0, 0.5))

@@ -45,9 +45,10 @@ def z_scores(case, name, seeds):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", DISTANCES)
 def test_calibrated_quickly(case, name):
-    """Eight seeds: the mean within 4 standard errors of 0, no outlier (skewed distances reach 6)."""
+    """Eight seeds: mean and spread within 4 standard errors of 0 and 1, no outlier (skewed distances reach 6)."""
     z = z_scores(case, name, 8)
     assert abs(z.mean()) < 4 / math.sqrt(z.size)
+    assert z.std() < 1 + 4 / math.sqrt(2 * z.size)
     assert np.abs(z).max() < 6
 
 
