@@ -44,7 +44,7 @@ class LineSet:
     stride : int
         Step in the flattened array; 0 where ``order`` is needed.
     order : ndarray of int32, shape (lines, length) or (0, 0)
-        Flat indices of every cell, only for lines that wrap around an axis without being parallel to it.
+        Flat indices of every cell, only for lines that wrap around an axis other than by single steps along it.
     closed : bool
         Whether the last cell is followed by the first.
     low_exit, high_exit : ndarray of float32, shape (lines,)
@@ -105,7 +105,7 @@ def lines_along(grid: Grid, offset: tuple[int, ...]) -> LineSet:
             np.minimum(lengths, room // abs(step) + 1, out=lengths)
     else:
         lengths = np.full(len(starts), _period(grid, offset), np.int32)
-    wraps = len(moving) > 1 and len(walls) < len(moving)
+    wraps = len(walls) < len(moving) and (len(moving) > 1 or offset[moving[0]] != 1)
     return LineSet(
         offset,
         grid.shape,

@@ -1,0 +1,109 @@
+"""Grids and densities: shapes, moments, marginals, sampling, interpolation, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal, norm
+
+from fpsim.density import Density, Grid, from_function, from_samples, gaussian, mixture
+from fpsim.errors import DomainError
+
+
+def test_grid_places():
+    grid = Grid.box((-1, 1, 4), (0, 3, 3), names=("a", "b"))
+    assert (grid.ndim, grid.size, grid.spacing, grid.cell_volume) == (2, 12, (0.5, 1.0), 0.5)
+    np.testing.assert_allclose(grid.centers[0], [-0.75, -0.25, 0.25, 0.75])
+    np.testing.assert_allclose(grid.edges[1], [0, 1, 2, 3])
+    assert [m.shape for m in grid.mesh()] == [(4, 1), (1, 3)]
+    assert [m.shape for m in grid.mesh(faces_of=0)] == [(5, 1), (1, 3)]
+    assert "a: [-1, 1] / 4 reflecting" in repr(grid)
+    assert hash(grid) == hash(Grid.box((-1, 1, 4), (0, 3, 3), names=("a", "b")))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Grid((0,), (1, 2), (3,)), "accepted are equal numbers"),
+        (lambda: Grid.box((1, 0, 3)), "axis 0 goes from 1.0 to 0.0"),
+        (lambda: Grid.box((0, np.inf, 3)), "finite, increasing"),
+        (lambda: Grid.box((0, 1, 1)), "axis 0 has 1 cells"),
+        (lambda: Grid.box(*[(0, 1, 2)] * 5), "from 1 to 4"),
+        (lambda: Grid.box((0, 1, 2), boundary="open"), "accepted are reflecting, periodic, absorbing"),
+        (lambda: Grid.box((0, 1, 2), boundary=[("periodic", "reflecting")]), "periodic on one side only"),
+        (lambda: Grid.box((0, 1, 2), (0, 1, 2), names=("a", "a")), "different names"),
+    ],
+)
+def test_grid_refuses(make, message):
+    with pytest.raises(DomainError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_gaussian_cell_averages(ndim):
+    rng = np.random.default_rng(ndim)
+    a = rng.standard_normal((ndim, ndim))
+    covariance = 0.2 * (a @ a.T / ndim + 0.5 * np.eye(ndim))
+    mean = rng.uniform(-0.2, 0.2, ndim)
+    grid = Grid((-4.0,) * ndim, (4.0,) * ndim, ({1: 60, 2: 48, 3: 32}[ndim],) * ndim)
+    density = gaussian(grid, mean, covariance)
+    assert density.mass == pytest.approx(1.0, abs=1e-13)
+    np.testing.assert_allclose(density.mean, mean, atol=1e-4)
+    np.testing.assert_allclose(density.covariance, covariance, atol=2e-3)
+    entropy = multivariate_normal(mean, covariance).entropy()
+    smoothing = np.trace(np.linalg.inv(covariance)) * grid.spacing[0] ** 2 / 24  # of cell averages
+    assert density.entropy == pytest.approx(entropy + smoothing, abs=0.1 * smoothing + 1e-4)
+
+
+def test_gaussian_tails_keep_relative_accuracy():
+    grid = Grid.box((-12, 12, 240))
+    density = gaussian(grid, 0.0, 1.0)
+    exact = norm.sf(grid.edges[0][-2]) - norm.sf(grid.edges[0][-1])
+    assert density.values[-1] * grid.cell_volume == pytest.approx(exact, rel=1e-10)
+
+
+def test_mixture_and_marginals():
+    grid = Grid.box((-3, 3, 90), (-2, 2, 60), (-2, 2, 30))
+    density = mixture(grid, [1, 3], [(-1, 0, 0.2), (1, 0.3, 0)], [0.05, [0.1, 0.05, 0.04]])
+    np.testing.assert_allclose(density.mean, [0.5, 0.225, 0.05], atol=1e-6)
+    part = density.marginal(2, 0)
+    assert part.grid.names == ("x0", "x2")
+    assert part.mass == pytest.approx(1.0, abs=1e-13)
+    np.testing.assert_allclose(part.mean, density.mean[[0, 2]], atol=1e-12)
+    np.testing.assert_allclose(part.covariance, density.covariance[np.ix_([0, 2], [0, 2])], atol=1e-12)
+
+
+def test_samples_there_and_back():
+    grid = Grid.box((-3, 3, 40), (-3, 3, 30))
+    density = gaussian(grid, (0.3, -0.2), [[0.4, 0.2], [0.2, 0.3]])
+    draws = density.sample(200_000, rng=3)
+    np.testing.assert_allclose(draws.mean(axis=0), density.mean, atol=4 * np.sqrt(0.4 / 200_000))
+    back = from_samples(grid, draws)
+    noise = np.sqrt(density.values * grid.cell_volume / 200_000) / grid.cell_volume
+    assert (np.abs(back.values - density.values) <= 5.5 * noise + 5.5 / 200_000 / grid.cell_volume).all()
+    assert from_samples(grid, [[0.0, 0.0], [9.0, 0.0]]).mass == pytest.approx(0.5)
+
+
+def test_interpolation_and_expectation():
+    grid = Grid.box((0, 1, 100), boundary="periodic")
+    density = from_function(grid, lambda x: 1 + 0.5 * np.sin(2 * np.pi * x))
+    points = np.linspace(0, 0.999, 37)[:, None]
+    np.testing.assert_allclose(density.at(points), 1 + 0.5 * np.sin(2 * np.pi * points[:, 0]), atol=2e-3)
+    assert density.at([[2.0]]) == 0.0
+    assert density.expectation(lambda x: np.sin(2 * np.pi * x)) == pytest.approx(0.25, abs=1e-3)
+
+
+def test_refusals():
+    grid = Grid.box((0, 1, 4))
+    with pytest.raises(DomainError, match=r"density has shape \(3,\)"):
+        Density(grid, np.ones(3))
+    with pytest.raises(DomainError, match=r"density is nan at cell \(2,\)"):
+        Density(grid, [1, 1, np.nan, 1])
+    with pytest.raises(DomainError, match="not symmetric positive definite"):
+        gaussian(grid, 0.5, -1.0)
+    with pytest.raises(DomainError, match="zero \\(or not finite\\)"):
+        gaussian(grid, 1e6, 1e-4)
+    with pytest.raises(DomainError, match="samples are not all finite"):
+        from_samples(grid, [0.1, np.inf])
+    with pytest.raises(ValueError, match="read-only"):
+        Density(grid, np.ones(4)).values[0] = 2.0

@@ -1,0 +1,84 @@
+"""Coefficients sampled on grids: forms, minimal shapes, calculus, potentials; what is refused is in tests/transport."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fpsim.density import Grid
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_at, drift_on_cells, drift_on_faces
+from fpsim.errors import DomainError
+
+GRID = Grid.box((-1, 2, 30), (0, 1, 20))
+
+
+def test_entries_keep_length_one_where_they_do_not_vary():
+    equation = FokkerPlanck(drift=lambda x, y: (-x, 3.0), diffusion=lambda x, y: [0.1, 1 + y])
+    assert drift_on_faces(equation, GRID, 0).shape == (31, 1)
+    assert drift_on_faces(equation, GRID, 1).size == 1
+    field = diffusion_on_cells(equation, GRID)
+    assert field.diagonal
+    assert not field.constant
+    assert [field.axis(i).shape for i in range(2)] == [(1, 1), (1, 20)]
+
+
+@pytest.mark.parametrize(
+    "diffusion",
+    [0.3, [0.3, 0.3], [[0.3, 0.0], [0.0, 0.3]], np.full(GRID.shape, 0.3), lambda x, y: 0.3 + 0 * x * y],
+)
+def test_forms_of_diffusion(diffusion):
+    field = diffusion_on_cells(FokkerPlanck(diffusion=diffusion), GRID)
+    np.testing.assert_allclose(field.matrices(GRID.shape), np.broadcast_to(0.3 * np.eye(2), (*GRID.shape, 2, 2)))
+
+
+def test_potential_is_minus_gradient():
+    equation = FokkerPlanck(potential=lambda x, y: x**2 * y + np.sin(y), drift=lambda x, y: (1.0, x))
+    x, y = GRID.mesh(faces_of=0)
+    np.testing.assert_allclose(drift_on_faces(equation, GRID, 0), 1 - 2 * x * y, atol=1e-9)
+    x, y = GRID.mesh()
+    np.testing.assert_allclose(drift_on_cells(equation, GRID)[1], x - x**2 - np.cos(y), atol=1e-9)
+    sampled = FokkerPlanck(potential=x**2 * y + np.sin(y))
+    np.testing.assert_allclose(drift_on_cells(sampled, GRID)[0][1:-1], (-2 * x * y)[1:-1], atol=1e-12)
+
+
+def test_calculus_in_one_dimension():
+    grid = Grid.box((0, 1, 50))
+    x = grid.edges[0]
+    d, slope = (1 + 0.3 * np.sin(4 * x)), 1.2 * np.cos(4 * x)
+    for calculus, share in (("ito", 0.0), ("stratonovich", 0.5), ("klimontovich", 1.0)):
+        equation = FokkerPlanck(drift=lambda x: -x, diffusion=lambda x: 1 + 0.3 * np.sin(4 * x), calculus=calculus)
+        np.testing.assert_allclose(drift_on_faces(equation, grid, 0), -x + share * slope, atol=1e-7)
+    assert d.min() > 0
+    with pytest.raises(DomainError, match="accepted are ito, stratonovich, klimontovich"):
+        FokkerPlanck(calculus="anti")
+
+
+def test_calculus_of_a_tensor():
+    """Klimontovich adds div D; checked against the divergence by hand."""
+
+    def tensor(x, y):
+        return [[1 + x**2, x * y / 2], [x * y / 2, 2 + y]]
+
+    x, y = GRID.mesh()
+    b = drift_on_cells(FokkerPlanck(diffusion=tensor, calculus="klimontovich"), GRID)
+    np.testing.assert_allclose(b[0], np.broadcast_to(2 * x + x / 2 + 0 * y, GRID.shape), atol=1e-7)
+    np.testing.assert_allclose(b[1], np.broadcast_to(y / 2 + 1 + 0 * x, GRID.shape), atol=1e-7)
+
+
+def test_places_off_the_grid():
+    equation = FokkerPlanck(
+        potential=lambda x, y: x**2 + y**4, diffusion=lambda x, y: 1 + x**2, calculus="klimontovich"
+    )
+    x, y = np.random.default_rng(0).uniform(-1, 1, (2, 17))
+    b = drift_at(equation, (x, y), spacing=(0.01, 0.01))
+    np.testing.assert_allclose(b[0], -2 * x + 2 * x, atol=1e-8)
+    np.testing.assert_allclose(b[1], -4 * y**3, atol=1e-8)
+    with pytest.raises(DomainError, match="drift is a grid array"):
+        drift_at(FokkerPlanck(drift=np.zeros((2, 30, 20))), (x, y), spacing=(0.1, 0.1))
+
+
+def test_dependence_is_seen():
+    assert FokkerPlanck(drift=lambda x, y: (x, y)).autonomous
+    assert FokkerPlanck(drift=lambda x, y, t: (x, y)).time_dependent
+    assert FokkerPlanck(diffusion=lambda p, x, y: 1.0).mean_field
+    assert "drift=callable" in repr(FokkerPlanck(drift=lambda x, y: (x, y)))

@@ -1,0 +1,48 @@
+"""Lines along an offset partition the grid; each is a run that ends at walls or closes on itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fpsim.density import Grid
+from fpsim.lattice.lines import lines_along
+
+
+def cells_of(lines, line):
+    if lines.order.size:
+        return lines.order[line, : lines.lengths[line]]
+    return lines.starts[line] + np.arange(lines.lengths[line]) * lines.stride
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.data(),
+    shape=st.lists(st.integers(2, 7), min_size=1, max_size=4),
+)
+def test_partition(data, shape):
+    ndim = len(shape)
+    sides = data.draw(st.lists(st.sampled_from(["reflecting", "periodic", "absorbing"]), min_size=ndim, max_size=ndim))
+    offset = data.draw(st.lists(st.integers(-3, 3), min_size=ndim, max_size=ndim).filter(any))
+    grid = Grid((0.0,) * ndim, (1.0,) * ndim, tuple(shape), sides)
+    lines = lines_along(grid, tuple(offset))
+    seen = np.concatenate([cells_of(lines, k) for k in range(lines.count)])
+    np.testing.assert_array_equal(np.sort(seen), np.arange(grid.size))
+    walls = [a for a in range(ndim) if offset[a] and sides[a] != "periodic"]
+    assert lines.closed == (not walls)
+    for k in range(lines.count):
+        places = np.array(np.unravel_index(cells_of(lines, k), grid.shape)).T
+        steps = (places[1:] - places[:-1] - offset) % [
+            s if b == "periodic" else 10**6 for s, b in zip(shape, sides, strict=True)
+        ]
+        assert not steps.any()  # neighbours on the line differ by the offset
+        beyond = places[-1] + offset
+        assert not walls or any(not 0 <= beyond[a] < shape[a] for a in walls)
+        expected = 0.0  # of all walls that the next jump crosses, the nearest absorbing one
+        for a in walls:
+            depth = (shape[a] - places[-1][a] if offset[a] > 0 else places[-1][a] + 1) - 0.5
+            if sides[a] == "absorbing" and depth < abs(offset[a]):
+                expected = max(expected, abs(offset[a]) / depth)
+        assert lines.high_exit[k] == pytest.approx(expected, rel=1e-6)
