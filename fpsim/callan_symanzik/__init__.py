@@ -4,6 +4,7 @@ from fpsim.callan_symanzik.backward import backward_residual, conditional_correl
 from fpsim.callan_symanzik.beta_function import BetaFunction, FixedPoint, fit_beta
 from fpsim.callan_symanzik.collapse import collapse
 from fpsim.callan_symanzik.correlators import Correlators, correlators, correlators_of_outputs, multi_indices
+from fpsim.callan_symanzik.cutoff import CutoffScaling, NetworkLoss, cutoff_differences, cutoff_scaling
 from fpsim.callan_symanzik.estimate import Estimate
 from fpsim.callan_symanzik.families import (
     Family,
@@ -15,7 +16,8 @@ from fpsim.callan_symanzik.families import (
 )
 from fpsim.callan_symanzik.flow import Flow, exact_flow, measured_flow, running_couplings
 from fpsim.callan_symanzik.identities import hierarchy_residual, kernel_drift, rates, tangent_kernel
-from fpsim.callan_symanzik.law import DensityLaw, SampleLaw
+from fpsim.callan_symanzik.law import DensityLaw, SampleLaw, weights_law
+from fpsim.callan_symanzik.linear_regression import LinearRegression
 from fpsim.callan_symanzik.outputs import Outputs, network_outputs
 from fpsim.callan_symanzik.tangency import tangency
 from fpsim.callan_symanzik.transfer import Run, transfer
@@ -25,12 +27,15 @@ __all__ = [
     "BetaFunction",
     "Claim",
     "Correlators",
+    "CutoffScaling",
     "DensityLaw",
     "Estimate",
     "Family",
     "FixedPoint",
     "Flow",
     "Identity",
+    "LinearRegression",
+    "NetworkLoss",
     "Outputs",
     "ParametricFamily",
     "Run",
@@ -40,6 +45,8 @@ __all__ = [
     "conditional_correlators",
     "correlators",
     "correlators_of_outputs",
+    "cutoff_differences",
+    "cutoff_scaling",
     "exact_flow",
     "fit_beta",
     "hierarchy_residual",
@@ -56,4 +63,5 @@ __all__ = [
     "tangency",
     "tangent_kernel",
     "transfer",
+    "weights_law",
 ]

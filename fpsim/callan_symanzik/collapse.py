@@ -59,7 +59,7 @@ def collapse(
     Raises
     ------
     DomainError
-        If there are fewer than two runs or their couplings do not overlap.
+        If there are fewer than two runs, their couplings do not overlap, or one turns back along its run.
     """
     if len(runs) < 2:
         raise DomainError(f"collapse of {len(runs)} run: two or more are accepted")
@@ -70,6 +70,8 @@ def collapse(
     indices = runs[0].tables[0].indices
     chosen = [i for i, x in enumerate(indices) if len(x) in orders and not (len(x) <= 2 and set(x) == {0})]
     charts = [_chart(run, family, column, chosen) for run in runs]
+    for k, chart in enumerate(charts):
+        _check_monotone(chart[:, 0], f"coupling {name} of run {k}")
     low = max(float(c.value[:, 0].min()) for c in charts)
     high = min(float(c.value[:, 0].max()) for c in charts)
     if not low < high:
@@ -108,6 +110,14 @@ def _chart(run: Run, family: Family, column: int, chosen: list[int]) -> Estimate
         return np.array(rows)
 
     return stack([table.full for table in run.tables]).map(chart)
+
+
+def _check_monotone(coupling: Estimate, what: str) -> None:
+    """A coupling that goes both ways by more than three errors is no abscissa."""
+    steps = coupling.map(np.diff)
+    slack = 3.0 * steps.error + 1e-12
+    if (steps.value > slack).any() and (steps.value < -slack).any():
+        raise DomainError(f"{what} turns back: a monotone coupling is accepted; cut the run where it turns")
 
 
 def _interpolated(chart: Array, at: Array) -> Array:

@@ -72,9 +72,9 @@ class Correlators:
             raise DomainError(f"no {len(index)}-point function of outputs {index}: computed are {self.indices}")
         return self.indices.index(index)
 
-    def __getitem__(self, outputs: Index) -> Estimate:
-        """``G`` of the given outputs, in any order."""
-        return self.full[self.position(*outputs)]
+    def __getitem__(self, outputs: int | Index) -> Estimate:
+        """``G`` of the given outputs, in any order: ``table[0, 0]`` is ``E[f_0 f_0]``."""
+        return self.full[self.position(*((outputs,) if isinstance(outputs, int) else outputs))]
 
 
 def multi_indices(outputs: int, order: int) -> tuple[Index, ...]:

@@ -5,8 +5,8 @@ off at every time, ``beta_a = dg_a / ds`` and ``gamma = d ln|Z| / ds``. Two ways
 differentiates the couplings in time and needs no equation; :func:`exact_flow` takes the rates of the n-point
 functions from I2 and needs no differencing. They agree where the equation is right.
 
-Limits: the error of :func:`measured_flow` contains the replicates' and the difference between two stencils; that second
-part is a bound once the times resolve the flow.
+Limits: for densities the error of :func:`measured_flow` contains the difference between two stencils, a bound once the
+times resolve the flow; for ensembles it is the standard error alone, so choose times that resolve the flow.
 """
 
 from __future__ import annotations
@@ -129,20 +129,25 @@ def exact_flow(
     s = checked_clock(clock, len(found)) if len(found) > 1 else np.atleast_1d(np.asarray(clock, float))
     indices, pace = found[0][0].indices, np.broadcast_to(np.asarray(speed, float), s.shape)
     joint = stack([stack([table.full, rate]) for table, rate in found])
+    units = [table.absolute.value for table, _ in found]
 
     def read(full: Array) -> Array:
         values = family.couplings(family.read(indices, full))
         return np.array([np.log(abs(values[0])), *values[1:]])
 
-    def derivative(full: Array, rate: Array) -> Array:
-        step = 1e-3 * float(np.min(np.abs(full[full != 0.0]))) / float(np.max(np.abs(rate)) or 1.0)
+    def derivative(full: Array, rate: Array, unit: Array) -> Array:
+        step = 1e-3 / max(float(np.max(np.abs(rate) / unit)), 1e-300)
         one, two = (read(full + k * step * rate) - read(full - k * step * rate) for k in (1, 2))
         return (8.0 * one - two) / (12.0 * step)
 
     values = stack([table.full for table, _ in found]).map(
         lambda g: np.array([family.couplings(family.read(indices, row)) for row in g])
     )
-    rates = joint.map(lambda v: np.array([derivative(row[0], row[1]) for row in v]) / pace[:, None])
+    rates = joint.map(
+        lambda v: (
+            np.array([derivative(row[0], row[1], unit) for row, unit in zip(v, units, strict=True)]) / pace[:, None]
+        )
+    )
     return Flow(family.names, s, values, rates, np.zeros_like(rates.value))
 
 

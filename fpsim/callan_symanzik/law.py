@@ -10,18 +10,18 @@ Limits: a density that jumps at its walls leaves an error O(h^2) there. Periodic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fpsim.callan_symanzik.estimate import Estimate, jackknife
 from fpsim.density import Density, Grid
 from fpsim.errors import DomainError
 
-__all__ = ["DensityLaw", "Law", "SampleLaw", "law_of"]
+__all__ = ["DensityLaw", "Law", "SampleLaw", "law_of", "weights_law"]
 
 Array = NDArray[np.float64]
 Observables = Callable[[Sequence[Array]], Iterable[Array]]
@@ -112,6 +112,23 @@ def law_of(source: Any) -> Law:
         law: Law = source
         return law
     return SampleLaw(np.asarray(source, float))
+
+
+def weights_law(weights: Mapping[str, ArrayLike], *, blocks: int = 32) -> SampleLaw:
+    """Law of trained networks from their matrices ``{"W1": (R, k, d), ...}``; coordinates in C order, matrix by matrix.
+
+    Raises
+    ------
+    DomainError
+        If the matrices do not have the same number of replicas, or some are not finite.
+    """
+    parts = [np.asarray(w, float) for w in weights.values()]
+    counts = {len(w) for w in parts}
+    if len(counts) != 1 or any(w.ndim < 2 for w in parts):
+        raise DomainError(
+            f"matrices have shapes {[w.shape for w in parts]}: replicas first, equally many, are accepted"
+        )
+    return SampleLaw(np.concatenate([w.reshape(len(w), -1) for w in parts], axis=1), blocks)
 
 
 def _averages(density: Density, observables: Observables) -> Array:

@@ -118,9 +118,9 @@ def _predict(family: Family, theta: Array, path: Array, indices: tuple[Index, ..
     """n-point functions along a path of couplings; parameters follow by Newton's method from one time to the next."""
     rows, theta, size = [], np.array(theta), len(theta)  # further couplings are constants over powers of Z
     for target in path:
-        for _ in range(50):
+        for _ in range(20):
             gap = (target - family.couplings(theta))[:size]
-            if np.abs(gap).max() < 1e-13 * max(float(np.abs(target).max()), 1e-300):
+            if np.abs(gap).max() < 1e-11 * max(float(np.abs(target).max()), 1e-300):
                 break
             steps = np.diag(1e-6 * np.maximum(np.abs(theta), 1e-6))
             pairs = [(family.couplings(theta + d), family.couplings(theta - d), 2.0 * d.max()) for d in steps]

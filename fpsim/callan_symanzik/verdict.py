@@ -23,6 +23,8 @@ Verdict: TypeAlias = Literal["holds", "fails", "trivial", "inconclusive"]
 SIGMAS = 3.0
 """Errors by which a residual must clear its tolerance in either direction."""
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -52,7 +54,7 @@ class Identity:
         """Holds if the residual is explained by the error, up to three times; fails otherwise."""
         if not (np.isfinite(self.residual) and np.isfinite(self.error)):
             return "inconclusive"
-        return "holds" if self.residual <= SIGMAS * self.error else "fails"
+        return "holds" if self.residual <= SIGMAS * self.error + _ROUNDING else "fails"
 
     def __str__(self) -> str:
         return f"identity {self.name}: residual {self.residual:.2e}, explained {self.error:.2e}: {self.verdict}"

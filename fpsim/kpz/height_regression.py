@@ -2,7 +2,8 @@
 
 ``d_t h + b . grad h + div b = nu lap h + (lambda / 2) |grad h|^2`` is fitted for ``nu`` and ``lambda``, integrated
 over each interval between snapshots (Simpson's rule over pairs of intervals) and weighted with the density. The
-claim is ``lambda = 2 nu``; it is false where the noise is not isotropic or the drift is not what was said.
+claim is ``lambda = 2 nu``. It is false where the noise depends on place or the drift is not what was said; noise that
+is constant but not isotropic shows mostly in the misfit.
 
 Ensembles are smoothed with a Gaussian kernel: ``p_s = K * p``. Since a constant-coefficient Laplacian commutes with
 ``K``, the smoothed height obeys the same equation exactly, with the drift ``b_s = (K * b p) / (K * p)`` averaged

@@ -90,6 +90,27 @@ def test_autoencoder_slopes_in_full(activation, replicas):
     assert (np.abs(found.improved_slope.value - 2.0) < 0.2 + 3 * found.improved_slope.error).all()
 
 
+def test_sgd_of_the_cutoff_is_that_of_the_trainer():
+    """Means of n-point functions after training, two independent programs."""
+    from fpsim.callan_symanzik import correlators, network_outputs, weights_law
+    from fpsim.datasets import Dataset
+    from fpsim.experiment import Experiment
+    from fpsim.sgd import SGD, Start, train
+
+    loss, _ = autoencoder(64)
+    start = Start.gaussian({"W1": [[0.6]], "W2": [[0.5]]}, 0.1)
+    experiment = Experiment(Dataset("eight numbers", loss.x), loss.network, SGD(learning_rate=0.1, batch_size=4), start)
+    ensemble = train(experiment, replicas=20_000, times=[0.8], seed=1)
+    law = weights_law({name: w[-1] for name, w in ensemble.weights.items()})
+    table = correlators(law, network_outputs(loss.network, [[1.0], [0.5]]), order=2)
+    rng = np.random.default_rng(2)
+    w = np.array([0.6, 0.5]) + 0.1 * rng.standard_normal((20_000, 2))
+    for _ in range(8):
+        w = w - 0.1 * loss.gradient(w, loss.draw(rng, len(w), 4))
+    other = correlators(w, network_outputs(loss.network, [[1.0], [0.5]]), order=2)
+    assert (np.abs(table.full.value - other.full.value) < 4 * np.hypot(table.full.error, other.full.error)).all()
+
+
 def test_improvement_is_the_gradient_of_the_modified_loss():
     """One improved step without noise against ``grad (L + (eta / 8) |grad L|^2)`` by hand."""
     x = np.array([[1.3]])

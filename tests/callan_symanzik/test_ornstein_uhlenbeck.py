@@ -97,10 +97,13 @@ def test_evolved_densities_give_the_flow_within_the_error_estimate():
     coarse = evolve(EQUATION, gaussian(half, TARGET + 1.0, 0.05), times, tolerance=4e-4)
     laws = [DensityLaw(p, q) for p, q in zip(fine.densities, coarse.densities, strict=True)]
     s = LAMBDA * times
-    flow = measured_flow(s, [correlators(law, OUTPUTS) for law in laws], FAMILY, stencil=5)
-    gap = np.abs(flow.rates.value - expected_rates(1.0, 0.05, s))
-    assert (gap <= flow.error + 1e-9).all()
-    assert flow.error[1:-1].max() < 0.05  # and the estimate is worth something
+    expected = expected_rates(1.0, 0.05, s)
+    exact = exact_flow(s, [rates(law, OUTPUTS, EQUATION) for law in laws], FAMILY, speed=LAMBDA)
+    gap = np.abs(exact.rates.value - expected)
+    assert (gap <= exact.error + 1e-10).all()
+    assert exact.error.max() < 1e-3  # and the estimate is worth something
+    measured = measured_flow(s, [correlators(law, OUTPUTS) for law in laws], FAMILY)
+    assert (np.abs(measured.rates.value - expected) <= measured.error + 1e-10).all()
 
 
 def test_ensemble_gives_the_flow_within_three_standard_errors():
@@ -180,14 +183,38 @@ def test_transfer_without_anything_to_predict_is_trivial():
     assert transfer(fitted, [], FAMILY, orders=(1, 2)).verdict == "trivial"
 
 
-def ensemble_run(rng, start, s, noise):
-    """Samples of the process started from ``start`` with noise ``noise``: other learning rate or batch size."""
-    tables = []
-    for x in s:
-        spread = np.sqrt(noise / LAMBDA * (1 - np.exp(-2 * x)))
-        w = TARGET + (start - TARGET) * np.exp(-x) + spread * rng.standard_normal(len(start))
-        tables.append(correlators(SampleLaw(w[:, None]), OUTPUTS))
+def ensemble_run(rng, start, s, noise, blocks=32):
+    """The same replicas through the process with noise ``noise``: other learning rate or batch size."""
+    tables, w = [], start
+    for step in np.diff(s, prepend=0.0):
+        spread = np.sqrt(noise / LAMBDA * (1 - np.exp(-2 * step)))
+        w = TARGET + (w - TARGET) * np.exp(-step) + spread * rng.standard_normal(len(w))
+        tables.append(correlators(SampleLaw(w[:, None], blocks), OUTPUTS))
     return Run(s, tables)
+
+
+def test_transfer_between_ensembles_and_its_failure():
+    rng = np.random.default_rng(12)
+    s, size = np.linspace(0.0, 1.0, 7), 20_000
+
+    def normal(mean, variance):
+        return TARGET + mean + np.sqrt(variance) * rng.standard_normal(size)
+
+    fitted = [ensemble_run(rng, normal(m, p), s, D, 10) for m, p in ((1.0, 0.05), (0.4, 0.3), (0.3, 0.02))]
+    other = ensemble_run(rng, normal(0.7, 0.1), s, D, 10)
+    claim = transfer(fitted, [other], FAMILY, tolerance=0.1)
+    assert claim.verdict == "holds"
+    assert claim.details["coverage"] == (1.0,) * 4  # the fit is not extrapolated
+    skewed = ensemble_run(rng, TARGET + 0.1 + 0.5 * rng.exponential(size=size), s, D, 10)
+    assert transfer(fitted, [skewed], FAMILY, tolerance=0.1).verdict == "fails"
+
+
+def test_a_coupling_that_turns_back_is_no_abscissa():
+    s = np.linspace(0.0, 1.0, 6)
+    there = run(1.0, 0.05, s)
+    back = Run(np.arange(6.0), [*there.tables[:3], *there.tables[2::-1]])
+    with pytest.raises(DomainError, match="turns back"):
+        collapse([there, back], FAMILY)
 
 
 def test_collapse_over_noise_and_starts_and_its_failure():
