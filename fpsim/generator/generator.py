@@ -54,7 +54,7 @@ class Generator:
     added: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "absorption", MappingProxyType(dict(self.absorption)))
+        object.__setattr__(self, "absorption", MappingProxyType(dict(sorted(self.absorption.items()))))
 
     @property
     def absorbing(self) -> bool:
@@ -121,9 +121,10 @@ class Generator:
     def __repr__(self) -> str:
         sides = {str(b) for pair in self.grid.boundary for b in pair}
         low, high = self.peclet
+        capped = f", {self.added:.2g} isotropic diffusion added" if self.added else ""
         return (
             f"Generator({self.grid.size} cells, {len(self.links)} offsets, {self.nbytes / 1e6:.3g} MB, "
-            f"cell Peclet {low:.3g} ... {high:.3g}, {'|'.join(sorted(sides))})"
+            f"cell Peclet {low:.3g} ... {high:.3g}, {'|'.join(sorted(sides))}{capped})"
         )
 
 

@@ -15,12 +15,15 @@ the eigenvalue in cells. It keeps the artificial diffusion of a drift across a n
 the largest physical one; a drift outside the range of a singular tensor goes to ``r`` entirely. The balance above
 needs ``|grad phi| h`` below that limit.
 
+Where offsets would be too long, isotropic diffusion is added; more than 1 % of the largest entry with a warning.
+
 Limits: near walls the jumps that would leave the box are dropped, which is of first order there; drift is sampled at
 cell centres.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,7 @@ from numpy.typing import NDArray
 
 from fpsim.density import Grid
 from fpsim.equation import DiffusionField, FokkerPlanck, drift_on_cells
+from fpsim.errors import ValidityWarning
 from fpsim.generator.bernoulli import exponential_rate
 from fpsim.generator.generator import Generator
 from fpsim.generator.links import Indices, Links, outward, pairs
@@ -39,6 +43,7 @@ __all__ = ["tensor_generator"]
 Array = NDArray[np.float64]
 
 _ROUTED = 8.0
+_ADDED = 0.01  # of the largest entry: isotropic diffusion that is worth a warning
 
 
 def tensor_generator(
@@ -46,6 +51,14 @@ def tensor_generator(
 ) -> Generator:
     """Generator of an equation whose diffusion tensor has off-diagonal entries."""
     lattice = lattice_diffusion(field, grid)
+    largest = max(float(field.axis(axis).max()) for axis in range(grid.ndim))
+    if lattice.added_max > _ADDED * largest:
+        warnings.warn(
+            f"the tensor needs longer jumps than allowed: up to {lattice.added_max:.3g} isotropic diffusion was added "
+            f"(largest entry {largest:.3g}); cells shaped like the tensor avoid it",
+            ValidityWarning,
+            stacklevel=3,
+        )
     drift = drift_on_cells(equation, grid, t=t, p=p)
     velocity = np.stack(
         [np.broadcast_to(b / h, grid.shape).ravel() for b, h in zip(drift, grid.spacing, strict=True)], axis=-1

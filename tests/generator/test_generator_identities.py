@@ -119,6 +119,7 @@ def check_identities(generator):
                 assert not line[wall].any()
 
 
+@pytest.mark.filterwarnings("ignore:the tensor needs longer jumps")
 @pytest.mark.parametrize("tensor", TENSORS)
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("ndim", [1, 2, 3, 4])
@@ -146,6 +147,7 @@ def problems(draw):
     return grid, FokkerPlanck(drift=drawn, diffusion=0.5 * (tensor + tensor.T) if ndim > 1 else size)
 
 
+@pytest.mark.filterwarnings("ignore:the tensor needs longer jumps")
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(problems())
 def test_identities_of_drawn_problems(problem):

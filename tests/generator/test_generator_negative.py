@@ -5,7 +5,7 @@ import pytest
 
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError, MemoryLimitError
+from fpsim.errors import DomainError, MemoryLimitError, ValidityWarning
 from fpsim.generator import (
     absorbed_mass,
     build_generator,
@@ -139,3 +139,11 @@ def test_analyses_outside_their_domain():
         entropy_production(ABSORBING, gaussian(ABSORBING.grid, 0.0, 0.1))
     with pytest.raises(DomainError, match="periodic or absorbing"):
         circulation(ABSORBING, gaussian(ABSORBING.grid, 0.0, 0.1))
+
+
+def test_diffusion_added_to_keep_jumps_short_is_said():
+    grid = Grid.box((0, 1, 60), (0, 1, 6))
+    with pytest.warns(ValidityWarning, match="isotropic diffusion was added"):
+        generator = build_generator(FokkerPlanck(diffusion=[[0.5, 0.4], [0.4, 0.5]]), grid)
+    assert generator.added > 0.1
+    assert "isotropic diffusion added" in repr(generator)

@@ -97,6 +97,25 @@ def test_exit_time_variance_and_place_of_brownian_motion():
     np.testing.assert_allclose(exits.value.sum(axis=0), 1.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("cells", [20, 12])
+def test_jumps_of_several_cells_meet_both_walls_where_they_are(cells):
+    # correlated noise on oblong cells: offsets up to (4, 1); across the strip it is one-dimensional Brownian motion
+    grid = Grid.box((0, 1, 60), (0, 1, cells), boundary=["absorbing", "periodic"])
+    generator = build_generator(FokkerPlanck(diffusion=[[0.5, 0.4], [0.4, 0.5]]), grid)
+    assert max(abs(step) for link in generator.links for step in link.offset) > 2
+    x = grid.centers[0][:, None]
+    np.testing.assert_allclose(mean_first_passage_time(generator).value, x * (1 - x) + 0 * grid.mesh()[1], atol=1e-3)
+    np.testing.assert_allclose(exit_probability(generator).value[1], x + 0 * grid.mesh()[1], atol=1e-3)
+
+
+def test_one_cell_outside_the_target_dies_exponentially():
+    grid = Grid.box((0, 1, 2))
+    generator = build_generator(FokkerPlanck(drift=lambda x: 1 + 0 * x, diffusion=0.2), grid)
+    mean = mean_first_passage_time(generator, [1]).value[0]
+    assert passage_time_variance(generator, [1]).value[0] == pytest.approx(mean**2, rel=1e-14)
+    assert quasi_stationary(generator, [1]).rate.value == pytest.approx(1 / mean, rel=1e-12)
+
+
 def test_quasi_stationary_state_between_walls():
     generator = diffusion_between_walls(400)
     found = quasi_stationary(generator)
