@@ -13,11 +13,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from fpsim.datasets import Dataset
 from fpsim.errors import ConfigError
 from fpsim.network import activation
+from fpsim.parallel import Team
 from fpsim.theory._mesh import Array, Mesh
 
 if TYPE_CHECKING:
@@ -29,10 +30,8 @@ LANES = 64
 """Partial sums per moment; part of the definition of every sum, so never tuned to the machine."""
 NODES = 32
 """Gauss-Hermite nodes per dimension."""
-BLOCK = 1024
-"""Weights per call of the kernel: enough work for its threads."""
 ROWS = 64
-"""Weights per call of the activation: its temporary arrays stay near the processor."""
+"""Weights at once: their hidden values stay near the processor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,17 +124,16 @@ class SummedAverages:
         first = np.empty((len(points), count))
         second = np.empty((len(points), count, count) if products else (0, 0, 0))
         phi = activation(self.activation)
-        hidden = np.empty((min(BLOCK, len(points)), k, weight.size))
-        slope = np.empty_like(hidden)
-        for start in range(0, len(points), BLOCK):
-            block = slice(start, min(start + BLOCK, len(points)))
-            size = block.stop - start
-            for row in range(0, size, ROWS):
-                z = points[start + row : min(start + row + ROWS, block.stop)] @ x
-                hidden[row : row + len(z)], slope[row : row + len(z)] = phi.function(z), phi.derivative(z)
-            _accumulate(
-                hidden[:size], slope[:size], x, weight, encoder, decoder, slopes, products, first[block], second[block]
-            )
+
+        def work(_part: int, begin: int, end: int) -> None:
+            for start in range(begin, end, ROWS):
+                rows = slice(start, min(start + ROWS, end))
+                z = points[rows] @ x
+                hidden, slope = phi.function(z), phi.derivative(z)
+                _accumulate(hidden, slope, x, weight, encoder, decoder, slopes, products, first[rows], second[rows])
+
+        with Team() as team:
+            team.run(work, len(points), len(points) * weight.size)
         return (
             np.ascontiguousarray(first.T).reshape(count, *shape),
             np.ascontiguousarray(np.moveaxis(second, 0, -1)).reshape(*second.shape[1:], *shape) if products else second,
@@ -183,41 +181,39 @@ def _features(z, slope, x, encoder, decoder, out):  # type: ignore[no-untyped-de
                 i += 1
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _accumulate(  # type: ignore[no-untyped-def]
     hidden, slope, x, weight, encoder, decoder, slopes, products, first, second
 ):
-    """Weighted first and second moments of the features at every weight; one thread works on one chunk of weights."""
-    points, count, chunk = first.shape[0], first.shape[1], 16
-    k, d = hidden.shape[1], x.shape[0]
-    for c in prange((points + chunk - 1) // chunk):
-        f = np.empty((count + (0 if slopes else k * d), LANES))
-        z = np.empty((k + d, LANES))
-        g = np.empty(LANES)
-        sums = np.empty((count, LANES))
-        pairs = np.empty((count * (count + 1) // 2 if products else 0, LANES))
-        for p in range(c * chunk, min((c + 1) * chunk, points)):
-            sums[:] = 0.0
-            pairs[:] = 0.0
-            for start in range(0, weight.size, LANES):
-                lanes = slice(start, start + LANES)
-                z[:k] = hidden[p, :, lanes]
-                z[k:] = -x[:, lanes]
-                _features(z, slope[p, :, lanes], x[:, lanes], encoder, decoder, f)
-                m = 0
-                for i in range(count):
-                    _multiply(weight[lanes], f[i], g)
-                    for n in range(LANES):
-                        sums[i, n] += g[n]
-                    if products:
-                        for j in range(i + 1):
-                            for n in range(LANES):
-                                pairs[m, n] += g[n] * f[j, n]
-                            m += 1
+    """Weighted first and second moments of the features at every weight."""
+    count, k, d = first.shape[1], hidden.shape[1], x.shape[0]
+    f = np.empty((count + (0 if slopes else k * d), LANES))
+    z = np.empty((k + d, LANES))
+    g = np.empty(LANES)
+    sums = np.empty((count, LANES))
+    pairs = np.empty((count * (count + 1) // 2 if products else 0, LANES))
+    for p in range(first.shape[0]):
+        sums[:] = 0.0
+        pairs[:] = 0.0
+        for start in range(0, weight.size, LANES):
+            lanes = slice(start, start + LANES)
+            z[:k] = hidden[p, :, lanes]
+            z[k:] = -x[:, lanes]
+            _features(z, slope[p, :, lanes], x[:, lanes], encoder, decoder, f)
             m = 0
             for i in range(count):
-                first[p, i] = sums[i].sum()
+                _multiply(weight[lanes], f[i], g)
+                for n in range(LANES):
+                    sums[i, n] += g[n]
                 if products:
                     for j in range(i + 1):
-                        second[p, i, j] = second[p, j, i] = pairs[m].sum()
+                        for n in range(LANES):
+                            pairs[m, n] += g[n] * f[j, n]
                         m += 1
+        m = 0
+        for i in range(count):
+            first[p, i] = sums[i].sum()
+            if products:
+                for j in range(i + 1):
+                    second[p, i, j] = second[p, j, i] = pairs[m].sum()
+                    m += 1

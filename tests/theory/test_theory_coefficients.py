@@ -113,16 +113,20 @@ def test_open_mesh_and_points_agree():
             np.testing.assert_allclose(np.broadcast_to(entry, points.shape[:-1]), s[..., i, j], rtol=1e-12, atol=1e-14)
 
 
-def test_same_bits_for_any_number_of_threads():
-    from fpsim.parallel import threads
+def test_same_bits_for_any_number_of_threads(monkeypatch):
+    """One thread, two threads, and each weight alone."""
+    from fpsim.parallel import Team
+    from fpsim.theory import sums
 
-    data = digits(2)
+    averages = SummedAverages(digits(2), 1, "tanh")
     w1 = tuple(np.random.default_rng(6).normal(size=(2, 300)))
-    with threads(1):
-        one = SummedAverages(data, 1, "tanh").encoder_covariance(w1)
-    with threads(2):
-        two = SummedAverages(data, 1, "tanh").encoder_covariance(w1)
-    assert (one == two).all()
+    results = []
+    for count in (1, 2):
+        monkeypatch.setattr(sums, "Team", lambda count=count: Team(count))
+        results.append(averages.encoder_covariance(w1))
+    assert (results[0] == results[1]).all()
+    alone = averages.encoder_covariance(tuple(w[7:8] for w in w1))
+    assert (alone[..., 0] == results[0][..., 7]).all()
 
 
 def test_refuses_other_networks():
