@@ -13,7 +13,6 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import root
 
 from fpsim.callan_symanzik.flow import Flow
 from fpsim.errors import DomainError
@@ -87,6 +86,8 @@ class BetaFunction:
 
         Of a continuous line of fixed points some are listed; a zero exponent tells.
         """
+        from scipy.optimize import root
+
         size = self.upper - self.lower
         low, high = self.lower - margin * size, self.upper + margin * size
         found: list[Array] = []

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.stats import f as f_distribution
 
 from fpsim.callan_symanzik.estimate import Estimate, stack
 from fpsim.callan_symanzik.families import Family
@@ -61,6 +59,8 @@ def collapse(
     DomainError
         If there are fewer than two runs, their couplings do not overlap, or one turns back along its run.
     """
+    from scipy.stats import f as f_distribution  # slow to import
+
     if len(runs) < 2:
         raise DomainError(f"collapse of {len(runs)} run: two or more are accepted")
     name = coupling if coupling is not None else family.names[0]
@@ -121,6 +121,8 @@ def _check_monotone(coupling: Estimate, what: str) -> None:
 
 
 def _interpolated(chart: Array, at: Array) -> Array:
+    from scipy.interpolate import PchipInterpolator
+
     order = np.argsort(chart[:, 0])
     g = chart[order, 0]
     keep = np.append(True, np.diff(g) > 0.0)
