@@ -99,7 +99,7 @@ class BetaFunction:
                 found.append(g)
         return tuple(FixedPoint(g, _exponents(self.jacobian(g)), float(self(g)[0])) for g in found)
 
-    def run(self, start: ArrayLike, clock: ArrayLike, *, substeps: int = 16) -> Array:
+    def run(self, start: ArrayLike, clock: ArrayLike, *, substeps: int = 4) -> Array:
         """``(Z, g)`` along the clock from ``start`` (1 + a,), shape (T, 1 + a); Runge-Kutta 4 between clock values."""
         begin, s = np.asarray(start, float), np.asarray(clock, float)
         state = np.array([np.log(abs(begin[0])), *begin[1:]])

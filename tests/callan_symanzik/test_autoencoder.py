@@ -6,9 +6,13 @@ from numpy.testing import assert_allclose
 
 from fpsim.callan_symanzik import (
     Outputs,
+    Run,
     SampleLaw,
+    collapse,
+    correlators,
     hierarchy_residual,
     kernel_drift,
+    lognormal,
     lognormal2,
     network_outputs,
     rates,
@@ -124,6 +128,33 @@ def test_tangency_rises_in_an_ensemble_trained_by_sgd():
     assert claims[0].residual < 1e-4
     assert claims[-1].verdict == "fails"
     assert claims[-1].residual > 0.2
+
+
+def sgd_run(learning_rate, batch, s2, times, rng, size=20_000):
+    """n-point functions of the output through real SGD from a lognormal start on the balanced leaf."""
+    loss, k, tables = NetworkLoss(NETWORK, X), 0, []
+    w = np.exp(-3.0 + np.sqrt(s2) * rng.standard_normal(size))
+    w = np.sqrt(np.stack([w, w], axis=1))
+    for t in times:
+        while k < round(t / learning_rate):
+            w, k = w - learning_rate * loss.gradient(w, loss.draw(rng, size, batch)), k + 1
+        tables.append(correlators(SampleLaw(w), Outputs(lambda u, v: [u * v])))
+    return Run(times, tables)
+
+
+def test_runs_of_sgd_collapse_early_and_not_near_the_valley():
+    rng = np.random.default_rng(3)
+    settings = ((0.05, 1), (0.05, 2), (0.1, 2))
+    early = [
+        sgd_run(*s, s2, (0.0, 0.2, 0.4, 0.6, 0.8), rng) for s, s2 in zip(settings, (0.01, 0.02, 0.01), strict=True)
+    ]
+    claim = collapse(early, lognormal(), places=3, tolerance=1e-3)
+    assert claim.verdict == "holds"
+    assert claim.details["p_value"] > 0.0027
+    late = [sgd_run(*s, s2, (1.6, 1.8, 2.0, 2.2, 2.4), rng) for s, s2 in zip(settings, (0.01, 0.3, 0.01), strict=True)]
+    negative = collapse(late, lognormal(), places=3, tolerance=1e-3)
+    assert negative.verdict == "fails"
+    assert negative.details["p_value"] < 1e-6
 
 
 def test_neural_tangent_kernel_moves_outputs_as_the_drift_does():
