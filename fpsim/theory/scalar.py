@@ -14,6 +14,7 @@ becomes singular and no grid follows it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import ConfigError, DomainError
+from fpsim.errors import ConfigError, DomainError, ValidityWarning
 from fpsim.theory._mesh import Array
 from fpsim.theory.scales import Scales, scales_of
 
@@ -96,6 +97,11 @@ def scalar_network(experiment: Experiment) -> ScalarNetwork:
     ------
     ConfigError
         For any other network.
+
+    Warns
+    -----
+    ValidityWarning
+        If the noise vanishes on the valley ``w = 1``.
     """
     network = experiment.network
     if network.widths != (1, 1, 1) or network.activations != ("linear", "linear") or len(network.trained) != 2:
@@ -103,8 +109,16 @@ def scalar_network(experiment: Experiment) -> ScalarNetwork:
             f"(w, q) coordinates: widths {network.widths}, {network.activations}, {', '.join(network.trained)} "
             "trained; the linear network 1-1-1 with both weights trained is accepted"
         )
+    scales = scales_of(experiment)
+    if not (scales.label_variance or scales.temperature or scales.weight_decay):
+        warnings.warn(
+            "no label noise, temperature or weight decay: w = 1 absorbs, the density becomes singular there and no "
+            "grid follows it for long",
+            ValidityWarning,
+            stacklevel=2,
+        )
     c = float(experiment.data.second_moment[0, 0])
-    return ScalarNetwork(c, float(experiment.data.product_covariance[0, 0, 0, 0]), scales_of(experiment))
+    return ScalarNetwork(c, float(experiment.data.product_covariance[0, 0, 0, 0]), scales)
 
 
 def radius(w: Array, q: Array) -> Array:
