@@ -78,7 +78,7 @@ def add_moments(x, noise, count, label, moment, cross):  # type: ignore[no-untyp
 
 @lane_kernel
 def gaussian_moments(source, normal, noise, spread, label, moment, cross):  # type: ignore[no-untyped-def]
-    """Fill ``moment``, ``cross`` with Gaussian ``M``, ``E``; ``spread = sqrt(c_B)``, ``label = sigma / sqrt(B)``."""
+    """Fill ``moment``, ``cross`` with Gaussian ``M``, ``E`` (``spread = sqrt(c_B)``, ``label`` by sqrt B)."""
     d, pairs = source.root.shape[0], moment.shape[0]
     for a in range(pairs):
         for v in range(LANES):

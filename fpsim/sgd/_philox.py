@@ -43,10 +43,11 @@ def philox(key, block, stream, step, replica):  # type: ignore[no-untyped-def]
     k0, k1 = key & MASK, key >> HALF
     c0, c1, c2, c3 = np.uint64(block), np.uint64(stream), np.uint64(step), np.uint64(replica)
     for _ in range(10):
-        p0, p1 = M0 * c0, M1 * c2
-        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & MASK, (p0 >> HALF) ^ c3 ^ k1, p0 & MASK
-        k0, k1 = (k0 + W0) & MASK, (k1 + W1) & MASK
-    return c0, c1, c2, c3
+        # upper halves of the words hold rubbish until the end: the multiplication ignores them
+        p0, p1 = M0 * (c0 & MASK), M1 * (c2 & MASK)
+        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1, (p0 >> HALF) ^ c3 ^ k1, p0
+        k0, k1 = k0 + W0, k1 + W1
+    return c0 & MASK, c1 & MASK, c2 & MASK, c3 & MASK
 
 
 @inlined

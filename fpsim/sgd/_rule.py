@@ -38,6 +38,8 @@ class Rule(NamedTuple):
     """``c_B`` of the mini-batch covariance."""
     by_moments: bool
     """Whether the batch enters through its second moment only, which is cheaper for a linear bottleneck."""
+    plane: bool
+    """Whether the short cut for d = 2, k = 1 applies."""
 
 
 class Source(NamedTuple):
@@ -49,6 +51,8 @@ class Source(NamedTuple):
     """Square root (d, d) of the second moment ``C = E x x^T``."""
     moment: NDArray[np.float64]
     """Upper triangle of ``C = E x x^T``, row by row, shape (d (d + 1) / 2,)."""
+    products: NDArray[np.float64]
+    """``x_0^2, x_0 x_1, x_1^2`` of every sample, (N, 3); empty unless d = 2."""
     moment_root: NDArray[np.float64]
     """Square root of the covariance of that triangle of ``x x^T``; empty unless noise is Gaussian."""
 
@@ -72,6 +76,12 @@ def rule(experiment: Experiment) -> Rule:
         batch_factor=experiment.batch_factor,
         # d (d + 1) / 2 products a sample against some 4 d k of a forward and a backward pass
         by_moments=linear and d + 1 <= 8 * k and d <= 16,
+        plane=linear
+        and (d, k) == (2, 1)
+        and not net.frozen
+        and isinstance(experiment.data, Dataset)
+        and sgd.label_noise == 0.0
+        and sgd.noise != "gaussian",
     )
 
 
@@ -101,9 +111,13 @@ def source(experiment: Experiment) -> Source:
     if numbers.noise == GAUSSIAN and numbers.by_moments:
         pairs = data.product_covariance[upper]
         moment_root = _root(np.ascontiguousarray(pairs[:, upper[0], upper[1]]))
+    products = np.empty((0, 3))
+    if isinstance(data, Dataset) and d == 2:
+        products = np.ascontiguousarray(data.x[:, upper[0]] * data.x[:, upper[1]])
     return Source(
         samples=np.array(data.x.T, order="C") if isinstance(data, Dataset) else np.empty((d, 0)),
         root=np.ascontiguousarray(_root(data.second_moment)),
         moment=data.second_moment[upper],
+        products=products,
         moment_root=np.ascontiguousarray(moment_root),
     )

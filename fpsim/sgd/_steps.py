@@ -22,6 +22,7 @@ from fpsim.sgd._batch_gradients import (
 )
 from fpsim.sgd._batches import PIECE, batch_replicas, draw_batch, inputs, normal_rows
 from fpsim.sgd._philox import GRADIENT, TARGET, TEMPERATURE
+from fpsim.sgd._plane import plane_gradient
 from fpsim.sgd._rule import EPOCHS, GAUSSIAN, SVAG
 
 __all__ = ["LIMIT", "advance"]
@@ -106,13 +107,13 @@ def _batch_gradient(net, rule, source, key, stream, step, replica, weights, work
                 work.delta,
                 gradient,
             )
+    scale = 1.0 / rule.batch_size
     if rule.by_moments:
-        scale = 1.0 / rule.batch_size
         linear_gradient(net, weights, work.moment, work.cross, scale, work.error, work.product, gradient)
     else:
         for a in range(net.size):
             for v in range(LANES):
-                gradient[a, v] /= rule.batch_size
+                gradient[a, v] *= scale
 
 
 @lane_kernel
@@ -206,7 +207,10 @@ def _run(net, rule, source, key, step, rates, replica, shared, work, gradient, o
                 _gaussian_gradient(net, rule, source, key, k, shared, w, work, target)
             else:
                 draw_batch(rule, n, key, stream, k, s == 0, shared, work.order, work.chosen)
-                _batch_gradient(net, rule, source, key, stream, k, shared, w, work, target)
+                if rule.plane:
+                    plane_gradient(source.products, work.chosen, rule.batch_size, w, work.moment, target)
+                else:
+                    _batch_gradient(net, rule, source, key, stream, k, shared, w, work, target)
         if rule.noise == SVAG:
             for a in range(net.size):
                 for v in range(LANES):
