@@ -5,7 +5,7 @@ import pytest
 from generator_oracles import fitted_order
 from scipy.stats import poisson
 
-from fpsim.density import Grid, gaussian
+from fpsim.density import Grid, from_function, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.generator import (
     absorbed_mass,
@@ -123,6 +123,13 @@ def test_quasi_stationary_state_between_walls():
     assert found.rate.value == pytest.approx(0.5 * np.pi**2, rel=2e-5)
     np.testing.assert_allclose(found.density.values, np.pi / 2 * np.sin(np.pi * x), atol=5e-5)
     assert found.density.mass == pytest.approx(1.0, abs=1e-12)
+
+
+def test_quasi_stationary_density_leans_with_the_drift():
+    # forward eigenfunction sin(pi x) e^{b x / 2 D}; the backward one leans the other way
+    generator = diffusion_between_walls(400, drift=1.0)
+    exact = from_function(generator.grid, lambda x: np.sin(np.pi * x) * np.exp(x))
+    np.testing.assert_allclose(quasi_stationary(generator).density.values, exact.values, atol=2e-4)
 
 
 @pytest.mark.parametrize("quantity", ["time", "rate"])
