@@ -5,7 +5,6 @@ from fpsim.callan_symanzik.beta_function import BetaFunction, FixedPoint, fit_be
 from fpsim.callan_symanzik.collapse import collapse
 from fpsim.callan_symanzik.correlators import Correlators, correlators, correlators_of_outputs, multi_indices
 from fpsim.callan_symanzik.cutoff import CutoffScaling, NetworkLoss, cutoff_differences, cutoff_scaling
-from fpsim.callan_symanzik.estimate import Estimate
 from fpsim.callan_symanzik.families import (
     Family,
     ParametricFamily,
@@ -21,7 +20,8 @@ from fpsim.callan_symanzik.linear_regression import LinearRegression
 from fpsim.callan_symanzik.outputs import Outputs, network_outputs
 from fpsim.callan_symanzik.tangency import tangency
 from fpsim.callan_symanzik.transfer import Run, transfer
-from fpsim.callan_symanzik.verdict import Claim, Identity
+from fpsim.estimate import Estimate
+from fpsim.verdict import Claim, Identity
 
 __all__ = [
     "BetaFunction",

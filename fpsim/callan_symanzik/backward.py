@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from fpsim.callan_symanzik.correlators import Index, product_of
 from fpsim.callan_symanzik.identities import coefficients_at
 from fpsim.callan_symanzik.outputs import Outputs
-from fpsim.callan_symanzik.verdict import Identity
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
+from fpsim.verdict import Identity
 
 __all__ = ["backward_residual", "conditional_correlators"]
 

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.callan_symanzik.estimate import Estimate, stack
 from fpsim.callan_symanzik.families import Family
 from fpsim.callan_symanzik.transfer import Run
-from fpsim.callan_symanzik.verdict import Claim
 from fpsim.errors import DomainError
+from fpsim.estimate import Estimate, stack
+from fpsim.verdict import Claim
 
 __all__ = ["collapse"]
 

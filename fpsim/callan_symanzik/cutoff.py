@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.callan_symanzik.estimate import Estimate, jackknife, stack
-from fpsim.callan_symanzik.verdict import Claim
 from fpsim.errors import DomainError
+from fpsim.estimate import Estimate, jackknife, stack
+from fpsim.verdict import Claim
 
 if TYPE_CHECKING:
     from fpsim.network import Network

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.callan_symanzik.correlators import Correlators
-from fpsim.callan_symanzik.estimate import Estimate, stack
 from fpsim.callan_symanzik.families import Family
 from fpsim.errors import DomainError
+from fpsim.estimate import Estimate, stack
 
 __all__ = ["Flow", "exact_flow", "measured_flow", "running_couplings"]
 

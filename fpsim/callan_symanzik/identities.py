@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.callan_symanzik.correlators import Correlators, Index, checked_indices, correlators, product_of
-from fpsim.callan_symanzik.estimate import Estimate, stack
 from fpsim.callan_symanzik.law import law_of
 from fpsim.callan_symanzik.outputs import Outputs
-from fpsim.callan_symanzik.verdict import Identity
 from fpsim.equation import Calculus, FokkerPlanck, diffusion_at
 from fpsim.equation.fokker_planck import depends_on
 from fpsim.errors import DomainError
+from fpsim.estimate import Estimate, stack
+from fpsim.verdict import Identity
 
 __all__ = ["coefficients_at", "hierarchy", "hierarchy_residual", "kernel_drift", "rates", "tangent_kernel"]
 

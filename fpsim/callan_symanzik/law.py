@@ -17,9 +17,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.callan_symanzik.estimate import Estimate, jackknife
 from fpsim.density import Density, Grid
 from fpsim.errors import DomainError
+from fpsim.estimate import Estimate, jackknife
 
 __all__ = ["DensityLaw", "Law", "SampleLaw", "law_of", "weights_law"]
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.callan_symanzik.cutoff import CutoffScaling, scaling_of
-from fpsim.callan_symanzik.estimate import exact
 from fpsim.errors import DomainError
+from fpsim.estimate import exact
 
 __all__ = ["LinearRegression"]
 

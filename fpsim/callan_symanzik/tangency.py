@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.callan_symanzik.correlators import Correlators
-from fpsim.callan_symanzik.estimate import Estimate, stack
 from fpsim.callan_symanzik.families import Family
-from fpsim.callan_symanzik.verdict import Claim
+from fpsim.estimate import Estimate, stack
+from fpsim.verdict import Claim
 
 __all__ = ["tangency", "tangents"]
 

@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.callan_symanzik.beta_function import BetaFunction, fit_rates
 from fpsim.callan_symanzik.correlators import Correlators, Index
-from fpsim.callan_symanzik.estimate import propagate, stack
 from fpsim.callan_symanzik.families import Family
 from fpsim.callan_symanzik.flow import checked_clock, difference_matrix
-from fpsim.callan_symanzik.verdict import Claim
 from fpsim.errors import DomainError
+from fpsim.estimate import propagate, stack
+from fpsim.verdict import Claim
 
 __all__ = ["Run", "transfer"]
 

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.callan_symanzik.outputs import Outputs
-from fpsim.callan_symanzik.verdict import Identity
 from fpsim.density import Density, Grid
 from fpsim.errors import DomainError
 from fpsim.result import Result
+from fpsim.verdict import Identity
 
 __all__ = ["cole_hopf_height", "cole_hopf_residual", "schroedinger_potential"]
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.callan_symanzik.verdict import Identity
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells
 from fpsim.errors import DomainError
+from fpsim.verdict import Identity
 
 __all__ = ["HeightTerms", "burgers_velocity", "height", "height_budget", "height_residual"]
 

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.callan_symanzik.identities import coefficients_at
-from fpsim.callan_symanzik.verdict import Identity
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
 from fpsim.kpz.height import HeightTerms, height_budget
+from fpsim.verdict import Identity
 
 __all__ = ["ensemble_budget", "ensemble_residual", "smoothed_ensemble"]
 

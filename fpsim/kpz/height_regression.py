@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.callan_symanzik.estimate import Estimate
-from fpsim.callan_symanzik.verdict import Claim
 from fpsim.density import Grid
 from fpsim.errors import DomainError
+from fpsim.estimate import Estimate
+from fpsim.verdict import Claim
 
 __all__ = ["KPZCoefficients", "coefficients_from_samples"]
 

@@ -13,10 +13,10 @@ from fpsim.callan_symanzik import (
     hierarchy_residual,
 )
 from fpsim.callan_symanzik import rates as rates_of
-from fpsim.callan_symanzik.estimate import jackknife, propagate, stack
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
+from fpsim.estimate import jackknife, propagate, stack
 
 LAMBDA, D = 1.3, 0.05
 EQUATION = FokkerPlanck(drift=lambda w: -LAMBDA * w, diffusion=D)
