@@ -77,10 +77,14 @@ class Lanes:
 
             for_blocks(work, min(length, self.blocks - begin), threads)
 
-    def matrices(self) -> dict[str, NDArray[np.float64]]:
-        """Copies of all trained matrices, (R, rows, columns), ``nan`` where a replica diverged."""
-        rows = self._unpack(self.weights)
-        rows[self.diverged() >= 0] = np.nan
+    def matrices(self, begin: int = 0, end: int | None = None) -> dict[str, NDArray[np.float64]]:
+        """Copies of the trained matrices of replicas ``begin`` (a multiple of LANES) to ``end - 1``.
+
+        Shapes (replicas, rows, columns), ``nan`` where a replica diverged.
+        """
+        end = self.replicas if end is None else min(end, self.replicas)
+        rows = self._unpack(self.weights[begin // LANES : -(-end // LANES)])[: end - begin]
+        rows[self.lost.ravel()[begin:end] >= 0] = np.nan
         result, start = {}, 0
         for name in self.experiment.network.trained:
             shape = self.experiment.network.shapes[name]
@@ -104,4 +108,5 @@ class Lanes:
         return np.ascontiguousarray(padded.reshape(self.blocks, LANES, -1).transpose(0, 2, 1))
 
     def _unpack(self, blocks: NDArray[np.float64]) -> NDArray[np.float64]:
-        return blocks.transpose(0, 2, 1).reshape(self.blocks * LANES, -1)[: self.replicas].copy()
+        rows = blocks.transpose(0, 2, 1).copy()  # a copy even where the transposition is contiguous already
+        return rows.reshape(blocks.shape[0] * LANES, -1)[: self.replicas]

@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from fpsim.datasets import Dataset
 from fpsim.errors import ConfigError, DomainError
 from fpsim.network import mean_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fpsim.experiment import Experiment
 
-__all__ = ["EnsembleStatistics", "Statistics", "measure", "observables"]
+__all__ = ["TILE", "EnsembleStatistics", "Statistics", "measure", "observable_names", "observables"]
 
 TILE = 4096
 
@@ -126,32 +125,44 @@ class EnsembleStatistics:
             return self.covariance / (self.std[:, :, None] * self.std[:, None, :])
 
 
+def observable_names(experiment: Experiment, tracked: Sequence[str], spec: Statistics) -> tuple[str, ...]:
+    """Names of the observables of an ensemble.
+
+    Raises
+    ------
+    ConfigError
+        If the loss is asked for on a population, where it is no finite sum.
+    """
+    shapes = experiment.network.shapes
+    entries = {name: shapes[name] for name in tracked}
+    if _has_balance(experiment, tracked):
+        entries["Q"] = (shapes["W1"][0],) * 2
+    names = [f"{name}[{i},{j}]" for name, shape in entries.items() for i, j in np.ndindex(shape)]
+    if spec.loss and not isinstance(experiment.data, Dataset):
+        raise ConfigError("statistics loss = True needs a training set, not a population")
+    return (*names, "loss") if spec.loss else tuple(names)
+
+
 def observables(
     experiment: Experiment,
     weights: Mapping[str, NDArray[np.float64]],
+    tracked: Sequence[str],
     spec: Statistics,
     threads: int | None = None,
-) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Names and values (R, m) of the observables of replicas.
-
-    ``weights`` holds tracked matrices, (R, rows, columns).
-    """
-    network, data = experiment.network, experiment.data
-    names = [
-        f"{n}[{i},{j}]" for n, w in weights.items() for i in range(w.shape[1]) for j in range(w.shape[2])
-    ]
-    parts = [w.reshape(w.shape[0], -1) for w in weights.values()]
-    if len(network.shapes) == 2 and set(weights) == {"W1", "W2"}:
+) -> NDArray[np.float64]:
+    """Values (R, m) of the observables of replicas with all trained matrices given, (R, rows, columns)."""
+    parts = [weights[name].reshape(len(weights[name]), -1) for name in tracked]
+    if _has_balance(experiment, tracked):
         w1, w2 = weights["W1"], weights["W2"]
         q = w1 @ w1.transpose(0, 2, 1) - w2.transpose(0, 2, 1) @ w2
-        names += [f"Q[{i},{j}]" for i in range(q.shape[1]) for j in range(q.shape[2])]
-        parts.append(q.reshape(q.shape[0], -1))
-    if spec.loss:
-        if not isinstance(data, Dataset):
-            raise ConfigError("statistics loss = True needs a training set, not a population")
-        names.append("loss")
-        parts.append(mean_loss(network, weights, data.x, threads=threads)[:, None])
-    return tuple(names), np.concatenate(parts, axis=1)
+        parts.append(q.reshape(len(q), -1))
+    if spec.loss and isinstance(experiment.data, Dataset):
+        parts.append(mean_loss(experiment.network, weights, experiment.data.x, threads=threads)[:, None])
+    return np.concatenate(parts, axis=1)
+
+
+def _has_balance(experiment: Experiment, tracked: Sequence[str]) -> bool:
+    return len(experiment.network.shapes) == 2 and set(tracked) == {"W1", "W2"}
 
 
 @njit(cache=True, error_model="numpy")
@@ -175,21 +186,25 @@ def _sums(y, shift, low, width, first, second, third, fourth, histogram):  # typ
     return count
 
 
-def measure(y: NDArray[np.float64], spec: Statistics) -> dict[str, NDArray[np.generic]]:
-    """Statistics of the rows of ``y`` (R, m) that are finite, by the names of `EnsembleStatistics`."""
-    m = y.shape[1]
-    alive = np.flatnonzero(np.isfinite(y).all(axis=1))
-    # moments about a value near the mean lose no digits when the ensemble is narrow
-    shift = y[alive[0]] if alive.size else np.zeros(m)
-    first, second, third, fourth = np.zeros(m), np.zeros((m, m)), np.zeros(m), np.zeros(m)
-    histogram = np.zeros((m, spec.bins + 2), dtype=np.int64)
+def measure(tiles: Iterable[NDArray[np.float64]], spec: Statistics) -> dict[str, NDArray[np.generic]]:
+    """Statistics of the finite rows of all tiles (rows, m), by the names of `EnsembleStatistics`."""
+    count, totals, histogram = 0, list[NDArray[np.float64]](), np.empty((0, 0), dtype=np.int64)
+    shift = np.empty(0)
     width = (spec.high - spec.low) / max(spec.bins, 1)
-    count = 0
-    for start in range(0, y.shape[0], TILE):
-        sums = np.zeros(m), np.zeros((m, m)), np.zeros(m), np.zeros(m)
-        count += _sums(y[start : start + TILE], shift, spec.low, width, *sums, histogram)
-        for total, part in zip((first, second, third, fourth), sums, strict=True):
+    for y in tiles:
+        m = y.shape[1]
+        if not totals:
+            totals = [np.zeros(m), np.zeros((m, m)), np.zeros(m), np.zeros(m)]
+            histogram = np.zeros((m, spec.bins + 2), dtype=np.int64)
+        if not count:
+            # moments about a value near the mean lose no digits when the ensemble is narrow
+            alive = np.flatnonzero(np.isfinite(y).all(axis=1))
+            shift = y[alive[0]] if alive.size else np.zeros(m)
+        first, second, third, fourth = (np.zeros_like(total) for total in totals)
+        count += _sums(y, shift, spec.low, width, first, second, third, fourth, histogram)
+        for total, part in zip(totals, (first, second, third, fourth), strict=True):
             total += part
+    first, second, third, fourth = totals
     with np.errstate(invalid="ignore", divide="ignore"):
         d = first / count
         s = (np.triu(second) + np.triu(second, 1).T) / count

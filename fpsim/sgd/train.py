@@ -21,7 +21,7 @@ from fpsim.sgd._interrupt import deferred_interrupt
 from fpsim.sgd._lanes import Lanes
 from fpsim.sgd._options import check_memory, entropy_of, kept_steps, record_steps, tracked_names
 from fpsim.sgd.ensemble import Divergence, Ensemble
-from fpsim.sgd.statistics import EnsembleStatistics, Statistics, measure, observables
+from fpsim.sgd.statistics import TILE, EnsembleStatistics, Statistics, measure, observable_names, observables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def train(
 
     weights: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tracked}
     measured: list[dict[str, NDArray[np.generic]]] = []
-    names: tuple[str, ...] = ()
+    names = () if statistics is None else observable_names(experiment, tracked, statistics)
     done = begin
     recorded = 0
     with deferred_interrupt() as interrupted:
@@ -134,11 +134,13 @@ def train(
             if done < target:
                 break
             recorded += 1
-            matrices = lanes.matrices()
-            for name in weights if target in kept else ():
-                weights[name].append(matrices[name])
+            if target in kept:
+                matrices = lanes.matrices()
+                for name, recorded_matrices in weights.items():
+                    recorded_matrices.append(matrices[name])
             if statistics is not None:
-                names, values = observables(experiment, matrices, statistics, threads)
+                tiles = (lanes.matrices(start, start + TILE) for start in range(0, replicas, TILE))
+                values = (observables(experiment, tile, tracked, statistics, threads) for tile in tiles)
                 measured.append(measure(values, statistics))
     logger.debug("trained %d replicas to step %d", replicas, done)
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 import signal
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -155,7 +156,8 @@ def test_divergence_begins_at_the_step_it_begins():
     network = BottleneckAutoEncoder(1, 1, "linear", {"W1": [[1.0]]})
     run = Experiment(from_array([[1.0]]), network, SGD(3.0, 1), Start.point({"W2": [[2.0]]}))
     with pytest.warns(ValidityWarning, match="3 of 3 replicas diverged, the first at step 34"):
-        train(run, replicas=3, steps=[50], seed=0)
+        weights = train(run, replicas=3, steps=[0, 1, 2, 50], seed=0).weights["W2"]
+    assert list(weights[:3, 1, 0, 0]) == [2.0, -1.0, 5.0]
 
 
 @pytest.mark.parametrize("by_signal", [True, False])
@@ -234,6 +236,27 @@ def test_bad_input_names_the_key_and_what_is_accepted(make, message):
 def test_memory_is_estimated_before_it_is_used():
     with pytest.raises(MemoryLimitError, match="GB"):
         train(experiment(), replicas=1_000_000, steps=range(100_000))
+
+
+def test_memory_does_not_grow_with_the_recorded_times():
+    """Streaming statistics need the weights of one time, a few times over, however many are recorded."""
+    replicas = 100_000
+    weights = replicas * 4 * 8
+    peaks = []
+    for count in (2, 30):
+        tracemalloc.start()
+        train(
+            experiment(),
+            replicas=replicas,
+            steps=range(count),
+            seed=1,
+            record="last",
+            statistics=Statistics(bins=50),
+        )
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.05 * peaks[0]
+    assert peaks[1] < 6 * weights
 
 
 def test_cosine_schedule_ends_where_it_should():
