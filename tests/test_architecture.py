@@ -1,0 +1,63 @@
+"""Dependencies run one way: a package imports only from the packages named for it in this table."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "fpsim"
+GROUND = {"errors", "result", "estimate", "verdict", "parallel", "progress", "_version"}
+NUMERICS = {"density", "equation", "lattice", "transport", "generator", "sde", "reference"}
+NETWORKS = {"datasets", "network", "experiment", "sgd"}
+ALLOWED = {
+    "density": set(),
+    "equation": {"density"},
+    "lattice": {"density", "equation"},
+    "transport": {"density", "equation", "lattice", "generator", "reference"},
+    "generator": {"density", "equation", "lattice"},
+    "sde": {"density", "equation"},
+    "reference": {"density", "equation"},
+    "datasets": set(),
+    "network": set(),
+    "experiment": {"datasets", "network"},
+    "sgd": {"datasets", "network", "experiment"},
+    "theory": {"density", "equation"} | NETWORKS,
+    "compare": {"density", "network"},
+    "callan_symanzik": {"density", "equation", "generator", "network", "experiment", "theory", "datasets", "sgd"},
+    "kpz": {"density", "equation", "generator", "network", "experiment", "datasets", "callan_symanzik"},
+    "storage": set(),
+    "plots": set(),
+    "scenario": NUMERICS | NETWORKS | {"theory", "compare", "storage", "plots", "callan_symanzik", "kpz"},
+    "cli": {"scenario", "storage"},
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("fpsim"):
+            yield from [node.module] if node.module != "fpsim" else [f"fpsim.{a.name}" for a in node.names]
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.startswith("fpsim."))
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_dependencies_run_one_way(package):
+    place = ROOT / package
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    assert files
+    for path in files:
+        used = {name.split(".")[1] for name in imports(path)} - GROUND - {package}
+        assert used <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {sorted(used - ALLOWED[package])}"
+
+
+def test_every_package_is_in_the_table():
+    found = {p.stem for p in ROOT.iterdir() if (p.is_dir() and (p / "__init__.py").exists()) or p.suffix == ".py"}
+    assert found - GROUND - {"__init__", "__main__"} == set(ALLOWED)
+
+
+def test_no_file_is_longer_than_500_lines_and_half_are_short():
+    lengths = sorted(len(p.read_text(encoding="utf-8").splitlines()) for p in ROOT.rglob("*.py"))
+    assert lengths[-1] <= 500
+    assert lengths[len(lengths) // 2] <= 120
