@@ -30,8 +30,8 @@ def pair(mean, std, **sgd):
     return Experiment(GaussianPopulation(1.0), BottleneckAutoEncoder(1, 1), SGD(**settings), start)
 
 
-def run(equation, start, times):
-    return evolve(equation, start, times, tolerance=3e-3, estimate_grid_error=False).densities
+def run(equation, start, times, tolerance=3e-3):
+    return evolve(equation, start, times, tolerance=tolerance, estimate_grid_error=False).densities
 
 
 # --- single closures against exact answers ---------------------------------------------------------------------------
@@ -233,8 +233,8 @@ def demo(start, mean, std, box, cells, times, replicas):
     ensemble = train(e, replicas=replicas, times=times, seed=1)
     first = gaussian(Grid(*box, (cells, cells)), mean, std**2)
     last = times[-1:]
-    field = run(tuple(mean_field(e, m) for m in MATRICES), (first, first), last)[-1]
-    followed = tuple(run(conditional(e, m, ensemble), first, last)[-1] for m in MATRICES)
+    field = run(tuple(mean_field(e, m) for m in MATRICES), (first, first), last, 1e-2)[-1]
+    followed = tuple(run(conditional(e, m, ensemble), first, last, 1e-2)[-1] for m in MATRICES)
     return {m: ensemble.weights[m][-1].reshape(-1, 2) for m in MATRICES}, field, followed
 
 
