@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Start"]
 
-Value = "float | Mapping[str, ArrayLike]"
-
 
 @dataclass(frozen=True, eq=False)
 class Start:
@@ -27,9 +25,10 @@ class Start:
 
     Attributes
     ----------
-    kind : {"point", "gaussian", "uniform", "balanced"}
+    kind : {"point", "gaussian", "uniform", "balanced", "glorot", "he"}
         Family of the distribution. Every entry of every trained matrix is ``a + b * u`` with ``u`` standard
-        normal (gaussian), uniform in [-1, 1] (uniform) or zero (point); ``balanced``: see `Start.balanced`.
+        normal (gaussian, he), uniform in [-1, 1] (uniform, glorot) or absent (point); ``balanced``: see
+        `Start.balanced`.
     location, spread : float or mapping
         ``a`` and ``b``: one number, or one array per matrix, ``{"W1": ..., "W2": ...}``.
     """
@@ -43,6 +42,8 @@ class Start:
             value = getattr(self, key)
             if isinstance(value, Mapping):
                 arrays = {name: np.array(v, dtype=np.float64) for name, v in value.items()}
+                for array in arrays.values():
+                    array.setflags(write=False)
                 object.__setattr__(self, key, MappingProxyType(arrays))
                 values = list(arrays.values())
             else:
