@@ -17,10 +17,13 @@ one along it, which saves memory and time.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fpsim.equation.calculus import Calculus, calculus_of
 from fpsim.errors import DomainError
@@ -30,11 +33,21 @@ __all__ = ["Coefficient", "FokkerPlanck", "depends_on"]
 Coefficient = Callable[..., Any] | Any
 
 
+_parameters: WeakKeyDictionary[Callable[..., Any], frozenset[str]] = WeakKeyDictionary()
+"""Names of the parameters of callables seen before: coefficients are sampled at every step."""
+
+
 def depends_on(coefficient: Coefficient, name: str) -> bool:
     """Whether a callable coefficient has a parameter of that name (``"t"`` or ``"p"``)."""
     if not callable(coefficient):
         return False
-    return name in inspect.signature(coefficient).parameters
+    try:
+        return name in _parameters[coefficient]
+    except (KeyError, TypeError):  # new, or neither hashable nor weakly referable
+        names = frozenset(inspect.signature(coefficient).parameters)
+    with contextlib.suppress(TypeError):
+        _parameters[coefficient] = names
+    return name in names
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +89,17 @@ class FokkerPlanck:
         if diffusion is None:
             raise DomainError("diffusion is None: a number, array, nested sequence or callable is accepted")
 
-    @property
+    @cached_property
     def autonomous(self) -> bool:
         """Whether no coefficient depends on time or on the density."""
         return not (self.time_dependent or self.mean_field)
 
-    @property
+    @cached_property
     def time_dependent(self) -> bool:
         """Whether a coefficient has a parameter ``t``."""
         return any(depends_on(c, "t") for c in (self.drift, self.diffusion, self.potential))
 
-    @property
+    @cached_property
     def mean_field(self) -> bool:
         """Whether a coefficient has a parameter ``p``: it depends on the density."""
         return any(depends_on(c, "p") for c in (self.drift, self.diffusion, self.potential))

@@ -33,7 +33,10 @@ CRUISE = 8
 FLOOR_ORDER = 1.5
 """Local errors fall as h^3, or h^2 in a layer at a wall; falling slower than this, the grid is what is left."""
 
-FLOOR_LARGEST = 1e-2
+FLOOR_LARGEST = 3e-3
+
+SHORTEST = 1e-7
+"""Shortest step, as a share of the whole time."""
 
 MAX_STEPS = 1_000_000
 
@@ -77,15 +80,15 @@ class Controller:
         self._spare = tuple(np.empty_like(u) for u in self.state)
         self._saved = tuple(np.empty_like(u) for u in self.state)
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
-        self._h, self._least = self.span / 32.0, 0.0
-        self._coarsest, self._doubts = (0.0, 0.0), 0
+        self._h, self._least = self.span * min(max(0.5 * self.tolerance**0.5, 1 / 128), 1 / 8), SHORTEST * self.span
+        self._doubts, self._wary = 0, 0.0
 
     def run_to(self, end: float) -> None:
         """Advance to time ``end``."""
         self._save()
         while self.t < end:
             self._probe(end)
-            if self.stepper.autonomous and self.t < end and self.follower is None:
+            if self.t < end and self._may_cruise():
                 self._cruise(end)
             if self.taken > MAX_STEPS:
                 raise ToleranceError(
@@ -99,6 +102,11 @@ class Controller:
         """Let go of working memory."""
         self._spare = self._saved = ()
 
+    def _may_cruise(self) -> bool:
+        """Whether the next steps may go unprobed: none where a probe failed before, none longer than probed."""
+        known = self.t > self._wary and self._h <= 1.5 * self._probed
+        return known and self.stepper.autonomous and self.follower is None
+
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):
             copy[:] = u
@@ -106,7 +114,7 @@ class Controller:
 
     def _probe(self, end: float) -> None:
         """Two steps that the error estimate accepts; on failure back to the last accepted probe."""
-        before: tuple[float, float] | None = None
+        before: tuple[float, float, float] | None = None
         while True:
             h = min(self._h, 0.5 * (end - self.t))
             for copy, u in zip(self._spare, self.state, strict=True):
@@ -118,11 +126,11 @@ class Controller:
                 continue
             local = self._distance() / 3.0
             allowed = self._allowed(2.0 * h)
-            if before is not None:
-                self._doubt(h, local, before[1] * (h / before[0]) ** FLOOR_ORDER)
+            if before is not None and before[2] == self.t:
+                self._doubt(h, local, *before[:2])
             if local <= 1.5 * allowed or h <= self._least:
                 break
-            before = (h, local)
+            before, self._wary = (h, local, self.t), self.t
             self._reject(h * min(max(0.85 * (allowed / local) ** 0.5, 0.1), 0.7))
         self.absorbed += lost
         self.error += local
@@ -156,22 +164,18 @@ class Controller:
             return False
         return True
 
-    def _doubt(self, h: float, local: float, expected: float) -> None:
-        """Stop refining after two refinements in a row that brought less than they should.
+    def _doubt(self, h: float, local: float, longer: float, error: float) -> None:
+        """Stop refining after two refinements in a row, from the same time, that brought less than they should.
 
         Steps so long that no order shows yet prove nothing; their errors are large.
         """
-        self._doubts = self._doubts + 1 if local > expected and local < FLOOR_LARGEST else 0
+        vain = local > error * (h / longer) ** FLOOR_ORDER and local < FLOOR_LARGEST
+        self._doubts = self._doubts + 1 if vain else 0
         if self._doubts >= 2:
-            self.floor, self._least = True, max(self._least, h)
+            self.floor, self._least = True, max(self._least, longer if local / h > error / longer else h)
 
     def _choose(self, h: float, local: float, allowed: float) -> None:
-        """The next step; stop shrinking where steps have shrunk without the error rate falling as it should."""
-        reference, rate = self._coarsest
-        if 0.0 < h < 0.6 * reference:
-            self._doubt(h, local, 2.0 * h * rate * (h / reference) ** (FLOOR_ORDER - 1.0))
-        if h > reference or h < 0.6 * reference:
-            self._coarsest = (h, self._rate)
+        """The next step."""
         growth = 0.85 * (allowed / max(local, 1e-300)) ** 0.5
         wanted = max(h * min(max(growth, 0.3), 3.0), self._least)
         self._h = max(wanted, self._h) if growth > 1.0 else wanted
