@@ -39,29 +39,30 @@ def test_balance_is_not_conserved_by_tanh():
 
 
 def test_balance_decays_as_predicted_over_4000_steps():
-    """d = k = 1: ``d ln q / dt = -theta (kappa E r^2 + s0)`` with ``E r^2 = theta s0 R / (2 c)`` at rest.
+    """d = k = 1, mean of the exact identity ``q' = q (1 - eta^2 h^2 r^2)`` with h, r of the mini-batch (theory 2.4).
 
-    ``R = sqrt(q^2 + 4)``; both rates are leading order in ``theta = eta / B``, so the decay is held to 5 %
-    of itself.
+    ``E h^2 r^2 = (c^2 + kappa / B) E r^2 + c sigma^2 / B``, and at rest in the valley, where a step turns ``r = w - 1``
+    into ``r - eta R h r`` with ``R = sqrt(q^2 + 4)``, ``E r^2 = eta R s0 / (2 c B - eta R (c^2 B + kappa))``. Left out
+    is the curvature of the valley, ``O(eta)`` of the second term: the decay is held to 1 % of itself.
     """
     rate, size, sigma, c, kappa = 0.02, 1, 0.5, 1.0, 2.0
-    theta, s0 = rate / size, c * sigma**2
-    network = BottleneckAutoEncoder(1, 1)
+    s0 = c * sigma**2
     start = Start.point({"W1": [[1.2]], "W2": [[1 / 1.2]]})
     sgd = SGD(rate, size, "fresh", label_noise=sigma)
-    run = Experiment(GaussianPopulation([c]), network, sgd, start)
+    run = Experiment(GaussianPopulation([c]), BottleneckAutoEncoder(1, 1), sgd, start)
     steps = [0, 1000, 2000, 3000, 4000]
-    weights = train(run, replicas=4000, steps=steps, seed=7).weights
+    weights = train(run, replicas=8000, steps=steps, seed=7).weights
     q = (weights["W1"] ** 2 - weights["W2"] ** 2)[:, :, 0, 0]
 
     def decay(_, y):
-        r2 = theta * s0 * math.sqrt(y[0] ** 2 + 4) / (2 * c)
-        return [-theta * (kappa * r2 + s0) * y[0]]
+        spread = rate * math.sqrt(y[0] ** 2 + 4)
+        r2 = spread * s0 / (2 * c * size - spread * (c**2 * size + kappa))
+        return [-rate * ((c**2 + kappa / size) * r2 + s0 / size) * y[0]]
 
     solution = solve_ivp(decay, (0, steps[-1] * rate), [q[0, 0]], rtol=1e-9, t_eval=np.array(steps) * rate)
     for measured, predicted in zip(q[1:], solution.y[0, 1:], strict=True):
         error = 4 * measured.std() / math.sqrt(measured.size)
-        assert abs(measured.mean() - predicted) < error + 0.05 * (q[0, 0] - predicted)
+        assert abs(measured.mean() - predicted) < error + 0.01 * (q[0, 0] - predicted)
 
 
 def test_decoder_grows_along_the_valley():

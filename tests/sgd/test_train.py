@@ -108,11 +108,11 @@ def test_balanced_start_is_balanced_and_keeps_the_product():
     """``W1 W1^T = W2^T W2`` to rounding, for every shape; the product is that of normal matrices."""
     for d, k in ((2, 1), (3, 2), (2, 3)):
         run = experiment(network=BottleneckAutoEncoder(d, k), start=Start.balanced(0.5), data=digits(d))
-        w = train(run, replicas=20_000, steps=[0], seed=4).weights
+        w = train(run, replicas=5000, steps=[0], seed=4).weights
         w1, w2 = w["W1"][0], w["W2"][0]
         assert np.abs(w1 @ w1.transpose(0, 2, 1) - w2.transpose(0, 2, 1) @ w2).max() < 1e-13
         square = np.sum((w2 @ w1) ** 2, axis=(1, 2))
-        assert abs(square.mean() - d * d * k * 0.5**4) < 4 * square.std() / math.sqrt(20_000)
+        assert abs(square.mean() - d * d * k * 0.5**4) < 4 * square.std() / math.sqrt(5000)
 
 
 def test_activation_that_numba_cannot_compile_is_refused():
@@ -240,7 +240,7 @@ def test_memory_is_estimated_before_it_is_used():
 
 def test_memory_does_not_grow_with_the_recorded_times():
     """Streaming statistics need the weights of one time, a few times over, however many are recorded."""
-    replicas = 100_000
+    replicas = 40_000
     weights = replicas * 4 * 8
     peaks = []
     for count in (2, 30):
