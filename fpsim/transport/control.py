@@ -35,8 +35,11 @@ FLOOR_ORDER = 1.5
 
 FLOOR_LARGEST = 3e-3
 
-SHORTEST = 1e-7
-"""Shortest step, as a share of the whole time."""
+SHORTEST = 0.02, 0.0005
+"""Shortest step of fixed and of varying coefficients: the share of a cell's content that it moves.
+
+Below it the error of a remap, which does not depend on the step, is all there is.
+"""
 
 MAX_STEPS = 1_000_000
 
@@ -80,7 +83,7 @@ class Controller:
         self._spare = tuple(np.empty_like(u) for u in self.state)
         self._saved = tuple(np.empty_like(u) for u in self.state)
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
-        self._h, self._least = self.span * min(max(0.5 * self.tolerance**0.5, 1 / 128), 1 / 8), SHORTEST * self.span
+        self._h, self._least = self.span * min(max(0.5 * self.tolerance**0.5, 1 / 128), 1 / 8), 0.0
         self._doubts, self._wary = 0, 0.0
 
     def run_to(self, end: float) -> None:
@@ -128,7 +131,10 @@ class Controller:
             allowed = self._allowed(2.0 * h)
             if before is not None and before[2] == self.t:
                 self._doubt(h, local, *before[:2])
-            if local <= 1.5 * allowed or h <= self._least:
+            if local <= 1.5 * allowed:
+                break
+            if h <= max(self._least, self._shortest()):
+                self.floor = True
                 break
             before, self._wary = (h, local, self.t), self.t
             self._reject(h * min(max(0.85 * (allowed / local) ** 0.5, 0.1), 0.7))
@@ -174,10 +180,13 @@ class Controller:
         if self._doubts >= 2:
             self.floor, self._least = True, max(self._least, longer if local / h > error / longer else h)
 
+    def _shortest(self) -> float:
+        return SHORTEST[0 if self.stepper.autonomous else 1] / max(self.stepper.speed, 1e-300)
+
     def _choose(self, h: float, local: float, allowed: float) -> None:
         """The next step."""
         growth = 0.85 * (allowed / max(local, 1e-300)) ** 0.5
-        wanted = max(h * min(max(growth, 0.3), 3.0), self._least)
+        wanted = max(h * min(max(growth, 0.3), 3.0), self._least, self._shortest())
         self._h = max(wanted, self._h) if growth > 1.0 else wanted
 
     def _cruise(self, end: float) -> None:

@@ -58,6 +58,11 @@ class DiffusionSweep:
         full = np.broadcast_to(self.coefficient, self.grid.shape) if self.lines.order.size else self.coefficient
         return np.ascontiguousarray(full).ravel()
 
+    @cached_property
+    def speed(self) -> float:
+        """See :class:`fpsim.transport.sweep.Sweep`."""
+        return 2.0 * self.scale * float(self.coefficient.max())
+
     def apply(self, u: Array, dt: float, team: Team) -> float:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         lines = self.lines

@@ -60,6 +60,11 @@ class DriftSweep:
         low, high = self.grid.boundary[self.axis]
         return low is Boundary.ABSORBING, high is Boundary.ABSORBING
 
+    @cached_property
+    def speed(self) -> float:
+        """See :class:`fpsim.transport.sweep.Sweep`."""
+        return float(max(self.drift.max(), -self.drift.min())) / self.grid.spacing[self.axis]
+
     def apply(self, u: Array, dt: float, team: Team) -> float:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         n, periodic, lines = self.grid.shape[self.axis], self.grid.periodic(self.axis), self.lines

@@ -52,6 +52,8 @@ class Stepper:
         Whether coefficients get the tuple of densities rather than the density.
     added : float
         Largest isotropic diffusion added so far to keep lattice offsets within reach.
+    speed : float
+        Largest share of a cell's content that any sweep of the last step moved per unit time.
     """
 
     equations: tuple[FokkerPlanck, ...]
@@ -59,6 +61,7 @@ class Stepper:
     coupled: bool
     team: Team
     added: float = 0.0
+    speed: float = 0.0
     _fixed: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
     _predicted: tuple[Array, ...] | None = field(default=None, init=False)
 
@@ -127,4 +130,5 @@ class Stepper:
             p = densities if self.coupled else densities[0]
         found = [sweep_blocks(e, g, t=t, p=p) for e, g in zip(self.equations, self.grids, strict=True)]
         self.added = max(self.added, *(added for _, added in found))
+        self.speed = max((s.speed for blocks, _ in found for block in blocks for s in block), default=0.0)
         return tuple(blocks for blocks, _ in found)

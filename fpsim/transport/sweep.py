@@ -25,6 +25,11 @@ class Sweep(Protocol):
         """Grid it was made for."""
         ...
 
+    @property
+    def speed(self) -> float:
+        """Largest share of a cell's content that leaves it per unit time."""
+        ...
+
     def apply(self, u: Array, dt: float, team: Team) -> float:
         """Advance the flat array ``u`` in place by ``dt``; what was absorbed, in the unit of ``sum(u)``."""
         ...
