@@ -165,9 +165,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     options = parser.parse_args()
     replicas = options.replicas
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, NumPy {np.__version__}"
-    )
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, NumPy {np.__version__}")
     entries = contenders()
     first = {name: seconds(run, replicas, 1) for name, run in entries.items()}
     best = dict.fromkeys(entries, float("inf"))
@@ -193,9 +191,7 @@ def scaling() -> None:
         (10_000, 100, 32),
         (10_000, 25, 128),
     ):
-        experiment = Experiment(
-            digits(2), BottleneckAutoEncoder(2, 1), SGD(RATE, batch), Start.gaussian(0.4, 0.1)
-        )
+        experiment = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(RATE, batch), Start.gaussian(0.4, 0.1))
 
         def run(r: int, k: int, experiment: Experiment = experiment) -> None:
             train(experiment, replicas=r, steps=[k], seed=1)

@@ -58,9 +58,7 @@ class Experiment:
                 "sampling = 'fresh' needs a population; for a training set: iid, without_replacement, ..."
             )
         if self.sgd.sampling not in ("fresh", "shared") and not finite:
-            raise ConfigError(
-                f"sampling = {self.sgd.sampling!r} needs a training set; for a population: fresh, shared"
-            )
+            raise ConfigError(f"sampling = {self.sgd.sampling!r} needs a training set; for a population: fresh, shared")
         distinct = self.sgd.sampling in ("without_replacement", "epochs")
         if isinstance(self.data, Dataset) and distinct and self.sgd.batch_size > self.data.size:
             raise ConfigError(

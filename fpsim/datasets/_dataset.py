@@ -66,9 +66,7 @@ class Dataset:
             array.setflags(write=False)
             object.__setattr__(self, key, array)
         if self.x.ndim != 2 or 0 in self.x.shape:
-            raise DomainError(
-                f"dataset {self.name!r}: x has shape {self.x.shape}; (samples, features) is accepted"
-            )
+            raise DomainError(f"dataset {self.name!r}: x has shape {self.x.shape}; (samples, features) is accepted")
 
     @property
     def size(self) -> int:
@@ -133,9 +131,7 @@ def from_array(
     """
     raw = Dataset(name, np.atleast_2d(np.asarray(x, dtype=np.float64))).x
     if components is not None and not 1 <= components <= min(raw.shape):
-        raise DomainError(
-            f"components = {components}; 1 to {min(raw.shape)} is accepted for data of shape {raw.shape}"
-        )
+        raise DomainError(f"components = {components}; 1 to {min(raw.shape)} is accepted for data of shape {raw.shape}")
     mean = raw.mean(axis=0) if centre or components is not None else None
     centred = raw if mean is None else raw - mean
     basis = None
@@ -149,7 +145,5 @@ def from_array(
     if normalise:
         scale = float(singular[0]) / raw.shape[0] ** 0.5
         if scale == 0.0:
-            raise DomainError(
-                f"dataset {name!r}: all samples are equal; normalise=True needs some that differ"
-            )
+            raise DomainError(f"dataset {name!r}: all samples are equal; normalise=True needs some that differ")
     return Dataset(name, centred / scale, basis, mean, scale)

@@ -40,13 +40,9 @@ class GaussianPopulation:
         if c.ndim != 2 or c.shape[0] != c.shape[1] or not np.all(np.isfinite(c)):
             raise DomainError(f"covariance has shape {c.shape}; a finite square matrix is accepted")
         if not np.allclose(c, c.T, rtol=1e-12, atol=0.0):
-            raise DomainError(
-                "covariance is not symmetric; a symmetric positive semidefinite matrix is accepted"
-            )
+            raise DomainError("covariance is not symmetric; a symmetric positive semidefinite matrix is accepted")
         if np.linalg.eigvalsh(c)[0] < -1e-12 * np.trace(c):
-            raise DomainError(
-                "covariance has a negative eigenvalue; a positive semidefinite matrix is accepted"
-            )
+            raise DomainError("covariance has a negative eigenvalue; a positive semidefinite matrix is accepted")
         c.setflags(write=False)
         object.__setattr__(self, "covariance", c)
 

@@ -78,9 +78,7 @@ def activation(name: str) -> Activation:
         return _registry[name]
     except (KeyError, TypeError):
         accepted = ", ".join(_registry)
-        raise ConfigError(
-            f"activation = {name!r} is unknown; accepted: {accepted}, or one registered before"
-        ) from None
+        raise ConfigError(f"activation = {name!r} is unknown; accepted: {accepted}, or one registered before") from None
 
 
 def register_activation(
@@ -112,8 +110,6 @@ def register_activation(
             continue
         slope = (f(z + 1e-6) - f(z - 1e-6)) / 2e-6
         if not np.allclose(df(z), slope, rtol=1e-6, atol=1e-6):
-            raise ConfigError(
-                f"activation {name!r}: {key} gives {df(z)} at {z}, finite differences give {slope}"
-            )
+            raise ConfigError(f"activation {name!r}: {key} gives {df(z)} at {z}, finite differences give {slope}")
     _registry[name] = Activation(name, function, derivative, second_derivative)
     return _registry[name]

@@ -56,9 +56,7 @@ def _freeze(
             raise ConfigError(f"frozen: {name!r} is no matrix of this network; accepted: {', '.join(shapes)}")
         array = np.array(matrix, dtype=np.float64, order="C")
         if array.shape != shapes[name] or not np.all(np.isfinite(array)):
-            raise ConfigError(
-                f"frozen {name!r} has shape {array.shape}; a finite {shapes[name]} matrix is accepted"
-            )
+            raise ConfigError(f"frozen {name!r} has shape {array.shape}; a finite {shapes[name]} matrix is accepted")
         array.setflags(write=False)
         matrices[name] = array
     if len(matrices) == len(shapes):
@@ -93,9 +91,7 @@ class AutoEncoder:
         object.__setattr__(self, "widths", tuple(int(n) for n in self.widths))
         object.__setattr__(self, "activations", tuple(self.activations))
         if len(self.widths) < 2 or min(self.widths) < 1 or self.widths[0] != self.widths[-1]:
-            raise ConfigError(
-                f"widths = {self.widths}; two or more positive widths with equal ends are accepted"
-            )
+            raise ConfigError(f"widths = {self.widths}; two or more positive widths with equal ends are accepted")
         if len(self.activations) != len(self.widths) - 1:
             raise ConfigError(
                 f"activations = {self.activations} for {len(self.widths) - 1} layers; one each is accepted"

@@ -34,20 +34,14 @@ def complete(network: Network, weights: Weights) -> dict[str, NDArray[np.float64
     """
     for name in weights:
         if name not in network.shapes:
-            raise DomainError(
-                f"weights: {name!r} is no matrix of the network; accepted: {', '.join(network.shapes)}"
-            )
+            raise DomainError(f"weights: {name!r} is no matrix of the network; accepted: {', '.join(network.shapes)}")
     matrices = {}
     for name, shape in network.shapes.items():
         if name not in weights and name not in network.frozen:
             raise DomainError(f"weights: {name!r} is missing; {', '.join(network.trained)} are accepted")
-        matrices[name] = np.asarray(
-            weights[name] if name in weights else network.frozen[name], dtype=np.float64
-        )
+        matrices[name] = np.asarray(weights[name] if name in weights else network.frozen[name], dtype=np.float64)
         if matrices[name].shape[-2:] != shape:
-            raise DomainError(
-                f"weights: {name!r} has shape {matrices[name].shape}; (..., *{shape}) is accepted"
-            )
+            raise DomainError(f"weights: {name!r} has shape {matrices[name].shape}; (..., *{shape}) is accepted")
     return matrices
 
 

@@ -80,9 +80,7 @@ def layers(network: Network) -> Layers:
     names = [a.name for a in BUILT_IN]
     custom = sorted(set(network.activations) - set(names))
     if len(custom) > 1:
-        raise ConfigError(
-            f"activations {', '.join(custom)}: one activation of one's own per network is accepted"
-        )
+        raise ConfigError(f"activations {', '.join(custom)}: one activation of one's own per network is accepted")
     function, derivative = _compiled(activation(custom[0] if custom else "linear"))
     offsets, size, fixed = [], 0, [np.empty(0)]
     for name, (rows, columns) in network.shapes.items():

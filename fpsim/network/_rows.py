@@ -33,9 +33,7 @@ def samples_of(network: Network, x: ArrayLike) -> NDArray[np.float64]:
     return samples
 
 
-def rows_of(
-    network: Network, weights: Mapping[str, ArrayLike]
-) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+def rows_of(network: Network, weights: Mapping[str, ArrayLike]) -> tuple[NDArray[np.float64], tuple[int, ...]]:
     """Trained entries as rows (M, p), matrix after matrix in C order; and the M leading axes."""
     matrices = complete(network, weights)
     shapes = {name: network.shapes[name] for name in network.trained}

@@ -35,13 +35,9 @@ def record_steps(
         raise ConfigError(f"{key} = {values!r}; an increasing sequence of finite numbers is accepted")
     if steps is not None and not np.issubdtype(array.dtype, np.integer):
         raise ConfigError(f"steps = {values!r}; integers are accepted")
-    schedule = (
-        [int(k) for k in array] if steps is not None else [experiment.sgd.step(float(t)) for t in array]
-    )
+    schedule = [int(k) for k in array] if steps is not None else [experiment.sgd.step(float(t)) for t in array]
     if schedule[0] < begin or np.any(np.diff(schedule) <= 0):
-        raise ConfigError(
-            f"{key} = {values!r} mean steps {schedule}; increasing ones from {begin} on are accepted"
-        )
+        raise ConfigError(f"{key} = {values!r} mean steps {schedule}; increasing ones from {begin} on are accepted")
     return schedule
 
 
@@ -72,9 +68,7 @@ def entropy_of(seed: Seed) -> int:
     if seed is None:
         return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
     if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ConfigError(
-            f"seed = {seed!r}; a nonnegative integer, a SeedSequence, a Generator or None is accepted"
-        )
+        raise ConfigError(f"seed = {seed!r}; a nonnegative integer, a SeedSequence, a Generator or None is accepted")
     return int(seed)
 
 

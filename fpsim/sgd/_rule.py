@@ -103,9 +103,7 @@ def source(experiment: Experiment) -> Source:
     finite = isinstance(data, Dataset)
     numbers = rule(experiment)
     if numbers.noise == GAUSSIAN and not finite and not numbers.by_moments:
-        raise ConfigError(
-            "noise = 'gaussian' on a population needs a linear bottleneck of at most 16 components"
-        )
+        raise ConfigError("noise = 'gaussian' on a population needs a linear bottleneck of at most 16 components")
     upper = np.triu_indices(d)
     moment_root = np.empty((0, 0))
     if numbers.noise == GAUSSIAN and numbers.by_moments:

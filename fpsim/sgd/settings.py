@@ -75,9 +75,7 @@ class SGD:
 
     def __post_init__(self) -> None:
         if not callable(self.learning_rate) and not _positive(self.learning_rate):
-            raise ConfigError(
-                f"learning_rate = {self.learning_rate!r}; a positive number or a schedule is accepted"
-            )
+            raise ConfigError(f"learning_rate = {self.learning_rate!r}; a positive number or a schedule is accepted")
         for key, choices in (("sampling", get_args(Sampling)), ("noise", get_args(Noise))):
             if getattr(self, key) not in choices:
                 raise ConfigError(f"{key} = {getattr(self, key)!r}; accepted: {', '.join(choices)}")
@@ -93,9 +91,7 @@ class SGD:
         if self.svag_l > 1 and self.noise != "svag":
             raise ConfigError(f"svag_l = {self.svag_l} with noise = {self.noise!r}; it needs noise = 'svag'")
         if self.noise != "minibatch" and self.sampling == "epochs":
-            raise ConfigError(
-                f"noise = {self.noise!r} with sampling = 'epochs'; independent batches are accepted"
-            )
+            raise ConfigError(f"noise = {self.noise!r} with sampling = 'epochs'; independent batches are accepted")
 
     def learning_rates(self, start: int, stop: int) -> NDArray[np.float64]:
         """Learning rates of steps ``start`` to ``stop - 1`` (divided by ``svag_l``), shape (stop - start,).
@@ -141,9 +137,7 @@ class SGD:
             if after[-1] == t and t > 0.0:
                 break
             t, start, block = float(after[-1]), start + block, 2 * block
-        raise ConfigError(
-            f"learning_rate: the schedule ends at t = {t:.6g}, before the time {time:.6g} asked for"
-        )
+        raise ConfigError(f"learning_rate: the schedule ends at t = {t:.6g}, before the time {time:.6g} asked for")
 
 
 def _positive(value: object) -> bool:

@@ -118,9 +118,7 @@ class Start:
             value = getattr(self, key)
             if isinstance(value, Mapping) and set(value) - set(network.trained):
                 unknown = ", ".join(sorted(set(value) - set(network.trained)))
-                raise ConfigError(
-                    f"start {key}: {unknown} not trained; accepted: {', '.join(network.trained)}"
-                )
+                raise ConfigError(f"start {key}: {unknown} not trained; accepted: {', '.join(network.trained)}")
         return result
 
 

@@ -56,9 +56,7 @@ class Statistics:
 
     def __post_init__(self) -> None:
         if self.bins < 0 or not self.low < self.high:
-            raise ConfigError(
-                f"statistics: bins = {self.bins}, range [{self.low}, {self.high}]; bins >= 0, low < high"
-            )
+            raise ConfigError(f"statistics: bins = {self.bins}, range [{self.low}, {self.high}]; bins >= 0, low < high")
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,9 +43,7 @@ def sine(x):
 
 RNG = np.random.default_rng(0)
 SIGNED = np.concatenate([RNG.uniform(-30, 30, 300), 10.0 ** RNG.uniform(-14, 0, 200), [-0.5, 22.0, 700.0]])
-UNIT = np.concatenate(
-    [RNG.uniform(size=300), 10.0 ** RNG.uniform(-16, 0, 200), 1 - 10.0 ** RNG.uniform(-15, -1, 200)]
-)
+UNIT = np.concatenate([RNG.uniform(size=300), 10.0 ** RNG.uniform(-16, 0, 200), 1 - 10.0 ** RNG.uniform(-15, -1, 200)])
 CASES = {
     "exp_minus_one": (0, SIGNED[:-1], lambda x: x.exp() - 1),
     "tanh": (1, SIGNED, lambda x: ((2 * x).exp() - 1) / ((2 * x).exp() + 1)),

@@ -16,9 +16,7 @@ from fpsim.sgd import SGD, Start, Statistics, train
 @pytest.mark.parametrize("options", [{}, {"label_noise": 0.3}, {"noise": "svag", "svag_l": 2}])
 def test_balance_law_holds_per_step_to_rounding(d, k, options):
     """``Q' = Q + eta^2 (g1 g1^T - g2^T g2)``, ``Q = W1 W1^T - W2^T W2``, exactly, for every mini-batch."""
-    run = Experiment(
-        digits(d), BottleneckAutoEncoder(d, k), SGD(0.05, 4, **options), Start.gaussian(0.1, 0.4)
-    )
+    run = Experiment(digits(d), BottleneckAutoEncoder(d, k), SGD(0.05, 4, **options), Start.gaussian(0.1, 0.4))
     weights = train(run, replicas=300, steps=range(20), seed=1).weights
     w1, w2 = weights["W1"], weights["W2"]
     q = w1 @ np.swapaxes(w1, -1, -2) - np.swapaxes(w2, -1, -2) @ w2

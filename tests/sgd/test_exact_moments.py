@@ -93,9 +93,7 @@ def test_moments_of_linear_regression(sampling):
     """
     x = np.random.default_rng(12).normal(size=(5, 2))
     rate, size, sigma, steps = 0.3, 2, 0.4, 6
-    pairs = (
-        itertools.product(range(5), repeat=2) if sampling == "iid" else itertools.combinations(range(5), 2)
-    )
+    pairs = itertools.product(range(5), repeat=2) if sampling == "iid" else itertools.combinations(range(5), 2)
     moments = [x[list(b)].T @ x[list(b)] / size for b in pairs]
     start = np.array([[0.5, -1.0], [0.3, 0.8]])
     network = BottleneckAutoEncoder(2, 2, "linear", {"W1": np.eye(2)})
@@ -114,9 +112,7 @@ def test_moments_of_linear_regression(sampling):
             r = w[k, :, row] - np.eye(2)[row]
             assert np.all(np.abs(r.mean(axis=0) - mean) < 4 * r.std(axis=0) / math.sqrt(replicas))
             products = r[:, :, None] * r[:, None, :]
-            assert np.all(
-                np.abs(products.mean(axis=0) - second) < 4 * products.std(axis=0) / math.sqrt(replicas)
-            )
+            assert np.all(np.abs(products.mean(axis=0) - second) < 4 * products.std(axis=0) / math.sqrt(replicas))
 
 
 def test_shared_batches_correlate_replicas():
@@ -141,9 +137,7 @@ def test_learning_rate_schedule():
     sgd = SGD(schedule, SAMPLES, "without_replacement")
     run = Experiment(data, network, sgd, Start.point({"W2": [[1.0], [2.0]]}))
     ensemble = train(run, replicas=1, steps=[3, 7, 12], seed=0)
-    for step, time, value in zip(
-        ensemble.steps, ensemble.times, ensemble.weights["W2"][:, 0, 1, 0], strict=True
-    ):
+    for step, time, value in zip(ensemble.steps, ensemble.times, ensemble.weights["W2"][:, 0, 1, 0], strict=True):
         assert time == pytest.approx(sum(rates[:step]), rel=1e-14)
         assert value == pytest.approx(2 * math.prod(1 - r * CURVATURE for r in rates[:step]), rel=1e-13)
     assert list(train(run, replicas=1, times=[0.0, 2.1, 2.3], seed=0).steps) == [0, 5, 7]

@@ -56,9 +56,7 @@ def test_first_step_takes_every_batch_equally_often(activation, sampling):
 def test_epochs_visit_every_sample_once():
     """At a tiny learning rate, the steps of an epoch add up to the sum of all gradients."""
     rate = 1e-9
-    experiment = Experiment(
-        from_array(X), BottleneckAutoEncoder(2, 1), SGD(rate, 1, "epochs"), Start.point(POINT)
-    )
+    experiment = Experiment(from_array(X), BottleneckAutoEncoder(2, 1), SGD(rate, 1, "epochs"), Start.point(POINT))
     ensemble = train(experiment, replicas=200, steps=[0, 5, 10, 12, 15], seed=0)
     rows = np.concatenate([w.reshape(5, 200, -1) for w in ensemble.weights.values()], axis=2)
     total = gradients("linear").sum(axis=0)

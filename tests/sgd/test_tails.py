@@ -96,9 +96,7 @@ def svag_quantiles(level, replicas, probabilities):
     w = np.where(np.isnan(w), np.inf, w)
     # 4-sigma errors of quantiles from the ranks p R +- 4 sqrt(p (1 - p) R)
     low, high = (
-        np.quantile(
-            w, np.clip(probabilities + s * 4 * np.sqrt(probabilities * (1 - probabilities) / replicas), 0, 1)
-        )
+        np.quantile(w, np.clip(probabilities + s * 4 * np.sqrt(probabilities * (1 - probabilities) / replicas), 0, 1))
         for s in (-1, 1)
     )
     return np.quantile(w, probabilities), np.maximum(high - low, 0) / 2
