@@ -2,7 +2,8 @@
 
 For blocks ``B_1 ... B_m`` of commuting sweeps one step is ``B_1(h/2) ... B_m(h) ... B_1(h/2)`` (Strang, SIAM J. Numer.
 Anal. 5, 506 (1968)); between steps of equal length the outer halves merge. Coefficients that depend on time are taken
-at the middle of the step, those that depend on the density at a density predicted there by half a step of first order:
+at the middle of the step, those that depend on the density at a density predicted there by half a step of first order,
+with the coefficients of the step before (an error of first order in them is one of second order in what is predicted):
 the composition stays of second order. (No splitting into positive steps has a higher order: Sheng 1989, Suzuki 1991.)
 """
 
@@ -64,6 +65,7 @@ class Stepper:
     speed: float = 0.0
     _fixed: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
     _predicted: tuple[Array, ...] | None = field(default=None, init=False)
+    _recent: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
 
     @property
     def autonomous(self) -> bool:
@@ -83,7 +85,7 @@ class Stepper:
     def move(self, grids: tuple[Grid, ...]) -> None:
         """Go on with other grids of the same shapes."""
         if grids != self.grids:
-            self.grids, self._fixed = grids, None
+            self.grids, self._fixed, self._recent = grids, None, None
 
     def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> Array:
         """Advance flat arrays in place by ``steps`` steps ``h``; absorbed mass per equation.
@@ -102,6 +104,7 @@ class Stepper:
         for step in range(steps):
             now = t + step * h
             all_blocks = self._blocks(now + 0.5 * h, self._middle(state, now, h) if self.mean_field else None)
+            self._recent = all_blocks
             for i, (u, blocks) in enumerate(zip(state, all_blocks, strict=True)):
                 for sweep, share in palindrome(blocks):
                     absorbed[i] += self._apply(sweep, u, share * h, pieces) * sweep.grid.cell_volume
@@ -116,7 +119,8 @@ class Stepper:
         """Densities half a step ahead, to first order."""
         if self._predicted is None:
             self._predicted = tuple(np.empty_like(u) for u in state)
-        for copy, u, blocks in zip(self._predicted, state, self._blocks(t, state), strict=True):
+        recent = self._recent or self._blocks(t, state)
+        for copy, u, blocks in zip(self._predicted, state, recent, strict=True):
             copy[:] = u
             for block in blocks:
                 for sweep in block:

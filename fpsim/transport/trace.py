@@ -45,29 +45,34 @@ def _drift_at(drift: Array, s: float, n: int, periodic: bool) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _lie_foot(f: int, m2: float, m1: float, b0: float, p1: float, p2: float, dt: float) -> float:
+    """``exp(-dt b d/ds) s`` at face ``f`` up to dt^4, from the drift on five faces."""
+    b1 = (8.0 * (p1 - m1) - (p2 - m2)) / 12.0
+    b2 = (16.0 * (p1 + m1) - (p2 + m2) - 30.0 * b0) / 12.0
+    b3 = 0.5 * (p2 - m2) - (p1 - m1)
+    third = b1 * b1 + b0 * b2
+    fourth = b1 * b1 * b1 + 4.0 * b0 * b1 * b2 + b0 * b0 * b3
+    return f - dt * b0 * (1.0 - dt / 2.0 * (b1 - dt / 3.0 * (third - dt / 4.0 * fourth)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _lie_series(b: Array, dt: float, n: int, periodic: bool, foot: Array) -> None:
-    """``foot = exp(-dt b d/ds) s`` at the faces, up to dt^4."""
-    for f in range(n + 1):
-        if 2 <= f <= n - 2:
-            m2, m1, p1, p2 = b[f - 2], b[f - 1], b[f + 1], b[f + 2]
-        elif periodic:
-            m2, m1, p1, p2 = b[(f - 2) % n], b[(f - 1) % n], b[(f + 1) % n], b[(f + 2) % n]
-        else:  # beyond a wall the drift goes on as a parabola
-            w = 0 if f < 2 else n
-            e = 1 if f < 2 else -1
+    for f in range(2, n - 1):
+        foot[f] = _lie_foot(f, b[f - 2], b[f - 1], b[f], b[f + 1], b[f + 2], dt)
+    if periodic:
+        for f in (0, 1, n - 1, n):
+            foot[f] = _lie_foot(f, b[(f - 2) % n], b[(f - 1) % n], b[f], b[(f + 1) % n], b[(f + 2) % n], dt)
+    else:  # beyond a wall the drift goes on as a parabola
+        for w, e in ((0, 1), (n, -1)):
             out1 = 3.0 * b[w] - 3.0 * b[w + e] + b[w + 2 * e]
             out2 = 6.0 * b[w] - 8.0 * b[w + e] + 3.0 * b[w + 2 * e]
-            m2 = b[f - 2] if f >= 2 else (out1 if f == 1 else out2)
-            m1 = b[f - 1] if f >= 1 else out1
-            p1 = b[f + 1] if f <= n - 1 else out1
-            p2 = b[f + 2] if f <= n - 2 else (out1 if f == n - 1 else out2)
-        b0 = b[f]
-        b1 = (8.0 * (p1 - m1) - (p2 - m2)) / 12.0
-        b2 = (16.0 * (p1 + m1) - (p2 + m2) - 30.0 * b0) / 12.0
-        b3 = 0.5 * (p2 - m2) - (p1 - m1)
-        third = b1 * b1 + b0 * b2
-        fourth = b1 * b1 * b1 + 4.0 * b0 * b1 * b2 + b0 * b0 * b3
-        foot[f] = f - dt * b0 * (1.0 - dt / 2.0 * (b1 - dt / 3.0 * (third - dt / 4.0 * fourth)))
+            c0, c1, c2, c3 = b[w], b[w + e], b[w + 2 * e], b[w + 3 * e]
+            if e > 0:
+                foot[0] = _lie_foot(0, out2, out1, c0, c1, c2, dt)
+                foot[1] = _lie_foot(1, out1, c0, c1, c2, c3, dt)
+            else:
+                foot[n] = _lie_foot(n, c2, c1, c0, out1, out2, dt)
+                foot[n - 1] = _lie_foot(n - 1, c3, c2, c1, c0, out1, dt)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -117,10 +122,10 @@ def reconstruction_weights(foot: Array, n: int, periodic: bool, cell: Integers, 
 
     Exactly zero at a cell's left face and the cell's own unit weight at its right one.
     """
+    last = n - 1 if not periodic else np.iinfo(np.int64).max
+    first = 0 if not periodic else np.iinfo(np.int64).min
     for f in range(n + 1):
-        i = int(np.floor(foot[f]))
-        if not periodic:
-            i = min(max(i, 0), n - 1)
+        i = min(max(int(np.floor(foot[f])), first), last)
         cell[f] = i
         x0 = foot[f] - i + 3.0
         x1, x2, x3, x4, x5, x6, x7 = x0 - 1, x0 - 2, x0 - 3, x0 - 4, x0 - 5, x0 - 6, x0 - 7
