@@ -15,7 +15,7 @@ Sweeps see gathered lines only, never how cells are stored: ``cell(k) = start + 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import gcd, lcm, prod
 
 import numpy as np
@@ -77,7 +77,7 @@ class LineSet:
                 flat += (i * step).astype(np.int32)
         return flat, int(np.array(self.offset) @ strides)
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Cells of the longest line."""
         return int(self.lengths.max())

@@ -14,7 +14,7 @@ from fpsim.parallel import Team
 from fpsim.transport.diffuse import diffuse_lines
 from fpsim.transport.diffuse_shared import FACTORS, diffuse_shared, eliminate
 from fpsim.transport.limit import LANES
-from fpsim.transport.sweep import table_of, unused
+from fpsim.transport.sweep import KEPT, table_of, unused
 
 __all__ = ["DiffusionSweep"]
 
@@ -77,13 +77,30 @@ class DiffusionSweep:
             team.run(lambda part, begin, end: self._lines(u, step, team, lost, part, begin, end), lines.count, u.size)
         return float(np.sum(lost)) if self.leaks else 0.0
 
+    @cached_property
+    def _known(self) -> dict[float, tuple[Array, Array]]:
+        return {}
+
+    def _factors(self, step: float) -> tuple[Array, Array]:
+        """Rates times the step and the elimination of one line, kept for the last few steps used."""
+        found = self._known.get(step)
+        if found is None:
+            lines = self.lines
+            r, factor = np.empty(lines.longest), np.empty((FACTORS, lines.longest))
+            np.multiply(self.flat, step, out=r)
+            closed = lines.closed and lines.longest > 2
+            eliminate(r, closed, float(lines.low_exit[0]), float(lines.high_exit[0]), factor)
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            found = self._known[step] = r, factor
+        return found
+
     def _all_alike(self, u: Array, step: float, team: Team, lost: Array) -> None:
         lines = self.lines
         n, closed = lines.longest, lines.closed and lines.longest > 2
         low, high = float(lines.low_exit[0]), float(lines.high_exit[0])
-        r, factor, failed = np.empty(n), np.empty((FACTORS, n)), np.empty(lines.count, bool)
-        np.multiply(self.flat, step, out=r)
-        eliminate(r, closed, low, high, factor)
+        r, factor = self._factors(step)
+        failed = np.empty(lines.count, bool)
 
         def work(part: int, begin: int, end: int) -> None:
             room = team.scratch(part, (2, n, LANES))

@@ -14,12 +14,13 @@ from fpsim.lattice.lines import LineSet, lines_along
 from fpsim.parallel import Team
 from fpsim.transport.limit import LANES
 from fpsim.transport.remap import remap_lines, remap_shared
-from fpsim.transport.sweep import table_of, unused
+from fpsim.transport.sweep import KEPT, table_of, unused
 from fpsim.transport.trace import REACH, reconstruction_weights, trace_feet
 
 __all__ = ["DriftSweep"]
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +66,31 @@ class DriftSweep:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         return float(max(self.drift.max(), -self.drift.min())) / self.grid.spacing[self.axis]
 
+    @cached_property
+    def _known(self) -> dict[float, tuple[Integers, Array]]:
+        return {}
+
+    def _feet(self, dt: float) -> tuple[Integers, Array]:
+        """Cells and weights of the feet of a common drift, kept for the last few steps used."""
+        found = self._known.get(dt)
+        if found is None:
+            assert self.shared is not None
+            n, periodic = self.grid.shape[self.axis], self.grid.periodic(self.axis)
+            foot, cell, weight = np.empty(n + 1), np.empty(n + 1, np.int64), np.empty((2 * REACH + 1, n + 1))
+            trace_feet(self.shared, dt, n, periodic, *self.absorbs, foot)
+            reconstruction_weights(foot, n, periodic, cell, weight)
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            found = self._known[dt] = cell, weight
+        return found
+
     def apply(self, u: Array, dt: float, team: Team) -> float:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         n, periodic, lines = self.grid.shape[self.axis], self.grid.periodic(self.axis), self.lines
         low, high = self.absorbs
         lost = np.zeros(lines.count) if low or high else unused(lines.count)
         if self.shared is not None:
-            foot, cell, weight = np.empty(n + 1), np.empty(n + 1, np.int64), np.empty((2 * REACH + 1, n + 1))
-            trace_feet(self.shared, dt, n, periodic, low, high, foot)
-            reconstruction_weights(foot, n, periodic, cell, weight)
+            cell, weight = self._feet(dt)
 
             def work(part: int, begin: int, end: int) -> None:
                 room = team.scratch(part, (n + 2 * REACH, LANES))

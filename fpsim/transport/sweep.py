@@ -12,9 +12,12 @@ from fpsim.density.grid import Grid
 from fpsim.lattice.lines import LineSet
 from fpsim.parallel import Team
 
-__all__ = ["Block", "Sweep", "table_of", "unused"]
+__all__ = ["KEPT", "Block", "Sweep", "table_of", "unused"]
 
 Array = NDArray[np.float64]
+
+KEPT = 4
+"""Steps whose tables a sweep keeps: fixed coefficients meet the same few again and again."""
 
 
 class Sweep(Protocol):

@@ -125,3 +125,19 @@ def test_output_times_do_not_change_the_mass_account():
     assert many.absorbed[0] == 0.0
     np.testing.assert_allclose([d.mass for d in many.densities] + many.absorbed, 1.0, atol=1e-12)
     assert (np.diff(many.absorbed) > 0).all()
+
+
+@pytest.mark.parametrize("method", ["sweeps", "generator"])
+@pytest.mark.parametrize("kind", ["scalar", "field"])
+def test_semigroup(kind, method):
+    """Going to t = 0.2 at once, or stopping at 0.05 and starting again, differ by the time error at most."""
+    rng = np.random.default_rng(8)
+    grid = Grid.box((0, 1, 40), (0, 0.8, 36), boundary=["reflecting", "periodic"])
+    equation, start = random_equation(rng, 2, kind), random_density(grid, rng)
+    options = {"method": method, "tolerance": 2e-3, "estimate_grid_error": False}
+    whole = quiet(equation, start, [0.2], **options)
+    half = quiet(equation, start, [0.05], **options)
+    rest = quiet(equation, half.final, [0.15], **options)
+    distance = np.abs(rest.final.values - whole.final.values).sum() * grid.cell_volume
+    bound = whole.time_error[-1] + half.time_error[-1] + rest.time_error[-1]
+    assert distance <= 1.5 * bound + 1e-12
