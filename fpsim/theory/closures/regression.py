@@ -36,6 +36,8 @@ WIDEST = 0.15
 """Last bandwidth, relative to the grid; nodes that see too few samples even so copy their nearest neighbour."""
 NARROWEST = 0.6
 """First bandwidth, in node spacings."""
+FAR = 60.0
+"""Exponent beyond which a weight counts as zero: products of smaller ones would be denormal, and slow."""
 Index: TypeAlias = tuple[int, ...]
 Key: TypeAlias = tuple[int, Index]
 
@@ -152,7 +154,8 @@ def _smoothed(sums: Array, bandwidth: float) -> Array:
     shape = sums.shape
     for size in shape[:0:-1]:  # the last axis is contracted and comes out in front of the others
         i = np.arange(size)
-        kernel = np.exp(-0.5 * ((i[:, None] - i) / bandwidth) ** 2)
+        exponent = 0.5 * ((i[:, None] - i) / bandwidth) ** 2
+        kernel = np.where(exponent < FAR, np.exp(-exponent), 0.0)
         sums = np.moveaxis((sums.reshape(-1, size) @ kernel).reshape(shape[0], -1, size), 2, 1)
     return sums.reshape(shape)
 
