@@ -160,6 +160,13 @@ def _occupied(density: Density, blocks: tuple[int, ...], count: float) -> tuple[
     return GridPartition(tuple(edges), bin_of.reshape(mass.shape), keep + 1), float(falling[0])
 
 
+def _widest(points: Array) -> int:
+    """Axis along which points spread most, between quartiles."""
+    if points.shape[1] == 1 or len(points) == 0:
+        return 0
+    return int(np.argmax(np.subtract(*np.quantile(points, [0.75, 0.25], axis=0))))
+
+
 def partition_samples(a: Array, b: Array, count: float, bins: int | None = None) -> TreePartition:
     """Cells of equal count of the pooled sample, split at medians along the widest axis.
 
@@ -179,8 +186,7 @@ def partition_samples(a: Array, b: Array, count: float, bins: int | None = None)
     for _ in range(depth):
         children = []
         for leaf in leaves:
-            spread = np.subtract(*np.quantile(leaf, [0.75, 0.25], axis=0)) if len(leaf) else np.zeros(ndim)
-            axis = int(np.argmax(spread))
+            axis = _widest(leaf)
             cut = float(np.median(leaf[:, axis])) if len(leaf) else 0.0
             right = leaf[:, axis] > cut
             axes.append(axis)
