@@ -23,6 +23,9 @@ Integers = NDArray[np.int64]
 REACH = 3
 """Cells on either side that a reconstruction looks at."""
 
+CALM = 4
+"""Cells around a face in which the drift must change slowly for the series to be used where it does not everywhere."""
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _drift_at(drift: Array, s: float, n: int, periodic: bool) -> float:
@@ -76,18 +79,16 @@ def _lie_series(b: Array, dt: float, n: int, periodic: bool, foot: Array) -> Non
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _runge_kutta(b: Array, dt: float, n: int, periodic: bool, stages: int, foot: Array) -> None:
-    h = -dt / stages
-    for f in range(n + 1):
-        s = float(f)
-        if b[f] != 0.0:
-            for _ in range(stages):
-                k1 = _drift_at(b, s, n, periodic)
-                k2 = _drift_at(b, s + 0.5 * h * k1, n, periodic)
-                k3 = _drift_at(b, s + 0.5 * h * k2, n, periodic)
-                k4 = _drift_at(b, s + h * k3, n, periodic)
-                s += h / 6.0 * (k1 + 2.0 * (k2 + k3) + k4)
-        foot[f] = s
+def _runge_kutta(b: Array, dt: float, n: int, periodic: bool, stages: int, f: int) -> float:
+    """Foot of one face by fourth-order steps."""
+    h, s = -dt / stages, float(f)
+    for _ in range(stages):
+        k1 = _drift_at(b, s, n, periodic)
+        k2 = _drift_at(b, s + 0.5 * h * k1, n, periodic)
+        k3 = _drift_at(b, s + 0.5 * h * k2, n, periodic)
+        k4 = _drift_at(b, s + h * k3, n, periodic)
+        s += h / 6.0 * (k1 + 2.0 * (k2 + k3) + k4)
+    return s
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -96,17 +97,22 @@ def trace_feet(drift: Array, dt: float, n: int, periodic: bool, low: bool, high:
 
     ``low`` and ``high`` say whether the walls absorb: then the wall's own foot is traced, else it stays.
     """
-    steepest, fastest = 0.0, abs(drift[0])
+    steepest = 0.0
     for f in range(n):
         steepest = max(steepest, abs(drift[f + 1] - drift[f]))
-        fastest = max(fastest, abs(drift[f + 1]))
-    if steepest * dt <= 0.2 and n >= 5:
+    gentle = steepest * dt <= 0.2
+    if n >= 5:
         _lie_series(drift, dt, n, periodic, foot)
-    elif fastest == 0.0:
+    if n < 5 or not gentle:
+        stages = min(int(4.0 * steepest * dt) + 1, 64)
         for f in range(n + 1):
-            foot[f] = f
-    else:
-        _runge_kutta(drift, dt, n, periodic, min(int(4.0 * steepest * dt) + 1, 64), foot)
+            # calm as far as the face was carried, and one cell more: the series holds there
+            first, last = max(f - CALM, 0), min(f + CALM, n)
+            calm = n >= 5 and abs(foot[f] - f) < CALM - 1
+            for m in range(first, last):
+                calm = calm and abs(drift[m + 1] - drift[m]) * dt <= 0.2
+            if not calm:
+                foot[f] = _runge_kutta(drift, dt, n, periodic, stages, f)
     if periodic:
         foot[n] = foot[0] + n
     else:
