@@ -105,10 +105,10 @@ def main() -> None:
             numbers = f"{r['error']:.2e} | {r['least']:.1e} | {r['seconds']:.4f} | {r['first']:.2f}"
             lines.append(f"| {r['solver']} | {r['n']} | {numbers} |")
         lines.append("")
-    axes[0][0].legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(DOCS / "engine.png", dpi=130)
-    (DOCS / "engine.md").write_text("\n".join(lines))
+        axes[0][0].legend(fontsize=7)
+        figure.tight_layout()
+        figure.savefig(DOCS / "engine.png", dpi=130)  # after every problem: a run may be cut short
+        (DOCS / "engine.md").write_text("\n".join(lines))
 
 
 if __name__ == "__main__":
