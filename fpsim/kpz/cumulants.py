@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.errors import DomainError
-from fpsim.kpz._replicas import jackknife, pooled_cumulants, raw_moments
 from fpsim.kpz.exact import amplitude
+from fpsim.kpz.replicas import jackknife, pooled_cumulants, raw_moments
 from fpsim.kpz.surface import SurfaceEnsemble
 from fpsim.kpz.tracy_widom import Cumulants, Law
 

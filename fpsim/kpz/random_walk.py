@@ -26,7 +26,7 @@ from numba import njit, prange
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.errors import DomainError, ToleranceError
-from fpsim.kpz._random import RNG, stream_keys, uniform
+from fpsim.kpz.random import RNG, stream_keys, uniform
 from fpsim.parallel import threads as numba_threads
 
 __all__ = ["Environment", "WalkMoments", "bulk_variance", "rescale_tail", "simulate_walks", "walk_moments"]

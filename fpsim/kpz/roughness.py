@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.errors import DomainError
-from fpsim.kpz._replicas import jackknife, pooled_cumulants, raw_moments
+from fpsim.kpz.replicas import jackknife, pooled_cumulants, raw_moments
 from fpsim.kpz.surface import SurfaceEnsemble
 from fpsim.result import Result
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from fpsim.errors import DomainError
-from fpsim.kpz._replicas import jackknife
+from fpsim.kpz.replicas import jackknife
 from fpsim.kpz.roughness import roughness_exponent
 from fpsim.result import Result
 

@@ -37,8 +37,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.errors import DomainError, ToleranceError
-from fpsim.kpz._random import RNG, stream_keys
-from fpsim.kpz._surface_kernels import advance
+from fpsim.kpz.random import RNG, stream_keys
+from fpsim.kpz.surface_kernels import advance
 from fpsim.parallel import threads as numba_threads
 
 __all__ = ["Scheme", "SurfaceEnsemble", "simulate_surface"]

@@ -1,10 +1,10 @@
 """Networks: what is trained, its output, its loss and its per-sample gradients."""
 
-from fpsim.network._activations import Activation, activation, activation_names, register_activation
-from fpsim.network._autoencoder import AutoEncoder, BottleneckAutoEncoder, Network
-from fpsim.network._gradients import forward, loss, sample_gradients, sample_losses
-from fpsim.network._loss import mean_loss
-from fpsim.network._moments import GradientMoments, gradient_moments
+from fpsim.network.activations import Activation, activation, activation_names, register_activation
+from fpsim.network.autoencoder import AutoEncoder, BottleneckAutoEncoder, Network
+from fpsim.network.gradients import forward, loss, sample_gradients, sample_losses
+from fpsim.network.losses import mean_loss
+from fpsim.network.moments import GradientMoments, gradient_moments
 
 __all__ = [
     "Activation",

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from fpsim.errors import ConfigError, ValidityWarning
-from fpsim.sgd._interrupt import deferred_interrupt
-from fpsim.sgd._lanes import Lanes
-from fpsim.sgd._options import check_memory, entropy_of, kept_steps, record_steps, tracked_names
 from fpsim.sgd.ensemble import Divergence, Ensemble
+from fpsim.sgd.interrupt import deferred_interrupt
+from fpsim.sgd.lanes import Lanes
+from fpsim.sgd.options import check_memory, entropy_of, kept_steps, record_steps, tracked_names
 from fpsim.sgd.statistics import TILE, EnsembleStatistics, Statistics, measure, observable_names, observables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fpsim.experiment import Experiment
-    from fpsim.sgd._options import Record, Seed
     from fpsim.sgd.ensemble import State
+    from fpsim.sgd.options import Record, Seed
 
 __all__ = ["resume", "train"]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from fpsim.errors import ConfigError
-from fpsim.theory._mesh import Array, Mesh, remembered
+from fpsim.theory.mesh import Array, Mesh, remembered
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment

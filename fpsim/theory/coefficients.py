@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fpsim.theory._mesh import Array, Mesh, entries
+from fpsim.theory.mesh import Array, Mesh, entries
 
 __all__ = [
     "cross_noise",

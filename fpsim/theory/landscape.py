@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.errors import ConfigError
-from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.averages import Averages, averages_of
 from fpsim.theory.coefficients import (
     cross_noise,
@@ -23,6 +22,7 @@ from fpsim.theory.coefficients import (
     encoder_noise,
     factor_products,
 )
+from fpsim.theory.mesh import Array, Mesh
 from fpsim.theory.scales import Scales, scales_of
 
 if TYPE_CHECKING:

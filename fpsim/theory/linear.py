@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.theory._mesh import Array, Mesh
+from fpsim.theory.mesh import Array, Mesh
 
 if TYPE_CHECKING:
     from fpsim.datasets import Dataset, GaussianPopulation

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
-from fpsim.theory._mesh import Array
+from fpsim.theory.mesh import Array
 
 __all__ = ["Landscape", "ModifiedEquation", "Order", "clipped", "jacobian", "modified_equation"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
-from fpsim.theory._mesh import Array
+from fpsim.theory.mesh import Array
 from fpsim.theory.modified_equation import Landscape
 
 __all__ = ["effective_learning_rate", "kramers", "momentum_variance"]

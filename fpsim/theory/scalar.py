@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import ConfigError, DomainError, ValidityWarning
-from fpsim.theory._mesh import Array
+from fpsim.theory.mesh import Array
 from fpsim.theory.scales import Scales, scales_of
 
 if TYPE_CHECKING:

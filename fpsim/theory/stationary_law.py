@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 
 from fpsim.errors import DomainError
-from fpsim.theory._mesh import Array
+from fpsim.theory.mesh import Array
 
 __all__ = ["BalancedLaw", "collapse_threshold"]
 

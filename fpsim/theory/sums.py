@@ -19,7 +19,7 @@ from fpsim.datasets import Dataset
 from fpsim.errors import ConfigError
 from fpsim.network import activation
 from fpsim.parallel import Team
-from fpsim.theory._mesh import Array, Mesh
+from fpsim.theory.mesh import Array, Mesh
 
 if TYPE_CHECKING:
     from fpsim.datasets import GaussianPopulation

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fpsim.datasets import Dataset, GaussianPopulation, _files, digits, from_array, iris
+from fpsim.datasets import Dataset, GaussianPopulation, digits, files, from_array, iris
 from fpsim.errors import DomainError, FileError
 
 
@@ -74,7 +74,7 @@ def test_data_are_read_only():
 
 
 def test_damaged_and_missing_files_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_files, "_folders", lambda: (tmp_path,))
+    monkeypatch.setattr(files, "_folders", lambda: (tmp_path,))
     with pytest.raises(FileError, match=r"iris\.csv not found"):
         iris()
     (tmp_path / "iris.csv").write_text("not the irises")

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from scipy import stats
 
-from fpsim.kpz._random import normal, stream_keys, uniform
+from fpsim.kpz.random import normal, stream_keys, uniform
 
 
 @njit

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from numba import njit
 
-from fpsim.network import _elementary
+from fpsim.network import elementary
 
 getcontext().prec = 40
 TWO_PI = Decimal("6.283185307179586476925286766559005768394338798750")
 exp_minus_one, tanh, log, cos_sin = (
-    _elementary.exp_minus_one,
-    _elementary.tanh,
-    _elementary.log,
-    _elementary.cos_sin,
+    elementary.exp_minus_one,
+    elementary.tanh,
+    elementary.log,
+    elementary.cos_sin,
 )
 
 

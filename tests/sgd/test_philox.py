@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from fpsim.sgd import _philox
-from fpsim.sgd._philox import key_of, normals, uniforms
-
-philox = _philox.philox
+from fpsim.sgd.philox import key_of, normals, philox, uniforms
 
 
 @njit(error_model="numpy")

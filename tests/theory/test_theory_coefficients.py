@@ -15,8 +15,8 @@ from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.sgd import SGD, Start
 from fpsim.theory import landscape_of
-from fpsim.theory._mesh import columns
 from fpsim.theory.linear import LinearAverages
+from fpsim.theory.mesh import columns
 from fpsim.theory.modified_equation import jacobian
 from fpsim.theory.sums import SummedAverages
 

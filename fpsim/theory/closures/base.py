@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import ConfigError, DomainError
-from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.averages import Averages, averages_of
 from fpsim.theory.coefficients import decoder_gradient, decoder_noise, encoder_gradient, encoder_noise
+from fpsim.theory.mesh import Array, Mesh
 from fpsim.theory.scales import Scales, scales_of
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fpsim.equation import FokkerPlanck
-from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.averages import averages_of
 from fpsim.theory.closures.base import Matrix, Partner, checked_matrix, marginal_equation
 from fpsim.theory.closures.regression import interpolate, nodes_around, regress
 from fpsim.theory.closures.samples import cubic_path, linear_path, partner_statistics, recorded_times, survivors
+from fpsim.theory.mesh import Array, Mesh
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment

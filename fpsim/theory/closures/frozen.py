@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
-from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.averages import averages_of
 from fpsim.theory.closures.base import Matrix, Partner, marginal_equation, other
 from fpsim.theory.closures.samples import partner_statistics
+from fpsim.theory.mesh import Array, Mesh
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment

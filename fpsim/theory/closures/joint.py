@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import ConfigError
-from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.closures.base import with_arguments
 from fpsim.theory.landscape import landscape_of
+from fpsim.theory.mesh import Array, Mesh
 from fpsim.theory.modified_equation import Order, modified_equation
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
 from fpsim.errors import ConfigError, DomainError, ToleranceError
-from fpsim.theory._mesh import Array
 from fpsim.theory.landscape import landscape_of
+from fpsim.theory.mesh import Array
 from fpsim.theory.modified_equation import Order, jacobian, modified_equation
 
 if TYPE_CHECKING:

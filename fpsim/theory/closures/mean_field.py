@@ -15,10 +15,10 @@ import numpy as np
 
 from fpsim.density import Density
 from fpsim.equation import FokkerPlanck
-from fpsim.theory._mesh import Array, Mesh
 from fpsim.theory.averages import averages_of
 from fpsim.theory.closures.base import Matrix, Partner, marginal_equation
 from fpsim.theory.coefficients import decoder_factors, factor_products
+from fpsim.theory.mesh import Array, Mesh
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment

@@ -20,7 +20,7 @@ from numba import njit
 from scipy.ndimage import distance_transform_edt
 
 from fpsim.errors import DomainError
-from fpsim.theory._mesh import Array, Mesh
+from fpsim.theory.mesh import Array, Mesh
 
 __all__ = ["Nodes", "interpolate", "nodes_around", "regress"]
 

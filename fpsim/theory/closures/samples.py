@@ -10,10 +10,10 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
 from fpsim.errors import DomainError
-from fpsim.theory._mesh import Array, columns
 from fpsim.theory.averages import Averages
 from fpsim.theory.closures.base import Matrix
 from fpsim.theory.coefficients import decoder_factors, factor_products
+from fpsim.theory.mesh import Array, columns
 
 if TYPE_CHECKING:
     from fpsim.sgd import Ensemble

@@ -16,14 +16,14 @@ from numba import cfunc
 from numba.core.errors import NumbaError
 
 from fpsim.errors import ConfigError
-from fpsim.network._activations import BUILT_IN, Activation, activation
-from fpsim.network._elementary import tanh
-from fpsim.network._kernel import lane_kernel
+from fpsim.network.activations import BUILT_IN, Activation, activation
+from fpsim.network.elementary import tanh
+from fpsim.network.kernel import lane_kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fpsim.network._autoencoder import Network
+    from fpsim.network.autoencoder import Network
 
 __all__ = ["LANES", "Layers", "backward", "forward", "layers"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.sgd._philox import START, normals, uniforms
+from fpsim.sgd.philox import START, normals, uniforms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,19 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from fpsim.network._kernel import lane_kernel
-from fpsim.network._layers import LANES
-from fpsim.sgd._batch_gradients import (
+from fpsim.network.kernel import lane_kernel
+from fpsim.network.layers import LANES
+from fpsim.sgd.batch_gradients import (
     add_gaussian,
     add_gradients,
     add_moments,
     gaussian_moments,
     linear_gradient,
 )
-from fpsim.sgd._batches import PIECE, batch_replicas, draw_batch, inputs, normal_rows
-from fpsim.sgd._philox import GRADIENT, TARGET, TEMPERATURE
-from fpsim.sgd._plane import plane_gradient
-from fpsim.sgd._rule import EPOCHS, GAUSSIAN, SVAG
+from fpsim.sgd.batches import PIECE, batch_replicas, draw_batch, inputs, normal_rows
+from fpsim.sgd.philox import GRADIENT, TARGET, TEMPERATURE
+from fpsim.sgd.plane import plane_gradient
+from fpsim.sgd.rule import EPOCHS, GAUSSIAN, SVAG
 
 __all__ = ["LIMIT", "advance"]
 

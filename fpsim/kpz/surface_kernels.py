@@ -6,7 +6,7 @@ import math
 
 from numba import njit, prange
 
-from fpsim.kpz._random import normal
+from fpsim.kpz.random import normal
 
 __all__ = ["advance"]
 

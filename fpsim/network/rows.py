@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.errors import DomainError
-from fpsim.network._gradients import complete
-from fpsim.network._layers import LANES
+from fpsim.network.gradients import complete
+from fpsim.network.layers import LANES
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from fpsim.network._autoencoder import Network
+    from fpsim.network.autoencoder import Network
 
 __all__ = ["lanes_of", "rows_of", "samples_of"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.datasets._moments import gaussian_product_covariance
+from fpsim.datasets.moments import gaussian_product_covariance
 from fpsim.errors import DomainError
 
 if TYPE_CHECKING:

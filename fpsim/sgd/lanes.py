@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fpsim.errors import DomainError
-from fpsim.network._blocks import for_blocks
-from fpsim.network._layers import LANES, layers
-from fpsim.sgd._initial import initial
-from fpsim.sgd._philox import key_of
-from fpsim.sgd._rule import EPOCHS, GAUSSIAN, rule, source
-from fpsim.sgd._steps import advance
+from fpsim.network.blocks import for_blocks
+from fpsim.network.layers import LANES, layers
 from fpsim.sgd.ensemble import State
+from fpsim.sgd.initial import initial
+from fpsim.sgd.philox import key_of
+from fpsim.sgd.rule import EPOCHS, GAUSSIAN, rule, source
+from fpsim.sgd.steps import advance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from fpsim.network._blocks import for_blocks
-from fpsim.network._kernel import lane_kernel
-from fpsim.network._layers import LANES, forward, layers
-from fpsim.network._rows import lanes_of, rows_of, samples_of
+from fpsim.network.blocks import for_blocks
+from fpsim.network.kernel import lane_kernel
+from fpsim.network.layers import LANES, forward, layers
+from fpsim.network.rows import lanes_of, rows_of, samples_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from fpsim.network._autoencoder import Network
+    from fpsim.network.autoencoder import Network
 
 __all__ = ["mean_loss"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fpsim.errors import ConfigError
-from fpsim.network._activations import activation
+from fpsim.network.activations import activation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

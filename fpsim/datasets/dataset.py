@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.datasets._moments import sample_product_covariance
+from fpsim.datasets.moments import sample_product_covariance
 from fpsim.errors import DomainError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import gzip
 
 import numpy as np
 
-from fpsim.datasets._dataset import Dataset, from_array
-from fpsim.datasets._files import read
+from fpsim.datasets.dataset import Dataset, from_array
+from fpsim.datasets.files import read
 
 __all__ = ["digits", "iris"]
 

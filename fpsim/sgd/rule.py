@@ -8,7 +8,7 @@ import numpy as np
 
 from fpsim.datasets import Dataset
 from fpsim.errors import ConfigError
-from fpsim.sgd.settings import Noise, Sampling
+from fpsim.experiment.settings import Noise, Sampling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,6 +27,7 @@ def record_steps(
     steps: Sequence[int] | NDArray[np.int64] | None,
     begin: int,
 ) -> list[int]:
+    """Steps at which the ensemble is recorded, from ``steps`` or ``times``; ``ConfigError`` names what is wrong."""
     if (times is None) == (steps is None):
         raise ConfigError("give either times or steps to record")
     key, values = ("times", times) if steps is None else ("steps", steps)
@@ -42,6 +43,7 @@ def record_steps(
 
 
 def kept_steps(record: Record, schedule: list[int]) -> list[int]:
+    """Steps whose full weights are kept."""
     if record == "weights":
         return schedule
     if record == "last":
@@ -52,6 +54,7 @@ def kept_steps(record: Record, schedule: list[int]) -> list[int]:
 
 
 def tracked_names(experiment: Experiment, track: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the matrices that are kept; ``ConfigError`` if one is not in the network."""
     trained = experiment.network.trained
     names = trained if track is None else tuple(track)
     if not names or set(names) - set(trained):
@@ -60,6 +63,7 @@ def tracked_names(experiment: Experiment, track: Sequence[str] | None) -> tuple[
 
 
 def entropy_of(seed: Seed) -> int:
+    """Entropy of a seed in any of the accepted forms."""
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63))
     if isinstance(seed, np.random.SeedSequence):
@@ -73,6 +77,7 @@ def entropy_of(seed: Seed) -> int:
 
 
 def check_memory(numbers: float) -> None:
+    """``MemoryLimitError`` if so many float64 numbers do not fit into the machine."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if 8.0 * numbers > 0.8 * physical:
         raise MemoryLimitError(

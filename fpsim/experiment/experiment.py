@@ -13,9 +13,9 @@ from fpsim.datasets import Dataset, GaussianPopulation
 from fpsim.errors import ConfigError, ValidityWarning
 
 if TYPE_CHECKING:
+    from fpsim.experiment.settings import SGD
+    from fpsim.experiment.start import Start
     from fpsim.network import Network
-    from fpsim.sgd.settings import SGD
-    from fpsim.sgd.start import Start
 
 __all__ = ["Experiment"]
 

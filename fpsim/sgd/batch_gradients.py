@@ -12,8 +12,8 @@ noise.
 
 from __future__ import annotations
 
-from fpsim.network._kernel import lane_kernel
-from fpsim.network._layers import LANES, backward, forward
+from fpsim.network.kernel import lane_kernel
+from fpsim.network.layers import LANES, backward, forward
 
 __all__ = ["add_gaussian", "add_gradients", "add_moments", "gaussian_moments", "linear_gradient"]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.errors import DomainError
-from fpsim.network._activations import activation
+from fpsim.network.activations import activation
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from fpsim.network._autoencoder import Network
+    from fpsim.network.autoencoder import Network
 
 __all__ = ["complete", "forward", "loss", "sample_gradients", "sample_losses"]
 

@@ -1,17 +1,17 @@
 """Mini-batches of a block of replicas: which samples, what inputs, what label noise.
 
 All arrays are ``(rows, LANES)``: one column per replica, the innermost loop over columns (see
-`fpsim.network._layers`).
+`fpsim.network.layers`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fpsim.network._kernel import lane_kernel
-from fpsim.network._layers import LANES
-from fpsim.sgd._philox import BATCH, HALF, INPUT, SHARED, SHUFFLE, normal_pair, philox
-from fpsim.sgd._rule import EPOCHS, FRESH, SHARED_BATCHES, WITHOUT_REPLACEMENT
+from fpsim.network.kernel import lane_kernel
+from fpsim.network.layers import LANES
+from fpsim.sgd.philox import BATCH, HALF, INPUT, SHARED, SHUFFLE, normal_pair, philox
+from fpsim.sgd.rule import EPOCHS, FRESH, SHARED_BATCHES, WITHOUT_REPLACEMENT
 
 __all__ = ["PIECE", "batch_replicas", "draw_batch", "inputs", "normal_rows"]
 
