@@ -17,15 +17,25 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells
 from fpsim.errors import DomainError
-from fpsim.transport.evolution import Evolution
 
 __all__ = ["evolve_fipy"]
 
 Array = NDArray[np.float64]
 
 
-def evolve_fipy(equation: FokkerPlanck, start: Density, times: Array, *, tolerance: float = 1e-3) -> Evolution:
+def evolve_fipy(
+    equation: FokkerPlanck, start: Density, times: Array, *, tolerance: float = 1e-3
+) -> tuple[tuple[Density, ...], Array, int, tuple[str, ...]]:
     """Evolve a density with FiPy.
+
+    Returns
+    -------
+    densities : tuple of Density
+    error : ndarray, shape (T,)
+        L1 distance to the evolution with steps twice as long.
+    steps : int
+    said : tuple of str
+        Reasons for caution.
 
     Raises
     ------
@@ -41,8 +51,7 @@ def evolve_fipy(equation: FokkerPlanck, start: Density, times: Array, *, toleran
     densities = tuple(Density(grid, np.maximum(v, 0.0)) for v in fine)
     error = np.array([np.abs(a - b).sum() * grid.cell_volume for a, b in zip(coarse, fine, strict=True)])
     said = (f"FiPy made {cut:.2g} of negative mass, which was cut",) if cut > 1e-12 else ()
-    none = np.full(len(times), np.nan)
-    return Evolution(times, densities, error, none, np.zeros(len(times)), 3 * steps, 0, "fipy", said)
+    return densities, error, 3 * steps, said
 
 
 def _solve(equation: FokkerPlanck, start: Density, times: Array, steps: int) -> list[Array]:

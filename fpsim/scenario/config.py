@@ -90,16 +90,16 @@ class Theory(_Section):
     order: Literal["sme1", "sme2", "sme2c"] = "sme1"
     cells: Annotated[int, Field(ge=16, le=4096)] = 128
     """Cells along each axis of a weight density."""
-    tolerance: Positive = 2e-3
+    tolerance: Positive = 1e-2
     """Accumulated L1 error allowed to the time stepping."""
 
 
 class Comparison(_Section):
     """What is compared."""
 
-    probes: Annotated[int, Field(ge=1, le=100)] = 6
+    probes: Annotated[int, Field(ge=1, le=100)] = 3
     """Number of fixed probe images."""
-    theory_samples: Annotated[int, Field(ge=100)] = 50_000
+    theory_samples: Annotated[int, Field(ge=100)] = 20_000
     """Weights drawn from the theory's densities for outputs and losses."""
 
 

@@ -63,6 +63,8 @@ class Controller:
     floor : whether the grid's own error kept the time error from falling.
     absorbed : ndarray, shape (equations,)
         Mass absorbed so far.
+    path : list of (t, h, count)
+        The steps that were accepted, for doing them again on another grid.
     """
 
     stepper: Stepper
@@ -77,6 +79,7 @@ class Controller:
     rejected: int = 0
     floor: bool = False
     absorbed: Array = field(init=False)
+    path: list[tuple[float, float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.absorbed = np.zeros(len(self.state))
@@ -113,7 +116,7 @@ class Controller:
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):
             copy[:] = u
-        self._mark = (self.t, self.error, self.taken, self.absorbed.copy())
+        self._mark = (self.t, self.error, self.taken, len(self.path), self.absorbed.copy())
 
     def _probe(self, end: float) -> None:
         """Two steps that the error estimate accepts; on failure back to the last accepted probe."""
@@ -141,6 +144,7 @@ class Controller:
         self.absorbed += lost
         self.error += local
         self.taken += 2
+        self.path.append((self.t, h, 2))
         self._rate, self._probed = local / (2.0 * h), h
         self.t = end if self.t + 2.0 * h >= end * (1 - 1e-15) else self.t + 2.0 * h
         if self.follower is not None:
@@ -154,7 +158,9 @@ class Controller:
         self._h = h
         for copy, u in zip(self._saved, self.state, strict=True):
             u[:] = copy
-        self.t, self.error, self.taken, self.absorbed = (*self._mark[:3], self._mark[3].copy())
+        self.t, self.error, self.taken, accepted, absorbed = self._mark
+        self.absorbed = absorbed.copy()
+        del self.path[accepted:]
 
     def _fits(self, h: float) -> bool:
         """Whether the densities still fit their grids; if not, the steps are taken back and the grids made to fit."""
@@ -195,6 +201,7 @@ class Controller:
         needed = max(int(np.ceil(left / self._h * (1.0 - 1e-12))), 1)
         steps, h = (needed, left / needed) if needed <= CRUISE else (CRUISE, self._h)
         self.absorbed += self.stepper.advance(self.state, self.t, h, steps)
+        self.path.append((self.t, h, steps))
         self.error += self._rate * (h / self._probed) ** 2 * h * steps
         self.taken += steps
         self.t = end if needed <= CRUISE else self.t + steps * h

@@ -114,15 +114,19 @@ def evolve(
     check_memory(memory, f"an evolution on {sum(g.size for g in grids)} cells with {len(when)} output times")
     log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", grids, when[-1], chosen, *peclet)
 
+    path: list[tuple[float, float, int]] = []
+
     def run(begin: tuple[Density, ...], report: Progress | None) -> Evolution:
         if chosen == "generator":
             return _by_generator(equations[0], begin[0], when)
         if chosen == "fipy":
             from fpsim.reference.fipy import evolve_fipy
 
-            return evolve_fipy(equations[0], begin[0], when, tolerance=tolerance)
+            return _by_fipy(*evolve_fipy(equations[0], begin[0], when, tolerance=tolerance), when)
         with Team(threads) as team:
-            return _by_sweeps(equations, begin, coupled, when, tolerance, follow, team, report)
+            if path and not follow:
+                return _again(equations, begin, coupled, when, path, team)
+            return _by_sweeps(equations, begin, coupled, when, tolerance, follow, team, report, path)
 
     result = run(starts, progress)
     grid_error = np.full(len(when), np.nan)
@@ -191,6 +195,7 @@ def _by_sweeps(
     follow: bool,
     team: Team,
     progress: Progress | None,
+    path: list[tuple[float, float, int]],
 ) -> Evolution:
     state = tuple(np.array(d.values).ravel() for d in starts)
     stepper = Stepper(equations, tuple(d.grid for d in starts), coupled, team)
@@ -209,6 +214,7 @@ def _by_sweeps(
         densities.append(now if coupled else now[0])
         errors.append(min(control.error, 2.0))  # no two densities are further apart
         absorbed.append(control.absorbed.copy() if coupled else float(control.absorbed[0]))
+    path[:] = control.path
     said = []
     if control.error > 1.5 * tolerance:
         reason = "the grid's own error hides it: more cells" if control.floor else "steps were refined too late"
@@ -225,6 +231,36 @@ def _by_sweeps(
         "sweeps",
         tuple(said),
     )
+
+
+def _again(
+    equations: tuple[FokkerPlanck, ...],
+    starts: tuple[Density, ...],
+    coupled: bool,
+    when: Array,
+    path: list[tuple[float, float, int]],
+    team: Team,
+) -> Evolution:
+    """The steps of an earlier evolution, on other grids: what differs is the grid's doing alone."""
+    state = tuple(np.array(d.values).ravel() for d in starts)
+    stepper = Stepper(equations, tuple(d.grid for d in starts), coupled, team)
+    densities, k = [], 0
+    for t in when:
+        while k < len(path) and path[k][0] < t:
+            stepper.advance(state, *path[k])
+            k += 1
+        now = tuple(
+            Density(g, u.reshape(g.shape)) if u.any() else d
+            for g, u, d in zip(stepper.grids, state, starts, strict=True)
+        )
+        densities.append(now if coupled else now[0])
+    none = np.zeros(len(when))
+    return Evolution(when, tuple(densities), none, none, none, sum(p[2] for p in path), 0, "sweeps")
+
+
+def _by_fipy(densities: tuple[Density, ...], error: Array, steps: int, said: tuple[str, ...], when: Array) -> Evolution:
+    none = np.full(len(when), np.nan)
+    return Evolution(when, densities, error, none, np.zeros(len(when)), steps, 0, "fipy", said)
 
 
 def _by_generator(equation: FokkerPlanck, start: Density, when: Array) -> Evolution:
