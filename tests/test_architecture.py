@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "fpsim"
-GROUND = {"errors", "result", "estimate", "verdict", "parallel", "progress", "_version"}
+GROUND = {"errors", "result", "estimate", "verdict", "memory", "parallel", "progress", "_version"}
 NUMERICS = {"density", "equation", "lattice", "transport", "generator", "sde", "reference"}
 NETWORKS = {"datasets", "network", "experiment", "sgd"}
 ALLOWED = {

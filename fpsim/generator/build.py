@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, potential_on_cells
 from fpsim.errors import DomainError
-from fpsim.generator.generator import Generator, check_memory
+from fpsim.generator.generator import Generator
 from fpsim.generator.rates import axis_absorption, axis_links
 from fpsim.generator.tensor import tensor_generator
+from fpsim.memory import check_memory
 
 __all__ = ["build_generator"]
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fpsim.errors import ToleranceError
-from fpsim.generator.generator import check_memory
+from fpsim.memory import check_memory
 
 __all__ = ["Elimination", "eliminate", "inverse_order", "null_vector_of_band"]
 

@@ -11,7 +11,6 @@ the number of offsets (``ndim`` for a diagonal tensor, up to 3, 6, 10 in 2, 3, 4
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,10 +21,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from fpsim.density import Density, Grid
-from fpsim.errors import DomainError, MemoryLimitError
+from fpsim.errors import DomainError
 from fpsim.generator.links import Links, index_type
 
-__all__ = ["Generator", "check_memory"]
+__all__ = ["Generator"]
 
 Array = NDArray[np.float64]
 
@@ -131,19 +130,3 @@ class Generator:
 def _matrix_bytes(generator: Generator) -> int:
     made = [generator.__dict__.get(name) for name in ("jumps", "matrix")]
     return sum(m.data.nbytes + m.indices.nbytes + m.indptr.nbytes for m in made if m is not None)
-
-
-def check_memory(needed: float, what: str) -> None:
-    """Refuse, before allocating, what does not fit into the machine's memory.
-
-    Raises
-    ------
-    MemoryLimitError
-        With the estimate and the machine's memory.
-    """
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > 0.8 * available:
-        raise MemoryLimitError(
-            f"{what} needs about {needed / 1e9:.3g} GB: at most 80 % of this machine's {available / 1e9:.3g} GB is "
-            "accepted; use fewer cells"
-        )

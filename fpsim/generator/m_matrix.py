@@ -24,7 +24,7 @@ from scipy.sparse.linalg import LinearOperator, bicgstab, gmres, spilu, splu
 
 from fpsim.errors import ToleranceError
 from fpsim.generator.elimination import Elimination, eliminate, inverse_order, null_vector_of_band
-from fpsim.generator.generator import check_memory
+from fpsim.memory import check_memory
 
 __all__ = ["BANDED_WORK", "MMatrix", "m_matrix", "null_vector"]
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from fpsim.generator.generator import Generator, check_memory
+from fpsim.generator.generator import Generator
+from fpsim.memory import check_memory
 
 __all__ = ["transition_matrix"]
 

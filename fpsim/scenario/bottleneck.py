@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim import datasets
 from fpsim.density import Density, Grid, from_samples, gaussian
 from fpsim.experiment import Experiment
+from fpsim.memory import check_memory
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.progress import Reporter
 from fpsim.scenario.comparing import compare_case
@@ -26,10 +27,12 @@ from fpsim.sgd import SGD, Ensemble, Start, train
 from fpsim.theory.closures import conditional, mean_field
 from fpsim.transport import Evolution, evolve
 
-__all__ = ["bottleneck_stages", "experiment_of"]
+__all__ = ["bottleneck_stages", "check_bottleneck", "experiment_of"]
 
 Array = NDArray[np.float64]
 MATRICES: tuple[Literal["W1", "W2"], ...] = ("W1", "W2")
+ARRAYS = 8
+"""Working arrays of the solver, in grids."""
 MARGIN = 0.2
 """Share of the ensemble's range by which the grid reaches beyond it on each side."""
 
@@ -69,6 +72,25 @@ class _Case:
     def data(self) -> datasets.Dataset:
         assert isinstance(self.experiment.data, datasets.Dataset)
         return self.experiment.data
+
+
+def check_bottleneck(scenario: BottleneckScenario) -> None:
+    """Refuse, before any work, what the experiment or the machine's memory does not allow.
+
+    Raises
+    ------
+    ConfigError, MemoryLimitError
+        Naming the key.
+    """
+    for start in scenario.start.values():
+        experiment_of(scenario, start)
+    entries = scenario.network.bottleneck * scenario.data.components
+    numbers = {
+        "theory.cells": 2.0 * (scenario.time.records + ARRAYS) * float(scenario.theory.cells) ** entries,
+        "ensemble.replicas": 4.0 * (scenario.time.records + 1) * scenario.ensemble.replicas * entries,
+    }
+    for key, count in numbers.items():
+        check_memory(8.0 * count, f"{key} = {getattr(getattr(scenario, key.split('.')[0]), key.split('.')[1])}")
 
 
 def bottleneck_stages(

@@ -19,6 +19,7 @@ from fpsim.density import Density, Grid, from_samples, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.generator import build_generator, entropy_production, mean_first_passage_time, slowest_modes
 from fpsim.generator import stationary_density as stationary
+from fpsim.memory import check_memory
 from fpsim.plots import plot_density
 from fpsim.progress import Reporter
 from fpsim.scenario.config import Problem, ProblemScenario
@@ -29,7 +30,7 @@ from fpsim.transport import evolve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["equation_of", "problem_figures", "problem_report", "problem_stages"]
+__all__ = ["check_problem", "equation_of", "problem_figures", "problem_report", "problem_stages"]
 
 HALF_WIDTH = 2.2
 GENERATOR_CELLS = 120
@@ -44,6 +45,13 @@ def equation_of(problem: Problem) -> FokkerPlanck:
     if problem.system == "double-well":
         return FokkerPlanck(potential=lambda x, y: (x**2 - 1) ** 2 / 4 + y**2 / 2, diffusion=d)
     return FokkerPlanck(drift=lambda x, y: (-x + turn * y, -y - turn * x), diffusion=[[d, c], [c, d]])
+
+
+def check_problem(scenario: ProblemScenario) -> None:
+    """Refuse, before any work, a grid or an ensemble that does not fit into memory (``MemoryLimitError``)."""
+    records = scenario.time.records + 1
+    check_memory(8.0 * (records + 8) * scenario.theory.cells**2, f"theory.cells = {scenario.theory.cells}")
+    check_memory(24.0 * records * scenario.ensemble.replicas, f"ensemble.replicas = {scenario.ensemble.replicas}")
 
 
 def problem_stages(

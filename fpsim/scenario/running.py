@@ -24,8 +24,9 @@ __all__ = ["Outcome", "draw", "figures_of", "report", "resume", "run", "run_to_f
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a kind of scenario brings: its stages, its pictures and its table."""
+    """What a kind of scenario brings: a check before any work, its stages, its pictures and its table."""
 
+    check: Callable[..., None]
     stages: Callable[..., Iterator[dict[str, xr.Dataset]]]
     figures: Callable[[xr.DataTree], Iterator[tuple[str, Figure]]]
     report: Callable[[xr.DataTree], str]
@@ -33,15 +34,15 @@ class _Kind:
 
 def _kind(name: str) -> _Kind:
     if name == "bottleneck":
-        from fpsim.scenario.bottleneck import bottleneck_stages
+        from fpsim.scenario.bottleneck import bottleneck_stages, check_bottleneck
         from fpsim.scenario.figures import bottleneck_figures
-        from fpsim.scenario.report import bottleneck_report
+        from fpsim.scenario.tables import bottleneck_report
 
-        return _Kind(bottleneck_stages, bottleneck_figures, bottleneck_report)
+        return _Kind(check_bottleneck, bottleneck_stages, bottleneck_figures, bottleneck_report)
     if name == "problem":
-        from fpsim.scenario.problem import problem_figures, problem_report, problem_stages
+        from fpsim.scenario.problem import check_problem, problem_figures, problem_report, problem_stages
 
-        return _Kind(problem_stages, problem_figures, problem_report)
+        return _Kind(check_problem, problem_stages, problem_figures, problem_report)
     raise ConfigError(f"kind = {name!r}: bottleneck and problem are accepted")
 
 
@@ -83,6 +84,8 @@ def run(
     xarray.DataTree
         What the file holds, provenance included.
     """
+    kind = _kind(_name(scenario))
+    kind.check(scenario)
     silent: Reporter = lambda _task: lambda _done, _total: None  # noqa: E731
     tree = xr.DataTree() if done is None else done.copy()
     tree.attrs = {
@@ -94,7 +97,7 @@ def run(
     }
     keep = snapshot or (lambda _tree: None)
     keep(tree)
-    for groups in _kind(_name(scenario)).stages(scenario, tree, threads=threads, report=report or silent):
+    for groups in kind.stages(scenario, tree, threads=threads, report=report or silent):
         for path, dataset in groups.items():
             tree[path] = xr.DataTree(dataset)
         keep(tree)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from fpsim.errors import ConfigError, MemoryLimitError
+from fpsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fpsim.experiment import Experiment
 
-__all__ = ["Record", "Seed", "check_memory", "entropy_of", "kept_steps", "record_steps", "tracked_names"]
+__all__ = ["Record", "Seed", "entropy_of", "kept_steps", "record_steps", "tracked_names"]
 
 Seed: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | None"
 Record: TypeAlias = 'Literal["weights", "last"] | Sequence[int]'
@@ -74,13 +73,3 @@ def entropy_of(seed: Seed) -> int:
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ConfigError(f"seed = {seed!r}; a nonnegative integer, a SeedSequence, a Generator or None is accepted")
     return int(seed)
-
-
-def check_memory(numbers: float) -> None:
-    """``MemoryLimitError`` if so many float64 numbers do not fit into the machine."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if 8.0 * numbers > 0.8 * physical:
-        raise MemoryLimitError(
-            f"recorded weights need {8e-9 * numbers:.1f} GB, the machine has {1e-9 * physical:.1f} GB; "
-            "record='last' with statistics, fewer times or fewer replicas are accepted"
-        )

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from fpsim.errors import ConfigError, ValidityWarning
+from fpsim.memory import check_memory
 from fpsim.sgd.ensemble import Divergence, Ensemble
 from fpsim.sgd.interrupt import deferred_interrupt
 from fpsim.sgd.lanes import Lanes
-from fpsim.sgd.options import check_memory, entropy_of, kept_steps, record_steps, tracked_names
+from fpsim.sgd.options import entropy_of, kept_steps, record_steps, tracked_names
 from fpsim.sgd.statistics import TILE, EnsembleStatistics, Statistics, measure, observable_names, observables
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def train(
     entropy = entropy_of(seed)
     lanes = Lanes(experiment, replicas, first_replica, entropy, state)
     entries = sum(math.prod(experiment.network.shapes[name]) for name in tracked)
-    check_memory(entries * replicas * len(kept))
+    advice = "record='last' with statistics, fewer times or fewer replicas need less"
+    check_memory(8.0 * entries * replicas * len(kept), "recorded weights", advice)
 
     weights: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tracked}
     measured: list[dict[str, NDArray[np.generic]]] = []

@@ -66,9 +66,11 @@ def writer_lock(path: str | Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise FileError(f"{path}: another run is writing this file; wait for it or choose another name") from None
-        yield
-        with contextlib.suppress(OSError):
-            lock.unlink()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
     finally:
         os.close(descriptor)
 

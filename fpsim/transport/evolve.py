@@ -23,11 +23,12 @@ from fpsim.density import Density, regrid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells
 from fpsim.errors import DomainError, ValidityWarning
 from fpsim.lattice import lattice_diffusion
+from fpsim.memory import check_memory
 from fpsim.parallel import Team
 from fpsim.transport.control import Controller
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.follow import Follower
-from fpsim.transport.inspect import cautions, check_memory, jump_rate, memory_estimate, peclet_range
+from fpsim.transport.inspect import cautions, jump_rate, memory_estimate, peclet_range
 from fpsim.transport.stepper import Stepper
 
 __all__ = ["evolve"]
@@ -111,7 +112,8 @@ def evolve(
     chosen = _chosen(method, equations, starts, coupled, peclet[1], when[-1], follow)
     grids = tuple(d.grid for d in starts)
     memory = memory_estimate(equations, grids, len(when), coarse=estimate_grid_error)
-    check_memory(memory, f"an evolution on {sum(g.size for g in grids)} cells with {len(when)} output times")
+    what = f"an evolution on {sum(g.size for g in grids)} cells with {len(when)} output times"
+    check_memory(memory, what, "fewer cells or fewer output times need less")
     log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", grids, when[-1], chosen, *peclet)
 
     path: list[tuple[float, float, int]] = []

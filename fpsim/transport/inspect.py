@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,8 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces
-from fpsim.errors import MemoryLimitError
 
-__all__ = ["cautions", "check_memory", "jump_rate", "memory_estimate", "peclet_range"]
+__all__ = ["cautions", "jump_rate", "memory_estimate", "peclet_range"]
 
 Array = NDArray[np.float64]
 
@@ -56,24 +54,6 @@ def memory_estimate(equations: tuple[FokkerPlanck, ...], grids: tuple[Grid, ...]
         arrays += 2.0  # a density half a step ahead, and what coefficients are given
     fine = sum(8.0 * g.size for g in grids)
     return int(fine * arrays + (sum(8.0 * g.size / 2**g.ndim for g in grids) * (arrays + 1) if coarse else 0.0))
-
-
-def check_memory(needed: int, what: str) -> None:
-    """Refuse what does not fit into the machine before anything is allocated.
-
-    Raises
-    ------
-    MemoryLimitError
-        With the estimate and what the machine has.
-    """
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > 0.9 * physical:
-        raise MemoryLimitError(
-            f"{what} needs about {needed / 1e9:.3g} GB: at most 90 % of this machine's {physical / 1e9:.3g} GB is "
-            "accepted; fewer cells or fewer output times need less"
-        )
 
 
 def cautions(density: Density, start_edge: float) -> list[str]:

@@ -9,8 +9,8 @@ from scipy.linalg import expm, solve_continuous_lyapunov
 from fpsim.density import Density, Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, MemoryLimitError, ValidityWarning
+from fpsim.memory import check_memory
 from fpsim.transport import evolve
-from fpsim.transport.inspect import check_memory
 
 GRID = Grid.box((-2, 2, 48), (-2, 2, 40))
 START = gaussian(GRID, (0.5, 0.0), 0.1)
