@@ -132,7 +132,7 @@ def _histogram(values: Array, edges: Array) -> Array:
 
 
 def _outputs_record(data: Dataset, where: NDArray[np.int64], final: Mapping[str, _Outputs]) -> xr.Dataset:
-    sources, truth = list(final), final["ensemble"]
+    sources, truth = ["ensemble", *(s for s in final if s != "ensemble")], final["ensemble"]
 
     def histograms(pick: Callable[[_Outputs], Array]) -> tuple[Array, Array]:
         sets = [pick(final[s]).ravel() for s in sources]

@@ -82,7 +82,7 @@ def densities_figure(tree: xr.DataTree, *, matrix: str = "W1") -> Figure:
             for row, source in enumerate(_sources(tree, case)):
                 _draw_density(axes[row, column], _snapshot(tree, case, source, matrix, index), peak)
                 if column == 0:
-                    axes[row, column].set_ylabel(LABELS[source])
+                    axes[row, column].set_ylabel(f"{LABELS[source]}\n{_second_axis(tree, case, matrix)}")
             axes[0, column].set_title(f"t = {times[index]:.3g}")
         _zoom(axes[0, 0], group(tree, case, "ensemble"), matrix)
         if axes[0, 0].collections:
@@ -91,6 +91,11 @@ def densities_figure(tree: xr.DataTree, *, matrix: str = "W1") -> Figure:
         for ax, name in zip(axes[-1], group(tree, case, "ensemble")[f"density_{matrix}"].dims[1:2] * 9, strict=False):
             ax.set_xlabel(str(name))
     return figure
+
+
+def _second_axis(tree: xr.DataTree, case: str, matrix: str) -> str:
+    names = group(tree, case, "ensemble")[f"density_{matrix}"].dims[1:]
+    return str(names[1]) if len(names) > 1 else "density"
 
 
 def _snapshot(tree: xr.DataTree, case: str, source: str, matrix: str, index: int) -> xr.DataArray:

@@ -30,7 +30,7 @@ from fpsim.transport import evolve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["check_problem", "equation_of", "problem_figures", "problem_report", "problem_stages"]
+__all__ = ["check_problem", "equation_of", "problem_figures", "problem_report", "problem_stages", "problem_summary"]
 
 HALF_WIDTH = 2.2
 GENERATOR_CELLS = 120
@@ -134,6 +134,11 @@ def _analyses(problem: Problem, equation: FokkerPlanck, grid: Grid) -> xr.Datase
 def _cell(grid: Grid, point: tuple[float, ...]) -> int:
     nearest = [int(np.argmin(np.abs(c - v))) for c, v in zip(grid.centers, point, strict=True)]
     return int(np.ravel_multi_index(nearest, grid.shape))
+
+
+def problem_summary(tree: xr.DataTree) -> xr.Dataset:
+    """What the root of the file holds: the distances."""
+    return group(tree, "problem", "comparison")
 
 
 def problem_report(tree: xr.DataTree) -> str:

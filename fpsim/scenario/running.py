@@ -24,10 +24,11 @@ __all__ = ["Outcome", "draw", "figures_of", "report", "resume", "run", "run_to_f
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a kind of scenario brings: a check before any work, its stages, its pictures and its table."""
+    """What a kind of scenario brings: a check before any work, its stages, what the root holds, pictures, table."""
 
     check: Callable[..., None]
     stages: Callable[..., Iterator[dict[str, xr.Dataset]]]
+    summary: Callable[[xr.DataTree], xr.Dataset]
     figures: Callable[[xr.DataTree], Iterator[tuple[str, Figure]]]
     report: Callable[[xr.DataTree], str]
 
@@ -36,13 +37,19 @@ def _kind(name: str) -> _Kind:
     if name == "bottleneck":
         from fpsim.scenario.bottleneck import bottleneck_stages, check_bottleneck
         from fpsim.scenario.figures import bottleneck_figures
-        from fpsim.scenario.tables import bottleneck_report
+        from fpsim.scenario.tables import bottleneck_report, bottleneck_summary
 
-        return _Kind(check_bottleneck, bottleneck_stages, bottleneck_figures, bottleneck_report)
+        return _Kind(check_bottleneck, bottleneck_stages, bottleneck_summary, bottleneck_figures, bottleneck_report)
     if name == "problem":
-        from fpsim.scenario.problem import check_problem, problem_figures, problem_report, problem_stages
+        from fpsim.scenario.problem import (
+            check_problem,
+            problem_figures,
+            problem_report,
+            problem_stages,
+            problem_summary,
+        )
 
-        return _Kind(check_problem, problem_stages, problem_figures, problem_report)
+        return _Kind(check_problem, problem_stages, problem_summary, problem_figures, problem_report)
     raise ConfigError(f"kind = {name!r}: bottleneck and problem are accepted")
 
 
@@ -101,7 +108,7 @@ def run(
         for path, dataset in groups.items():
             tree[path] = xr.DataTree(dataset)
         keep(tree)
-    tree.attrs["complete"] = 1
+    tree.dataset = kind.summary(tree).assign_attrs({**tree.attrs, "complete": 1})
     keep(tree)
     return tree
 

@@ -8,7 +8,19 @@ import xarray as xr
 from fpsim.plots.style import LABELS
 from fpsim.scenario.records import group
 
-__all__ = ["bottleneck_report"]
+__all__ = ["bottleneck_report", "bottleneck_summary"]
+
+
+def bottleneck_summary(tree: xr.DataTree) -> xr.Dataset:
+    """What the root of the file holds: distances, means and widths of all starts in one data set."""
+    starts = xr.DataArray(list(tree.children), dims="start", name="start")
+    sources = xr.DataArray(["ensemble", *_closures(tree, str(starts[0].item()))], dims="source", name="source")
+    parts = []
+    for start in starts.values:
+        moments = [group(tree, start, source)[["mean", "std"]] for source in sources.values]
+        joined = xr.concat(moments, dim=sources, coords="minimal", compat="override")
+        parts.append(xr.merge([group(tree, start, "comparison"), joined], compat="override"))
+    return xr.concat(parts, dim=starts, coords="minimal", compat="override")
 
 
 def bottleneck_report(tree: xr.DataTree) -> str:

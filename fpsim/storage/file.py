@@ -94,7 +94,7 @@ def save(tree: xr.DataTree, path: str | Path) -> None:
         for node in tree.subtree
     }
     try:
-        tree.to_netcdf(part, engine=ENGINE, encoding=encoding)
+        tree.to_netcdf(part, engine=ENGINE, encoding=encoding, write_inherited_coords=True)
         with part.open("rb") as handle:
             os.fsync(handle.fileno())
         part.replace(target)

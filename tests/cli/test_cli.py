@@ -18,6 +18,13 @@ BAD_USE = {
         "1797",
     ),
     "grid too large": (["run", "digits-bottleneck", "--set", "theory.cells=400000"], "theory.cells"),
+    "grid too large for memory": (
+        [
+            *("run", "digits-bottleneck", "--set", "data.components=3"),
+            *("--set", "start.offset.mean=0.5", "--set", "theory.cells=4000"),
+        ],
+        "theory.cells = 4000 needs about",
+    ),
     "no key=value": (["run", "digits-bottleneck", "--set", "nonsense"], "key=value"),
     "no such file": (["info", "absent.h5"], "no such file"),
     "unknown option": (["run", "digits-bottleneck", "--fast"], "--fast"),
