@@ -13,6 +13,8 @@ LABELS = {
     "mean-field": "mean field",
     "conditional": "conditional closure",
     "joint": "joint",
+    "leaf": "leaf",
+    "empirical-path": "empirical path",
     "theory": "theory",
 }
 """How sources are called in pictures."""
@@ -22,6 +24,8 @@ COLOURS = {
     "mean-field": "#D55E00",
     "conditional": "#0072B2",
     "joint": "#009E73",
+    "leaf": "#E69F00",
+    "empirical-path": "#CC79A7",
     "theory": "#0072B2",
 }
 """Colours of sources, from the colour-blind-safe set of Okabe and Ito."""

@@ -17,6 +17,7 @@ __all__ = [
     "EnsembleSize",
     "NetworkShape",
     "ProblemScenario",
+    "RankingScenario",
     "Scenario",
     "ScenarioBase",
     "Sgd",
@@ -177,4 +178,28 @@ class ProblemScenario(ScenarioBase):
         return self
 
 
-Scenario = Annotated[BottleneckScenario | ProblemScenario, Field(discriminator="kind")]
+class RankingScenario(ScenarioBase):
+    """All closures against one ensemble of the scalar auto-encoder f(x) = v u x."""
+
+    kind: Literal["ranking"] = "ranking"
+    sgd: Sgd = Sgd(sampling="fresh", label_noise=0.3, learning_rate=0.02)
+    start: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], StartPoint] = Field(
+        default_factory=lambda: {"start": StartPoint(mean=(0.8, 0.5))}, min_length=1
+    )
+    time: Time = Time(end=4.0, records=16)
+    ensemble: EnsembleSize = EnsembleSize(replicas=20_000)
+    theory: Theory = Theory(cells=96)
+
+    @model_validator(mode="after")
+    def _fits(self) -> RankingScenario:
+        for name, start in self.start.items():
+            if isinstance(start.mean, tuple) and len(start.mean) != 2:
+                raise ValueError(
+                    f"start.{name}.mean has {len(start.mean)} entries: one number or 2 (u, v) are accepted"
+                )
+        if self.sgd.sampling != "fresh":
+            raise ValueError(f"sgd.sampling = {self.sgd.sampling!r}: fresh samples of a population are accepted here")
+        return self
+
+
+Scenario = Annotated[BottleneckScenario | ProblemScenario | RankingScenario, Field(discriminator="kind")]

@@ -144,7 +144,7 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
 def _one_line(error: ValidationError, tree: Mapping[str, Any]) -> str:
     """The first complaint, with the dotted key, the value found and what is accepted."""
     first = error.errors()[0]
-    kinds = {"bottleneck", "problem"}
+    kinds = {"bottleneck", "problem", "ranking"}
     place = [str(part) for part in first["loc"] if str(part) not in kinds]
     key = ".".join(place) or "scenario"
     if first["type"] == "extra_forbidden":
@@ -163,9 +163,9 @@ def _one_line(error: ValidationError, tree: Mapping[str, Any]) -> str:
 
 
 def _accepted_keys(sections: Sequence[str], tree: Mapping[str, Any]) -> list[str]:
-    from fpsim.scenario.config import BottleneckScenario, ProblemScenario
+    from fpsim.scenario.config import BottleneckScenario, ProblemScenario, RankingScenario
 
-    model: Any = {"problem": ProblemScenario}.get(str(tree.get("kind")), BottleneckScenario)
+    model: Any = {"problem": ProblemScenario, "ranking": RankingScenario}.get(str(tree.get("kind")), BottleneckScenario)
     for section in sections:
         field = model.model_fields.get(section) if hasattr(model, "model_fields") else None
         if field is None:

@@ -50,7 +50,17 @@ def _kind(name: str) -> _Kind:
         )
 
         return _Kind(check_problem, problem_stages, problem_summary, problem_figures, problem_report)
-    raise ConfigError(f"kind = {name!r}: bottleneck and problem are accepted")
+    if name == "ranking":
+        from fpsim.scenario.ranking import (
+            check_ranking,
+            ranking_figures,
+            ranking_report,
+            ranking_stages,
+            ranking_summary,
+        )
+
+        return _Kind(check_ranking, ranking_stages, ranking_summary, ranking_figures, ranking_report)
+    raise ConfigError(f"kind = {name!r}: bottleneck, problem and ranking are accepted")
 
 
 @dataclass(frozen=True)

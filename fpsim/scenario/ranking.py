@@ -1,0 +1,212 @@
+"""Closures ranked: every closure against one ensemble of the smallest auto-encoder, ``f(x) = v u x``.
+
+Coordinates ``w = u v``, ``q = u^2 - v^2`` serve the joint equation and the leaf closure; the others evolve one density
+per weight. Starts: ``offset``, on one side of the valley ``u v = 1``; ``symmetric`` under ``(u, v) -> (-u, -v)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fpsim.compare import compare_density, compare_samples
+from fpsim.datasets import GaussianPopulation
+from fpsim.density import Density, Grid, from_function, gaussian
+from fpsim.experiment import SGD, Experiment, Start
+from fpsim.memory import check_memory
+from fpsim.network import BottleneckAutoEncoder
+from fpsim.plots import LABELS, plot_curves, plot_marginal
+from fpsim.progress import Reporter
+from fpsim.scenario.config import RankingScenario, StartPoint
+from fpsim.scenario.records import group
+from fpsim.sgd import Ensemble, train
+from fpsim.theory import from_valley, scalar_network, valley_density
+from fpsim.theory.closures import conditional, empirical_path, leaf, mean_field
+from fpsim.transport import evolve
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["check_ranking", "ranking_figures", "ranking_report", "ranking_stages", "ranking_summary"]
+
+Array = NDArray[np.float64]
+CLOSURES = ("joint", "leaf", "conditional", "empirical-path", "mean-field")
+DRAWS = 100_000
+BINS = 160
+
+
+def experiment_of(scenario: RankingScenario, start: StartPoint) -> Experiment:
+    """The scalar auto-encoder on fresh standard normal data."""
+    u, v = np.resize(start.mean, 2)
+    return Experiment(
+        GaussianPopulation(np.ones((1, 1))),
+        BottleneckAutoEncoder(1, 1),
+        SGD(**{**scenario.sgd.model_dump(), "sampling": "fresh"}),
+        Start.gaussian({"W1": [[u]], "W2": [[v]]}, start.std),
+    )
+
+
+def check_ranking(scenario: RankingScenario) -> None:
+    """Refuse, before any work, what the experiment or the memory does not allow."""
+    for start in scenario.start.values():
+        experiment_of(scenario, start)
+    check_memory(16.0 * (scenario.time.records + 1) * scenario.ensemble.replicas, "ensemble.replicas")
+
+
+def ranking_stages(
+    scenario: RankingScenario, done: xr.DataTree, *, threads: int | None, report: Reporter
+) -> Iterator[dict[str, xr.Dataset]]:
+    """One group ``/START/ranking`` per start: widths through time, densities of ``u`` at the last time, distances."""
+    for index, (name, start) in enumerate(scenario.start.items()):
+        if f"/{name}/ranking" in done.groups:
+            continue
+        experiment = experiment_of(scenario, start)
+        times = np.linspace(0.0, scenario.time.end, scenario.time.records + 1)
+        ensemble = train(
+            experiment,
+            replicas=scenario.ensemble.replicas,
+            times=times.tolist(),
+            seed=scenario.seed + index,
+            threads=threads,
+            progress=report(f"{name}: train"),
+        )
+        u = ensemble.weights["W1"][:, :, 0, 0]
+        edges = np.linspace(u.min() - 0.2 * np.ptp(u), u.max() + 0.2 * np.ptp(u), BINS + 1)
+        rows = {"ensemble": (u.std(axis=1), _histogram(u[-1], edges), np.nan)}
+        progress = report(f"{name}: closures")
+        for count, closure in enumerate(CLOSURES):
+            rows[closure] = _one(closure, scenario, start, experiment, ensemble, edges, threads)
+            progress(count + 1, len(CLOSURES))
+        yield {f"/{name}/ranking": _record(ensemble.times, edges, rows)}
+
+
+def _one(
+    closure: str,
+    scenario: RankingScenario,
+    start: StartPoint,
+    experiment: Experiment,
+    ensemble: Ensemble,
+    edges: Array,
+    threads: int | None,
+) -> tuple[Array, Array, float]:
+    """Standard deviation of ``u`` through time, its last density, and z of the total variation to the ensemble."""
+    u, times = ensemble.weights["W1"][:, :, 0, 0], ensemble.times
+    options: dict[str, Any] = {
+        "tolerance": scenario.theory.tolerance,
+        "threads": threads,
+        "estimate_grid_error": False,
+    }
+    if closure in ("joint", "leaf"):
+        w, q = u * ensemble.weights["W2"][:, :, 0, 0], u**2 - ensemble.weights["W2"][:, :, 0, 0] ** 2
+        box = [(float(x.min() - 0.1 * np.ptp(x)), float(x.max() + 0.1 * np.ptp(x))) for x in (w, q)]
+        grid = Grid.box((*box[0], 2 * scenario.theory.cells), (*box[1], scenario.theory.cells), names=("w", "q"))
+        pair = _normal_pair(start)
+        first = from_function(grid, lambda w, q: valley_density(pair, w, q), order=3)
+        equation = leaf(experiment) if closure == "leaf" else scalar_network(experiment).equation()
+        rng = np.random.default_rng(scenario.seed)
+        drawn = [_weights(p, start, rng) for p in evolve(equation, first, times, **options).densities]
+        z = compare_samples(u[-1], drawn[-1], observable="u").z
+        return np.array([d.std() for d in drawn]), _histogram(drawn[-1], edges), z
+    grids = [Grid.box((edges[0], edges[-1], 4 * BINS)), _box(ensemble.weights["W2"][:, :, 0, 0])]
+    starts = tuple(gaussian(g, m, start.std**2) for g, m in zip(grids, np.resize(start.mean, 2), strict=True))
+    if closure == "mean-field":
+        pair_of = (mean_field(experiment, "W1"), mean_field(experiment, "W2"))
+        densities = [p[0] for p in evolve(pair_of, starts, times, **options).densities]
+    else:
+        make = conditional if closure == "conditional" else empirical_path
+        densities = list(evolve(make(experiment, "W1", ensemble), starts[0], times, **options).densities)
+    last = densities[-1]
+    z = compare_density(last, u[-1], observable="u").z
+    return np.array([float(p.std[0]) for p in densities]), last.values.reshape(BINS, -1).mean(axis=1), z
+
+
+def _box(samples: Array) -> Grid:
+    reach = float(np.ptp(samples))
+    return Grid.box((float(samples.min()) - 0.2 * reach, float(samples.max()) + 0.2 * reach, 4 * BINS))
+
+
+def _normal_pair(start: StartPoint) -> Callable[[Array, Array], Array]:
+    (a, b), s = np.resize(start.mean, 2), start.std
+    return lambda u, v: np.exp(-((u - a) ** 2 + (v - b) ** 2) / (2 * s * s)) / (2 * np.pi * s * s)
+
+
+def _weights(density: Density, start: StartPoint, rng: np.random.Generator) -> Array:
+    """Draws of ``u`` from a density over (w, q): both signs of (u, v) where the start is symmetric."""
+    u, _ = from_valley(*density.sample(DRAWS, rng=rng).T)
+    symmetric = not np.any(np.resize(start.mean, 2))
+    return u * rng.choice([-1.0, 1.0], size=u.shape) if symmetric else u
+
+
+def _histogram(values: Array, edges: Array) -> Array:
+    return np.histogram(values, edges)[0] / (len(values) * np.diff(edges))
+
+
+def _record(times: Array, edges: Array, rows: dict[str, tuple[Array, Array, float]]) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "std": (
+                ("source", "time"),
+                np.array([r[0] for r in rows.values()]),
+                {"long_name": "std of u", "units": "1"},
+            ),
+            "density": (("source", "u"), np.array([r[1] for r in rows.values()]), {"long_name": "density of u"}),
+            "z": (
+                "source",
+                [r[2] for r in rows.values()],
+                {"long_name": "excess of the total variation over its floor"},
+            ),
+        },
+        {
+            "source": list(rows),
+            "time": ("time", times, {"long_name": "training time, steps x learning rate", "units": "1"}),
+            "u": ("u", 0.5 * (edges[1:] + edges[:-1]), {"long_name": "encoder weight u", "units": "1"}),
+        },
+    )
+
+
+def ranking_summary(tree: xr.DataTree) -> xr.Dataset:
+    """Widths of all starts and closures, in one data set."""
+    starts = xr.DataArray(list(tree.children), dims="start", name="start")
+    return xr.concat([group(tree, s, "ranking")[["std", "z"]] for s in starts.values], dim=starts)
+
+
+def ranking_report(tree: xr.DataTree) -> str:
+    """The closures in the order of their distance from the ensemble."""
+    lines = []
+    for start in tree.children:
+        table = group(tree, start, "ranking")
+        truth = float(table["std"].sel(source="ensemble").isel(time=-1))
+        lines += [f"start {start}, t = {float(table['time'][-1]):g}: std of u in the ensemble {truth:.4f}", ""]
+        order = sorted(CLOSURES, key=lambda c: float(table["z"].sel(source=c)))
+        lines.append(f"{'closure':<22}{'std of u':>10}{'ratio':>8}{'z of the density':>20}")
+        for closure in order:
+            std, z = float(table["std"].sel(source=closure).isel(time=-1)), float(table["z"].sel(source=closure))
+            lines.append(f"{LABELS.get(closure, closure):<22}{std:>10.4f}{std / truth:>8.3f}{z:>20.1f}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def ranking_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
+    """Widths through time and last densities, one row per start."""
+    from matplotlib.figure import Figure
+
+    starts = list(tree.children)
+    figure = Figure(figsize=(9.5, 3.4 * len(starts)))
+    axes = figure.subplots(len(starts), 2, squeeze=False)
+    for row, start in zip(axes, starts, strict=True):
+        table = group(tree, start, "ranking")
+        plot_curves(table["time"], {s: table["std"].sel(source=s) for s in table["source"].values}, ax=row[0])
+        row[0].set_title(f"standard deviation of u, start: {start}")
+        row[0].set_ylim(bottom=0)
+        for source in table["source"].values:
+            one = table.sel(source=source)
+            plot_marginal(one["u"], one["density"], source=source, ax=row[1], filled=source == "ensemble")
+        row[1].set_title(f"density of u at t = {float(table['time'][-1]):g}")
+        row[1].set_xlabel("u")
+        row[1].set_ylim(0, 2.5 * float(table["density"].sel(source="ensemble").max()))
+    axes[0, 0].legend(fontsize=8)
+    yield "ranking", figure

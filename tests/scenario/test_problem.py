@@ -1,0 +1,31 @@
+"""Problems without a network: densities against sample paths, the generator against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fpsim.scenario import load_scenario, report, run
+
+
+@pytest.fixture(scope="module", params=["double-well", "rotating-flow"])
+def tree(request):
+    return run(load_scenario(request.param, quick=True))
+
+
+def test_density_agrees_with_sample_paths(tree):
+    assert np.abs(tree["problem/comparison"].to_dataset()["z"]).max() < 5
+    assert "relaxation rate" in report(tree)
+
+
+def test_generator_against_closed_forms(tree):
+    values = tree["problem/generator"].to_dataset()["value"]
+    if "passage time, x = -1 to 1" in values["quantity"]:
+        assert float(values.sel(quantity="relaxation rate")) == pytest.approx(
+            3.3545e-2, rel=5e-3
+        )  # quadrature, D = 0.1
+        assert abs(float(values.sel(quantity="entropy production"))) < 1e-12
+        return
+    # rotation 3, D = .02 [[1, .8], [.8, 1]]: trace of H^T D^-1 H Lam minus trace of H, Lam from the Lyapunov equation
+    assert float(values.sel(quantity="entropy production")) == pytest.approx(50.0, rel=0.06)
+    assert float(values.sel(quantity="relaxation rate")) == pytest.approx(1.0, rel=0.02)  # eigenvalues -1 +- 3i
