@@ -22,7 +22,7 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.progress import Reporter
 from fpsim.scenario.comparing import compare_case
 from fpsim.scenario.config import BottleneckScenario, StartPoint
-from fpsim.scenario.records import density_at, density_variable, entry_names, grid_coordinates, moments
+from fpsim.scenario.records import density_at, density_variable, entry_names, grid_coordinates, group, moments
 from fpsim.sgd import SGD, Ensemble, Start, train
 from fpsim.theory.closures import conditional, mean_field
 from fpsim.transport import Evolution, evolve
@@ -118,12 +118,12 @@ def bottleneck_stages(
             yield {f"/{name}/ensemble": _ensemble_record(scenario, case)}
         theory: dict[str, list[tuple[Density, ...]]] = {}
         for closure in scenario.theory.closures:
-            group = f"/{name}/{closure}"
-            if group in done.groups:
-                record = done[group].to_dataset()
+            path = f"/{name}/{closure}"
+            if path in done.groups:
+                record = group(done, name, closure)
             else:
                 record = _theory_record(case, closure, _evolve_case(scenario, case, closure, threads, report))
-                yield {group: record}
+                yield {path: record}
             theory[closure] = [
                 tuple(density_at(record, f"density_{m}", i) for m in MATRICES) for i in range(len(case.times))
             ]

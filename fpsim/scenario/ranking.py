@@ -171,7 +171,8 @@ def _record(times: Array, edges: Array, rows: dict[str, tuple[Array, Array, floa
 def ranking_summary(tree: xr.DataTree) -> xr.Dataset:
     """Widths of all starts and closures, in one data set."""
     starts = xr.DataArray(list(tree.children), dims="start", name="start")
-    return xr.concat([group(tree, s, "ranking")[["std", "z"]] for s in starts.values], dim=starts)
+    parts = [group(tree, s, "ranking")[["std", "z"]] for s in starts.values]
+    return xr.concat(parts, dim=starts, data_vars="all", coords="minimal", compat="override", join="exact")
 
 
 def ranking_report(tree: xr.DataTree) -> str:

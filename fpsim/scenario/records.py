@@ -17,10 +17,12 @@ Array = NDArray[np.float64]
 
 
 def group(tree: xr.DataTree, *path: str) -> xr.Dataset:
-    """One group of a run as a data set: ``group(tree, "offset", "ensemble")``."""
+    """One group of a run as a data set, ``group(tree, "offset", "ensemble")``, without coordinates it does not use."""
     node = tree["/".join(path)]
     assert isinstance(node, xr.DataTree)
-    return node.to_dataset()
+    dataset = node.to_dataset()
+    used = {d for variable in dataset.data_vars.values() for d in variable.dims}
+    return dataset.drop_vars([name for name, c in dataset.coords.items() if not set(c.dims) <= used])
 
 
 def entry_names(matrix: str, shape: tuple[int, int]) -> tuple[str, ...]:

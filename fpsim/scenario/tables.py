@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -13,14 +15,15 @@ __all__ = ["bottleneck_report", "bottleneck_summary"]
 
 def bottleneck_summary(tree: xr.DataTree) -> xr.Dataset:
     """What the root of the file holds: distances, means and widths of all starts in one data set."""
+    how: dict[str, Any] = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "exact"}
     starts = xr.DataArray(list(tree.children), dims="start", name="start")
     sources = xr.DataArray(["ensemble", *_closures(tree, str(starts[0].item()))], dims="source", name="source")
     parts = []
     for start in starts.values:
         moments = [group(tree, start, source)[["mean", "std"]] for source in sources.values]
-        joined = xr.concat(moments, dim=sources, coords="minimal", compat="override")
-        parts.append(xr.merge([group(tree, start, "comparison"), joined], compat="override"))
-    return xr.concat(parts, dim=starts, coords="minimal", compat="override")
+        joined = xr.concat(moments, dim=sources, **how)
+        parts.append(xr.merge([group(tree, start, "comparison"), joined], compat="override", join="exact"))
+    return xr.concat(parts, dim=starts, **how)
 
 
 def bottleneck_report(tree: xr.DataTree) -> str:

@@ -81,6 +81,13 @@ def test_two_hundred_kills(tmp_path, whole):
     assert len(seen) > 3  # the kills fell into different stages
 
 
+def test_a_complete_run_resumes_to_itself(tmp_path, whole):
+    path = tmp_path / "run.h5"
+    run_to_file(load_scenario("digits-bottleneck", changes=SMALL), path, quiet=True)
+    resume(path, quiet=True)
+    assert_same(load(path), whole)
+
+
 def test_stopped_between_any_two_stages_resumes_to_the_same_bits(tmp_path, whole, monkeypatch):
     from fpsim.scenario import running
 
