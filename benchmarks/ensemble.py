@@ -4,18 +4,18 @@ Every contender trains the same experiment: the linear auto-encoder d = 2, k = 1
 of 8, 100,000 replicas, float64. Contenders take turns, and the best of several turns counts, so that a busy machine
 hurts all alike; compilation is reported apart. JAX and PyTorch are used if installed.
 
-Measured on two processors of a shared Intel Xeon (model 167, 2.6 GHz) that other jobs kept busy (load 4), with
-NumPy 2.4.6, numba 0.68.1, JAX 0.10.2, PyTorch 2.13.0, best of 6 turns, sample gradients per second:
+Measured on two processors of a shared Intel Xeon (model 167, 2.6 GHz), otherwise idle, with NumPy 2.4.6, numba 0.68.1,
+JAX 0.10.2, PyTorch 2.13.0, best of 3 turns, sample gradients per second:
 
-    fpsim, linear      5.3e8    (compiling it the first time takes some 13 s, kept on disk)
-    fpsim, tanh        1.4e8
-    plain numba loop   4.3e8    fpsim is  1.2 times as fast
-    vectorised NumPy   1.9e7             28
-    jitted JAX         2.4e7             22
-    PyTorch            9.7e6             55
+    fpsim, linear      9.1e8    (compiling it the first time takes some 13 s, kept on disk)
+    fpsim, tanh        2.4e8
+    plain numba loop   8.5e8    fpsim is 1.1 times as fast
+    vectorised NumPy   1.7e7             54
+    jitted JAX         4.5e7             20
+    PyTorch            4.1e7             22
 
-Processor time, which other jobs disturb less: 5.2e8 per processor for fpsim, 4.3e8 for the numba loop. Cost per sample
-gradient between 1.2 and 1.8 ns from 10,000 to 1,000,000 replicas, from 8 to 800 steps and from 8 to 128 samples.
+With other jobs on the machine (load 4) all are slower and the ratios to the numba loop lie between 1.2 and 1.5. Cost per
+sample gradient between 0.95 and 1.24 ns from 10,000 to 1,000,000 replicas, from 8 to 800 steps and from 8 to 128 samples.
 
 Run: ``python benchmarks/ensemble.py [--replicas N] [--steps K] [--turns T]``.
 """
