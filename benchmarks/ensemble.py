@@ -4,8 +4,8 @@ Every contender trains the same experiment: the linear auto-encoder d = 2, k = 1
 of 8, 100,000 replicas, float64. Contenders take turns, and the best of several turns counts, so that a busy machine
 hurts all alike; compilation is reported apart. JAX and PyTorch are used if installed.
 
-Measured on two processors of a shared Intel Xeon (model 167, 2.6 GHz), otherwise idle, with NumPy 2.4.6, numba 0.68.1,
-JAX 0.10.2, PyTorch 2.13.0, best of 3 turns, sample gradients per second:
+Measured on two processors of a shared Intel Xeon (model 167, 2.6 GHz), otherwise idle, with NumPy 2.4.6, numba
+0.68.1, JAX 0.10.2, PyTorch 2.13.0, best of 3 turns, sample gradients per second:
 
     fpsim, linear      9.1e8    (compiling it the first time takes some 13 s, kept on disk)
     fpsim, tanh        2.4e8
