@@ -14,8 +14,9 @@ Measured on two processors of a shared Intel Xeon (model 167, 2.6 GHz), otherwis
     jitted JAX         4.5e7             20
     PyTorch            4.1e7             22
 
-With other jobs on the machine (load 4) all are slower and the ratios to the numba loop lie between 1.2 and 1.5. Cost per
-sample gradient between 0.95 and 1.24 ns from 10,000 to 1,000,000 replicas, from 8 to 800 steps and from 8 to 128 samples.
+With other jobs on the machine (load 4) all are slower and the ratios to the numba loop lie between 1.2 and 1.5. Cost
+per sample gradient between 0.95 and 1.24 ns from 10,000 to 1,000,000 replicas, from 8 to 800 steps and from 8 to 128
+samples.
 
 Run: ``python benchmarks/ensemble.py [--replicas N] [--steps K] [--turns T]``.
 """
