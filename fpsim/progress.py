@@ -12,12 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["Reporter", "reporter"]
+__all__ = ["Reporter", "reporter", "share_of"]
 
 log = logging.getLogger(__name__)
 
 Reporter = Callable[[str], Callable[[int, int], None]]
 """Takes the name of a task and answers its ``progress(done, total)``."""
+
+
+def share_of(progress: Callable[[int, int], None]) -> Callable[[float], None]:
+    """Progress of a continuous quantity, a share from 0 to 1, told in thousandths."""
+    return lambda share: progress(round(1000 * share), 1000)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ with sub-groups ``ensemble``, one per closure, ``outputs`` and ``comparison``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,7 @@ from fpsim.density import Density, Grid, from_samples, gaussian
 from fpsim.experiment import Experiment
 from fpsim.memory import check_memory
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.progress import Reporter
+from fpsim.progress import Reporter, share_of
 from fpsim.scenario.comparing import compare_case
 from fpsim.scenario.config import BottleneckScenario, StartPoint
 from fpsim.scenario.records import density_at, density_variable, entry_names, grid_coordinates, group, moments
@@ -196,13 +196,8 @@ def _evolve_case(
         case.times,
         tolerance=scenario.theory.tolerance,
         threads=threads,
-        progress=_share(report(f"{case.name}: evolve, {closure}")),
+        progress=share_of(report(f"{case.name}: evolve, {closure}")),
     )
-
-
-def _share(progress: Callable[[int, int], None]) -> Callable[[float], None]:
-    """Progress of a continuous quantity, in thousandths."""
-    return lambda share: progress(round(1000 * share), 1000)
 
 
 def _ensemble_record(scenario: BottleneckScenario, case: _Case) -> xr.Dataset:

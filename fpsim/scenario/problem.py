@@ -21,7 +21,7 @@ from fpsim.generator import Generator, build_generator, entropy_production, mean
 from fpsim.generator import stationary_density as stationary
 from fpsim.memory import check_memory
 from fpsim.plots import plot_density
-from fpsim.progress import Reporter
+from fpsim.progress import Reporter, share_of
 from fpsim.scenario.config import Problem, ProblemScenario
 from fpsim.scenario.records import density_variable, grid_coordinates, group
 from fpsim.sde import simulate
@@ -67,14 +67,13 @@ def problem_stages(
     times = np.linspace(0.0, scenario.time.end, scenario.time.records + 1)
     start = gaussian(grid, scenario.start.mean, scenario.start.std**2)
     coordinates = {"time": ("time", times, TIME), **grid_coordinates(grid)}
-    share = report("evolve")
     result = evolve(
         equation,
         start,
         times,
         tolerance=scenario.theory.tolerance,
         threads=threads,
-        progress=lambda part: share(round(1000 * part), 1000),
+        progress=share_of(report("evolve")),
     )
     attributes = {"method": result.method, "time_error": result.time_error[-1], "grid_error": result.grid_error[-1]}
     theory = xr.Dataset({"density": density_variable(result.densities, "density")}, coordinates, attributes)
