@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fpsim.errors import DomainError
 
-__all__ = ["CHUNK", "Team", "chunked_distance", "chunked_sum", "threads"]
+__all__ = ["CHUNK", "Team", "chunked_distance", "threads"]
 
 Array = NDArray[np.float64]
 
@@ -103,23 +103,6 @@ def _chunk_distances(a: Array, b: Array, first: int, last: int, out: Array) -> N
         for i in range(c * CHUNK, min((c + 1) * CHUNK, a.size)):
             total += abs(a[i] - b[i])
         out[c] = total
-
-
-@njit(cache=True, nogil=True)
-def _chunk_sums(a: Array, first: int, last: int, out: Array) -> None:
-    for c in range(first, last):
-        total = 0.0
-        for i in range(c * CHUNK, min((c + 1) * CHUNK, a.size)):
-            total += a[i]
-        out[c] = total
-
-
-def chunked_sum(values: Array) -> float:
-    """Sum of all entries of an array, bit-identical on every machine and for any number of threads."""
-    flat = np.ravel(values)
-    out = np.empty(-(-flat.size // CHUNK))
-    _chunk_sums(flat, 0, out.size, out)
-    return float(np.sum(out))
 
 
 def chunked_distance(a: Array, b: Array, team: Team) -> float:
