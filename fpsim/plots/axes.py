@@ -66,7 +66,7 @@ def plot_marginal(
         ax.fill_between(np.asarray(x), np.asarray(values), step="mid", alpha=0.35, linewidth=0, **style)
     else:
         ax.plot(np.asarray(x), np.asarray(values), **style)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(bottom=0, auto=True)  # curves drawn later may be higher
     return ax
 
 

@@ -167,7 +167,7 @@ def marginals_figure(tree: xr.DataTree) -> Figure:
                 float(group(tree, case, "ensemble")[k].sel(weight=name).isel(time=-1)) for k in ("mean", "std")
             )
             ax.set_xlim(mean - 5 * std, mean + 5 * std)
-            if len(tops) > 1 and tops[-1] > 3 * max(tops[:-1]):
+            if len(tops) > 1 and tops[-1] > 2.2 * max(tops[:-1]):
                 ax.set_ylim(0, 2.2 * max(tops[:-1]))
                 ax.annotate(
                     f"{LABELS[_sources(tree, case)[-1]]} reaches {tops[-1]:.3g}",
