@@ -26,7 +26,7 @@ ALLOWED = {
     "theory": {"density", "equation"} | NETWORKS,
     "compare": {"density", "network"},
     "callan_symanzik": {"density", "equation", "generator", "network", "experiment", "theory", "datasets", "sgd"},
-    "kpz": {"density", "equation", "generator", "network", "experiment", "datasets", "callan_symanzik"},
+    "kpz": {"density", "equation", "generator", "network", "experiment", "datasets"},
     "storage": set(),
     "plots": set(),
     "scenario": NUMERICS | NETWORKS | {"theory", "compare", "storage", "plots", "callan_symanzik", "kpz"},

@@ -17,10 +17,10 @@ from fpsim.callan_symanzik.flow import Flow, exact_flow, measured_flow, running_
 from fpsim.callan_symanzik.identities import hierarchy_residual, kernel_drift, rates, tangent_kernel
 from fpsim.callan_symanzik.law import DensityLaw, SampleLaw, weights_law
 from fpsim.callan_symanzik.linear_regression import LinearRegression
-from fpsim.callan_symanzik.outputs import Outputs, network_outputs
 from fpsim.callan_symanzik.tangency import tangency
 from fpsim.callan_symanzik.transfer import Run, transfer
 from fpsim.estimate import Estimate
+from fpsim.network.outputs import Outputs, network_outputs
 from fpsim.verdict import Claim, Identity
 
 __all__ = [

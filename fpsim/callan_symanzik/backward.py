@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.callan_symanzik.correlators import Index, product_of
-from fpsim.callan_symanzik.identities import coefficients_at
-from fpsim.callan_symanzik.outputs import Outputs
 from fpsim.density import Grid
-from fpsim.equation import FokkerPlanck
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells
 from fpsim.errors import DomainError
+from fpsim.network.outputs import Outputs
 from fpsim.verdict import Identity
 
 __all__ = ["backward_residual", "conditional_correlators"]
@@ -97,7 +96,7 @@ def backward_residual(
 
 def _action(equation: FokkerPlanck, grid: Grid, u: Array) -> tuple[Array, Callable[[tuple[slice, ...]], float]]:
     """``b . grad u + D : hess u`` by second-order central differences, and the size of its largest term."""
-    drift, diffusion = coefficients_at(equation, grid.mesh())
+    drift, diffusion = drift_on_cells(equation, grid), diffusion_on_cells(equation, grid).entries
     h = grid.spacing
     slopes = [np.gradient(u, h[a], axis=a) for a in range(grid.ndim)]
     terms = [drift[a] * slopes[a] for a in range(grid.ndim)]

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.callan_symanzik.law import SampleLaw, law_of
-from fpsim.callan_symanzik.outputs import Outputs
 from fpsim.errors import DomainError
 from fpsim.estimate import Estimate
+from fpsim.network.outputs import Outputs
 
 __all__ = ["Correlators", "Index", "correlators", "correlators_of_outputs", "multi_indices"]
 

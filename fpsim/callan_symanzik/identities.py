@@ -8,8 +8,8 @@ of ``A f`` is ``-E_x'[Theta(x, x') (f(x') - y(x'))]`` with the neural tangent ke
 Neither is a closed equation and neither can fail for a physical reason: a residual measures numerics (or a wrong
 drift).
 
-Limits: coefficients given as grid arrays are not accepted away from their grid; the calculus must be Ito unless
-``D`` is constant.
+Limits: coefficients are callables of place and time, not grid arrays and not of the density. Another calculus than
+Ito's is converted.
 """
 
 from __future__ import annotations
@@ -22,48 +22,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.callan_symanzik.correlators import Correlators, Index, checked_indices, correlators, product_of
 from fpsim.callan_symanzik.law import law_of
-from fpsim.callan_symanzik.outputs import Outputs
-from fpsim.equation import Calculus, FokkerPlanck, diffusion_at
-from fpsim.equation.fokker_planck import depends_on
+from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.errors import DomainError
 from fpsim.estimate import Estimate, stack
+from fpsim.network.outputs import Outputs, smooth_lengths
 from fpsim.verdict import Identity
 
-__all__ = ["coefficients_at", "hierarchy", "hierarchy_residual", "kernel_drift", "rates", "tangent_kernel"]
+__all__ = ["hierarchy", "hierarchy_residual", "kernel_drift", "rates", "tangent_kernel"]
 
 Array = NDArray[np.float64]
-Tensor = list[list[Array | None]]
-
-
-def coefficients_at(equation: FokkerPlanck, points: Sequence[Array], *, t: float = 0.0) -> tuple[list[Array], Tensor]:
-    """Ito drift ``b_i`` and diffusion ``D_ij`` at any points; ``None`` where an off-diagonal entry vanishes.
-
-    Raises
-    ------
-    DomainError
-        If a coefficient is a grid array, depends on the density, or the calculus needs a correction.
-    """
-    if equation.mean_field:
-        raise DomainError("a coefficient depends on the density: freeze it in a callable of the coordinates first")
-    field = diffusion_at(equation, tuple(points), t=t)
-    if equation.calculus is not Calculus.ITO and not field.constant:
-        raise DomainError(f"calculus is {equation.calculus} with varying diffusion: state the equation in Ito form")
-    drift: list[Array] = [np.zeros(1)] * len(points)
-    if equation.drift is not None:
-        drift = _vector(_called(equation.drift, points, t), len(points))
-    if equation.potential is not None:
-        if not callable(equation.potential):
-            raise DomainError("potential is a grid array: a callable of the coordinates is accepted")
-        slope = Outputs(lambda *x: [_called(equation.potential, x, t)]).gradients(points)[0]
-        drift = [b - g for b, g in zip(drift, slope, strict=True)]
-    return drift, [list(row) for row in field.entries]
 
 
 def hierarchy(outputs: Outputs, equation: FokkerPlanck, points: Sequence[Array], *, t: float = 0.0) -> Any:
     """``A f_i`` and ``grad f_i . D grad f_j`` at the points: what products of outputs need, ``(list, list of
     lists)``.
     """
-    drift, diffusion = coefficients_at(equation, points, t=t)
+    if equation.mean_field:
+        raise DomainError("a coefficient depends on the density: freeze it in a callable of the coordinates first")
+    place = tuple(points)
+    drift = drift_at(equation, place, spacing=smooth_lengths(place), t=t)
+    diffusion = diffusion_at(equation, place, t=t).entries
     slopes, curvatures = outputs.gradients(points), outputs.hessians(points)
     axes = range(len(points))
     pairs = [(a, b, d) for a in axes for b in axes if (d := diffusion[a][b]) is not None]
@@ -180,17 +158,3 @@ def _generator_of_product(values: list[Array], action: list[Array], carre: list[
             pair = 2.0 * carre[index[i]][index[j]]
             total = total + (pair * product_of(values, others) if others else pair)
     return total
-
-
-def _called(coefficient: Any, points: Sequence[Array], t: float) -> Any:
-    if not callable(coefficient):
-        return coefficient
-    return coefficient(*points, **({"t": t} if depends_on(coefficient, "t") else {}))
-
-
-def _vector(raw: Any, ndim: int) -> list[Array]:
-    parts = list(raw) if isinstance(raw, (list, tuple)) else [raw] if ndim == 1 else list(np.asarray(raw, float))
-    if len(parts) != ndim:
-        raise DomainError(f"drift has {len(parts)} components: {ndim} are accepted")
-    arrays = [np.asarray(part, float) for part in parts]
-    return arrays

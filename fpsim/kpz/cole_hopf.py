@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.callan_symanzik.outputs import Outputs
 from fpsim.density import Density, Grid
 from fpsim.errors import DomainError
+from fpsim.network.outputs import Outputs
 from fpsim.result import Result
 from fpsim.verdict import Identity
 

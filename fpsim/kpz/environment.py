@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.callan_symanzik.identities import coefficients_at
-from fpsim.equation import FokkerPlanck
+from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.errors import DomainError
+from fpsim.network.outputs import smooth_lengths
 
 if TYPE_CHECKING:
     from fpsim.network import Network
@@ -214,12 +214,12 @@ def two_replica_equation(equation: FokkerPlanck, covariance: Callable[..., Array
 
     def drift(*pair: Array) -> list[Array]:
         w, v = _halves(pair)
-        return [*coefficients_at(equation, w)[0], *coefficients_at(equation, v)[0]]
+        return [b for x in (w, v) for b in drift_at(equation, x, spacing=smooth_lengths(x))]
 
     def diffusion(*pair: Array) -> list[list[Array | float]]:
         w, v = _halves(pair)
         n = len(w)
-        one, two = coefficients_at(equation, w)[1], coefficients_at(equation, v)[1]
+        one, two = (diffusion_at(equation, x).entries for x in (w, v))
         raw = covariance(*w, *v)
         cross = [[raw]] if n == 1 and not isinstance(raw, (list, tuple)) else raw
         half = [[0.5 * np.asarray(cross[a][b], float) for b in range(n)] for a in range(n)]  # type: ignore[index]

@@ -17,9 +17,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.callan_symanzik.identities import coefficients_at
 from fpsim.density import Density, Grid
-from fpsim.equation import FokkerPlanck
+from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.errors import DomainError
 from fpsim.kpz.height import HeightTerms, height_budget
 from fpsim.verdict import Identity
@@ -49,7 +48,8 @@ def smoothed_ensemble(
     if min(widths) < 2.0:
         raise DomainError(f"bandwidth is {min(widths):.2g} cells: two or more are accepted")
     x = x[grid.contains(x)]
-    drift, tensor = coefficients_at(equation, list(x.T), t=t)
+    drift = drift_at(equation, tuple(x.T), spacing=grid.spacing, t=t)
+    tensor = diffusion_at(equation, tuple(x.T), t=t).entries
     cells = np.floor((x - np.array(grid.lower)) / np.array(grid.spacing)).astype(np.int64)
     flat = np.ravel_multi_index(tuple(np.minimum(cells, np.array(grid.shape) - 1).T), grid.shape)
 

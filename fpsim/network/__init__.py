@@ -5,6 +5,7 @@ from fpsim.network.autoencoder import AutoEncoder, BottleneckAutoEncoder, Networ
 from fpsim.network.gradients import forward, loss, sample_gradients, sample_losses
 from fpsim.network.losses import mean_loss
 from fpsim.network.moments import GradientMoments, gradient_moments
+from fpsim.network.outputs import Outputs, network_outputs
 
 __all__ = [
     "Activation",
@@ -12,12 +13,14 @@ __all__ = [
     "BottleneckAutoEncoder",
     "GradientMoments",
     "Network",
+    "Outputs",
     "activation",
     "activation_names",
     "forward",
     "gradient_moments",
     "loss",
     "mean_loss",
+    "network_outputs",
     "register_activation",
     "sample_gradients",
     "sample_losses",

@@ -56,6 +56,15 @@ def test_rates_with_a_state_dependent_tensor_by_hand():
     assert_allclose(rate.value, [np.sum(weight * e) for e in expected], rtol=1e-9, atol=1e-9)
 
 
+def test_rates_convert_the_calculus():
+    """Stratonovich noise ``sigma(w) = w sqrt(2 d)`` adds ``sigma sigma' / 2 = d w``: d_t E w = d E w, d_t E w^2 = 4 d E
+    w^2."""
+    d = 0.3
+    equation = FokkerPlanck(diffusion=lambda w: d * w * w, calculus="stratonovich")
+    table, rate = rates_of(gaussian(GRID, 0.8, 0.04), Outputs(lambda w: [w]), equation, order=2)
+    assert_allclose(rate.value / table.full.value, [d, 4 * d], rtol=1e-7)
+
+
 def test_conditional_functions_of_the_linear_process():
     """E[W_t^2 | w] = w^2 e^{-2 lambda t} + (D / lambda)(1 - e^{-2 lambda t})."""
     t, gaps = 0.3, []
@@ -125,7 +134,9 @@ def test_verdicts():
 def test_bad_input_is_named():
     with pytest.raises(DomainError, match="4 n \\+ 1"):
         hierarchy_residual([0.0, 0.1], [exact(0.0), exact(0.1)], OUTPUTS, EQUATION)
-    with pytest.raises(DomainError, match="Ito form"):
-        rates_of(exact(0.0), OUTPUTS, FokkerPlanck(diffusion=lambda w: 1 + w * w, calculus="stratonovich"))
+    with pytest.raises(DomainError, match="grid array"):
+        rates_of(exact(0.0), OUTPUTS, FokkerPlanck(drift=np.ones(256), diffusion=D))
+    with pytest.raises(DomainError, match="depends on the density"):
+        rates_of(exact(0.0), OUTPUTS, FokkerPlanck(drift=lambda w, p: -w, diffusion=D))
     with pytest.raises(DomainError, match="even cell counts"):
         backward_residual(EQUATION, Grid.box((-3, 3, 33)), OUTPUTS, (0,), 0.3)

@@ -12,7 +12,7 @@ C, KAPPA, THETA = 1.0, 2.0, 0.1  # data moments and learning rate over batch of 
 NOISE = KAPPA * THETA
 OUTPUTS = Outputs(lambda x: [np.exp(x)])
 # early auto-encoder in x = ln w: dx = (2 c - theta kappa) dt + sqrt(4 theta kappa) dB
-EQUATION = FokkerPlanck(drift=2 * C - NOISE, diffusion=2 * NOISE)
+EQUATION = FokkerPlanck(drift=lambda x: 2 * C - NOISE, diffusion=2 * NOISE)
 
 
 def density(mu, s2):

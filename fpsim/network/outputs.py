@@ -17,14 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.errors import DomainError
 
 if TYPE_CHECKING:
-    from fpsim.network import Network
+    from fpsim.network.autoencoder import Network
 
-__all__ = ["Outputs", "network_outputs"]
+__all__ = ["Outputs", "network_outputs", "smooth_lengths"]
 
 Array = NDArray[np.float64]
 Points = Sequence[Array]
 
 _STEP = 0.01  # of the coordinate's size: truncation 1e-10, rounding 1e-12 in second differences
+_PER_LENGTH = 16.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +110,14 @@ class Outputs:
         return [(4.0 * fine - coarse) / 3.0 for fine, coarse in zip(cross(1), cross(2), strict=True)]
 
 
+def smooth_lengths(points: Points) -> tuple[float, ...]:
+    """Length along each coordinate over which functions of the weights count as smooth: 0.16 of its root mean square.
+
+    A sixteenth of it is the step of differences, here and in :func:`fpsim.equation.drift_at`.
+    """
+    return tuple(_PER_LENGTH * step for step in _steps(points))
+
+
 def _steps(points: Points) -> list[float]:
     sizes = [float(np.sqrt(np.mean(np.square(x)))) for x in points]
     return [_STEP * (size if size > 0.0 else 1.0) for size in sizes]
@@ -133,7 +142,7 @@ def network_outputs(network: Network, inputs: ArrayLike, *, component: int | Non
     DomainError
         If the inputs do not fit the network.
     """
-    from fpsim.network import forward  # compiled kernels, needed only here
+    from fpsim.network.gradients import forward  # compiled kernels, needed only here
 
     rows = np.atleast_2d(np.asarray(inputs, float))
     chosen = slice(None) if component is None else slice(component, component + 1)
