@@ -1,7 +1,7 @@
 """Scenarios: declarative descriptions, and the composition that runs them."""
 
 from fpsim.scenario.loading import available, load_scenario, parse_assignments, scenario_from, to_toml
-from fpsim.scenario.running import Outcome, draw, report, resume, run, run_to_file
+from fpsim.scenario.running import Outcome, draw, report, resume, run, run_to_file, shortfalls
 
 __all__ = [
     "Outcome",
@@ -14,5 +14,6 @@ __all__ = [
     "run",
     "run_to_file",
     "scenario_from",
+    "shortfalls",
     "to_toml",
 ]

@@ -7,16 +7,15 @@ import sysconfig
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from fpsim.errors import ConfigError
-from fpsim.scenario.config import Scenario, ScenarioBase
+from fpsim.scenario.kind import kind_named
+from fpsim.scenario.sections import ScenarioBase
 
 __all__ = ["available", "load_scenario", "parse_assignments", "scenario_from", "to_toml"]
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def _folders() -> tuple[Path, ...]:
@@ -80,9 +79,13 @@ def scenario_from(
     tree.setdefault("kind", "bottleneck")
     tree.setdefault("name", "unnamed")
     try:
-        return TypeAdapter[Any](Scenario).validate_python(tree, strict=False)
+        model = kind_named(tree["kind"]).model
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    try:
+        return model.model_validate(tree, strict=False)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_one_line(error, tree)}") from None
+        raise ConfigError(f"{where}: {_one_line(error, model)}") from None
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
@@ -141,19 +144,16 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     place[last] = value
 
 
-def _one_line(error: ValidationError, tree: Mapping[str, Any]) -> str:
+def _one_line(error: ValidationError, model: type[ScenarioBase]) -> str:
     """The first complaint, with the dotted key, the value found and what is accepted."""
     first = error.errors()[0]
-    kinds = {"bottleneck", "problem", "ranking"}
-    place = [str(part) for part in first["loc"] if str(part) not in kinds]
+    place = [str(part) for part in first["loc"]]
     key = ".".join(place) or "scenario"
     if first["type"] == "extra_forbidden":
-        accepted = _accepted_keys(place[:-1], tree)
+        accepted = _accepted_keys(place[:-1], model)
         close = difflib.get_close_matches(place[-1], accepted, 1)
         hint = f"did you mean {close[0]}? " if close else ""
         return f"{key}: unknown key; {hint}accepted are {', '.join(accepted)}"
-    if first["type"] == "union_tag_invalid":
-        return f"kind = {tree.get('kind')!r}: accepted are {', '.join(sorted(kinds))}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return message
@@ -162,10 +162,7 @@ def _one_line(error: ValidationError, tree: Mapping[str, Any]) -> str:
     return f"{key}{shown}: {message[0].lower()}{message[1:]}"
 
 
-def _accepted_keys(sections: Sequence[str], tree: Mapping[str, Any]) -> list[str]:
-    from fpsim.scenario.config import BottleneckScenario, ProblemScenario, RankingScenario
-
-    model: Any = {"problem": ProblemScenario, "ranking": RankingScenario}.get(str(tree.get("kind")), BottleneckScenario)
+def _accepted_keys(sections: Sequence[str], model: Any) -> list[str]:
     for section in sections:
         field = model.model_fields.get(section) if hasattr(model, "model_fields") else None
         if field is None:

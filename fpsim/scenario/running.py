@@ -10,57 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from fpsim.errors import ConfigError, FileError
+from fpsim.errors import FileError
 from fpsim.progress import Reporter, reporter
-from fpsim.scenario.config import ScenarioBase
+from fpsim.scenario.kind import kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
+from fpsim.scenario.sections import ScenarioBase
 from fpsim.storage import check_target, load, provenance, save, writer_lock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Outcome", "draw", "figures_of", "report", "resume", "run", "run_to_file"]
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """What a kind of scenario brings: a check before any work, its stages, what the root holds, pictures, table."""
-
-    check: Callable[..., None]
-    stages: Callable[..., Iterator[dict[str, xr.Dataset]]]
-    summary: Callable[[xr.DataTree], xr.Dataset]
-    figures: Callable[[xr.DataTree], Iterator[tuple[str, Figure]]]
-    report: Callable[[xr.DataTree], str]
-
-
-def _kind(name: str) -> _Kind:
-    if name == "bottleneck":
-        from fpsim.scenario.bottleneck import bottleneck_stages, check_bottleneck
-        from fpsim.scenario.figures import bottleneck_figures
-        from fpsim.scenario.tables import bottleneck_report, bottleneck_summary
-
-        return _Kind(check_bottleneck, bottleneck_stages, bottleneck_summary, bottleneck_figures, bottleneck_report)
-    if name == "problem":
-        from fpsim.scenario.problem import (
-            check_problem,
-            problem_figures,
-            problem_report,
-            problem_stages,
-            problem_summary,
-        )
-
-        return _Kind(check_problem, problem_stages, problem_summary, problem_figures, problem_report)
-    if name == "ranking":
-        from fpsim.scenario.ranking import (
-            check_ranking,
-            ranking_figures,
-            ranking_report,
-            ranking_stages,
-            ranking_summary,
-        )
-
-        return _Kind(check_ranking, ranking_stages, ranking_summary, ranking_figures, ranking_report)
-    raise ConfigError(f"kind = {name!r}: bottleneck, problem and ranking are accepted")
+__all__ = ["Outcome", "draw", "figures_of", "report", "resume", "run", "run_to_file", "shortfalls"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +61,7 @@ def run(
     xarray.DataTree
         What the file holds, provenance included.
     """
-    kind = _kind(_name(scenario))
+    kind = kind_named(_name(scenario))
     kind.check(scenario)
     silent: Reporter = lambda _task: lambda _done, _total: None  # noqa: E731
     tree = xr.DataTree() if done is None else done.copy()
@@ -201,9 +161,14 @@ def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
 
 def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     """Name and figure of every picture of a run."""
-    return _kind(str(tree.attrs["kind"])).figures(tree)
+    return kind_named(tree.attrs["kind"]).figures(tree)
 
 
 def report(tree: xr.DataTree) -> str:
     """The table of a run."""
-    return _kind(str(tree.attrs["kind"])).report(tree)
+    return kind_named(tree.attrs["kind"]).report(tree)
+
+
+def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
+    """One line per comparison, identity or claim of a run that did not hold."""
+    return kind_named(tree.attrs["kind"]).shortfalls(tree)

@@ -10,7 +10,10 @@ import xarray as xr
 from fpsim.plots.style import LABELS
 from fpsim.scenario.records import group
 
-__all__ = ["bottleneck_report", "bottleneck_summary"]
+__all__ = ["bottleneck_report", "bottleneck_shortfalls", "bottleneck_summary"]
+
+STRICT_Z = 3.0
+"""Standard deviations of a distance, under agreement, above which a comparison falls short."""
 
 
 def bottleneck_summary(tree: xr.DataTree) -> xr.Dataset:
@@ -92,3 +95,16 @@ def _sentences(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
         )
         lines.append(f"{LABELS[closure]}: means right to {100 * off:.1f} % of the weights' scale, widths {width}")
     return lines
+
+
+def bottleneck_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
+    """Comparisons of the last time that are further apart than sampling explains."""
+    lines = []
+    for case in tree.children:
+        table = group(tree, case, "comparison")["z"].isel(time=-1)
+        for closure in table["closure"].values:
+            for observable in table["observable"].values:
+                z = float(table.sel(closure=closure, observable=observable))
+                if z > STRICT_Z:
+                    lines.append(f"start {case}, {LABELS[closure]}, {observable}: z = {z:.1f} above {STRICT_Z:g}")
+    return tuple(lines)

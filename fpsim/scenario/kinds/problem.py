@@ -9,10 +9,11 @@ Two systems, in two dimensions:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import xarray as xr
+from pydantic import Field, model_validator
 
 from fpsim.compare import compare_density
 from fpsim.density import Density, Grid, from_samples, gaussian
@@ -22,15 +23,16 @@ from fpsim.generator import stationary_density as stationary
 from fpsim.memory import check_memory
 from fpsim.plots import plot_density
 from fpsim.progress import Reporter, share_of
-from fpsim.scenario.config import Problem, ProblemScenario
+from fpsim.scenario.kind import Kind
 from fpsim.scenario.records import density_variable, grid_coordinates, group
+from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Theory, Time
 from fpsim.sde import simulate
 from fpsim.transport import evolve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["check_problem", "equation_of", "problem_figures", "problem_report", "problem_stages", "problem_summary"]
+__all__ = ["KIND", "Problem", "ProblemScenario", "equation_of"]
 
 HALF_WIDTH = 2.2
 GENERATOR_CELLS = 120
@@ -38,6 +40,34 @@ MODES = 6
 STEP = 0.01
 """Time step of the sample paths (weak order 2): its bias is far below their sampling error."""
 TIME = {"units": "1", "long_name": "time"}
+STRICT_Z = 4.0
+"""Standard deviations of the total variation, under agreement, above which a comparison falls short."""
+
+
+class Problem(Section):
+    """A Fokker-Planck problem that needs no network."""
+
+    system: Literal["double-well", "rotating-flow"] = "double-well"
+    diffusion: Positive = 0.05
+    rotation: float = 2.0
+    correlation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
+
+
+class ProblemScenario(ScenarioBase):
+    """Evolve a density in a given drift and hold it against an ensemble of stochastic paths."""
+
+    kind: Literal["problem"] = "problem"
+    problem: Problem = Problem()
+    start: StartPoint = StartPoint(mean=(-1.0, 0.5), std=0.1)
+    time: Time = Time()
+    ensemble: EnsembleSize = EnsembleSize()
+    theory: Theory = Theory()
+
+    @model_validator(mode="after")
+    def _fits(self) -> ProblemScenario:
+        if isinstance(self.start.mean, tuple) and len(self.start.mean) != 2:
+            raise ValueError(f"start.mean has {len(self.start.mean)} entries: one number or 2 are accepted")
+        return self
 
 
 def equation_of(problem: Problem) -> FokkerPlanck:
@@ -184,3 +214,24 @@ def problem_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     bar = figure.colorbar(axes[0, 0].collections[0], ax=axes, shrink=0.8, extend="both")
     bar.set_label("density")
     yield "densities", figure
+
+
+def problem_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
+    """Times at which the density and the sample paths are further apart than sampling explains."""
+    table = group(tree, "problem", "comparison")
+    return tuple(
+        f"density at t = {float(t):g}: z = {float(z):.1f} above {STRICT_Z:g}"
+        for t, z in zip(table["time"].values, table["z"].values, strict=True)
+        if z > STRICT_Z
+    )
+
+
+KIND = Kind(
+    model=ProblemScenario,
+    check=check_problem,
+    stages=problem_stages,
+    summary=problem_summary,
+    figures=problem_figures,
+    report=problem_report,
+    shortfalls=problem_shortfalls,
+)

@@ -7,11 +7,12 @@ per weight. Starts: ``offset``, on one side of the valley ``u v = 1``; ``symmetr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from fpsim.compare import compare_density, compare_samples
 from fpsim.datasets import GaussianPopulation
@@ -21,8 +22,9 @@ from fpsim.memory import check_memory
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots import LABELS, plot_curves, plot_marginal
 from fpsim.progress import Reporter
-from fpsim.scenario.config import RankingScenario, StartPoint
+from fpsim.scenario.kind import Kind
 from fpsim.scenario.records import group
+from fpsim.scenario.sections import EnsembleSize, ScenarioBase, Sgd, StartName, StartPoint, Theory, Time
 from fpsim.sgd import Ensemble, train
 from fpsim.theory import from_valley, scalar_network, valley_density
 from fpsim.theory.closures import conditional, empirical_path, leaf, mean_field
@@ -31,12 +33,40 @@ from fpsim.transport import evolve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["check_ranking", "ranking_figures", "ranking_report", "ranking_stages", "ranking_summary"]
+__all__ = ["KIND", "RankingScenario", "experiment_of"]
 
 Array = NDArray[np.float64]
 CLOSURES = ("joint", "leaf", "conditional", "empirical-path", "mean-field")
 DRAWS = 100_000
 BINS = 160
+EXACT = ("joint", "leaf", "conditional")
+"""Closures that keep the correlation of the two weights: those that claim to be right."""
+STRICT_RATIO = 0.05
+"""Relative error of the width above which one of them falls short."""
+
+
+class RankingScenario(ScenarioBase):
+    """All closures against one ensemble of the scalar auto-encoder f(x) = v u x."""
+
+    kind: Literal["ranking"] = "ranking"
+    sgd: Sgd = Sgd(sampling="fresh", label_noise=0.3, learning_rate=0.02)
+    start: dict[StartName, StartPoint] = Field(
+        default_factory=lambda: {"start": StartPoint(mean=(0.8, 0.5))}, min_length=1
+    )
+    time: Time = Time(end=4.0, records=16)
+    ensemble: EnsembleSize = EnsembleSize(replicas=20_000)
+    theory: Theory = Theory(cells=96)
+
+    @model_validator(mode="after")
+    def _fits(self) -> RankingScenario:
+        for name, start in self.start.items():
+            if isinstance(start.mean, tuple) and len(start.mean) != 2:
+                raise ValueError(
+                    f"start.{name}.mean has {len(start.mean)} entries: one number or 2 (u, v) are accepted"
+                )
+        if self.sgd.sampling != "fresh":
+            raise ValueError(f"sgd.sampling = {self.sgd.sampling!r}: fresh samples of a population are accepted here")
+        return self
 
 
 def experiment_of(scenario: RankingScenario, start: StartPoint) -> Experiment:
@@ -211,3 +241,29 @@ def ranking_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
         row[1].set_ylim(0, 2.5 * float(table["density"].sel(source="ensemble").max()))
     axes[0, 0].legend(fontsize=8)
     yield "ranking", figure
+
+
+def ranking_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
+    """Closures that claim the right width and miss the ensemble's."""
+    lines = []
+    for start in tree.children:
+        last = group(tree, start, "ranking")["std"].isel(time=-1)
+        truth = float(last.sel(source="ensemble"))
+        ratios = {c: float(last.sel(source=c)) / truth for c in EXACT}
+        lines += [
+            f"start {start}, {closure}: std of u {ratio:.3f} times the ensemble's"
+            for closure, ratio in ratios.items()
+            if abs(ratio - 1.0) > STRICT_RATIO
+        ]
+    return tuple(lines)
+
+
+KIND = Kind(
+    model=RankingScenario,
+    check=check_ranking,
+    stages=ranking_stages,
+    summary=ranking_summary,
+    figures=ranking_figures,
+    report=ranking_report,
+    shortfalls=ranking_shortfalls,
+)

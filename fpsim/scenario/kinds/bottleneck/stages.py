@@ -20,9 +20,10 @@ from fpsim.experiment import Experiment
 from fpsim.memory import check_memory
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.progress import Reporter, share_of
-from fpsim.scenario.comparing import compare_case
-from fpsim.scenario.config import BottleneckScenario, StartPoint
+from fpsim.scenario.kinds.bottleneck.comparing import compare_case
+from fpsim.scenario.kinds.bottleneck.config import BottleneckScenario
 from fpsim.scenario.records import density_at, density_variable, entry_names, grid_coordinates, group, moments
+from fpsim.scenario.sections import StartPoint
 from fpsim.sgd import SGD, Ensemble, Start, train
 from fpsim.theory.closures import conditional, mean_field
 from fpsim.transport import Evolution, evolve

@@ -1,0 +1,56 @@
+"""What a bottleneck scenario says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from fpsim.scenario.sections import (
+    Comparison,
+    Data,
+    EnsembleSize,
+    NetworkShape,
+    ScenarioBase,
+    Sgd,
+    StartName,
+    StartPoint,
+    Theory,
+    Time,
+)
+
+__all__ = ["BottleneckScenario"]
+
+
+class BottleneckScenario(ScenarioBase):
+    """Train an ensemble of bottleneck auto-encoders and hold Fokker-Planck theory against it."""
+
+    kind: Literal["bottleneck"] = "bottleneck"
+    data: Data = Data()
+    network: NetworkShape = NetworkShape()
+    sgd: Sgd = Sgd()
+    start: dict[StartName, StartPoint] = Field(default_factory=lambda: {"start": StartPoint()}, min_length=1)
+    time: Time = Time()
+    ensemble: EnsembleSize = EnsembleSize()
+    theory: Theory = Theory()
+    comparison: Comparison = Comparison()
+
+    @model_validator(mode="after")
+    def _fits(self) -> BottleneckScenario:
+        entries = self.network.bottleneck * self.data.components
+        if entries > 3:
+            raise ValueError(
+                f"each bottleneck matrix has {entries} entries (network.bottleneck x data.components): "
+                "densities of at most 3 entries are accepted"
+            )
+        for name, start in self.start.items():
+            if isinstance(start.mean, tuple) and len(start.mean) != entries:
+                raise ValueError(
+                    f"start.{name}.mean has {len(start.mean)} entries: one number or {entries} are accepted"
+                )
+        steps = self.time.end / self.sgd.learning_rate
+        if steps < self.time.records:
+            raise ValueError(
+                f"time.records = {self.time.records} is more than the {steps:.0f} steps of time.end / sgd.learning_rate"
+            )
+        return self

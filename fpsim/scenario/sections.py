@@ -1,0 +1,121 @@
+"""The sections that scenarios share, as validated immutable values.
+
+A scenario is a TOML file (or the same object built in Python) whose sections are models like these; each kind of
+scenario (:mod:`fpsim.scenario.kinds`) says which it has. Unknown keys are refused, every value is checked, and the
+resolved configuration is written into the output file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Comparison",
+    "Data",
+    "EnsembleSize",
+    "NetworkShape",
+    "NonNegative",
+    "Numbers",
+    "Positive",
+    "ScenarioBase",
+    "Section",
+    "Sgd",
+    "StartName",
+    "StartPoint",
+    "Theory",
+    "Time",
+]
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Numbers = float | tuple[float, ...]
+StartName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """A table of a scenario: immutable, without unknown keys, all values checked, infinities refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """The training set."""
+
+    source: Literal["digits", "iris"] = "digits"
+    components: Annotated[int, Field(ge=1, le=64)] = 2
+    """Leading principal components kept: the input width d of the bottleneck."""
+
+
+class NetworkShape(Section):
+    """The bottleneck auto-encoder f(x) = W2 phi(W1 x)."""
+
+    bottleneck: Annotated[int, Field(ge=1, le=16)] = 1
+    activation: str = "linear"
+
+
+class Sgd(Section):
+    """One stochastic-gradient-descent experiment."""
+
+    learning_rate: Positive = 0.05
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    sampling: Literal["iid", "without_replacement", "epochs", "fresh", "shared"] = "iid"
+    weight_decay: NonNegative = 0.0
+    label_noise: NonNegative = 0.0
+    temperature: NonNegative = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class StartPoint(Section):
+    """Where the weights start: independent normal entries for both matrices."""
+
+    mean: Numbers = 0.0
+    """One number, or one per entry of the flattened matrix (the same for both matrices)."""
+    std: Positive = 0.1
+
+
+class EnsembleSize(Section):
+    """How many independent runs, and how many of them are kept in the file."""
+
+    replicas: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
+    stored: Annotated[int, Field(ge=0)] = 2_000
+
+
+class Time(Section):
+    """Training time t = steps * learning_rate, recorded at ``records`` equal intervals after the start."""
+
+    end: Positive = 10.0
+    records: Annotated[int, Field(ge=1, le=10_000)] = 20
+
+
+class Theory(Section):
+    """The Fokker-Planck side."""
+
+    closures: tuple[Literal["mean-field", "conditional"], ...] = ("mean-field", "conditional")
+    order: Literal["sme1", "sme2", "sme2c"] = "sme1"
+    cells: Annotated[int, Field(ge=16, le=4096)] = 128
+    """Cells along each axis of a weight density."""
+    tolerance: Positive = 1e-2
+    """Accumulated L1 error allowed to the time stepping."""
+
+
+class Comparison(Section):
+    """What is compared."""
+
+    probes: Annotated[int, Field(ge=1, le=100)] = 3
+    """Number of fixed probe images."""
+    theory_samples: Annotated[int, Field(ge=100)] = 20_000
+    """Weights drawn from the theory's densities for outputs and losses."""
+
+
+class ScenarioBase(Section):
+    """What every scenario has."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: str = ""
+    see: str = ""
+    """A paragraph that says what to see in the pictures and the table."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 20250116
+    quick: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Values that ``--quick`` puts in place, by section."""
