@@ -9,12 +9,15 @@ An identity: its residual measures numerics. With ``D = nu I`` it is a Kardar-Pa
 term, whose ``lambda / 2`` in front of ``|grad h|^2`` is ``nu``: ``lambda = 2 nu`` always. It is deterministic, so
 that no growth exponent and no Tracy-Widom law follows from it. ``v = -2 nu grad h`` obeys a forced Burgers equation.
 
-Limits: second-order central differences of cell averages; only where ``p`` exceeds a floor, two cells away from the
-walls.
+Differences are of fourth order and of point values, so that the residual of a density from a second-order solver
+falls with the square of the cell and measures the solver. The rate is a central difference in time, of second order.
+
+Limits: only where ``p`` exceeds a floor as far as the differences reach, three cells away from the walls.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,17 +26,16 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells
 from fpsim.errors import DomainError
+from fpsim.kpz.central_differences import REACH, first, point_height, second
 from fpsim.verdict import Identity
 
 __all__ = ["HeightTerms", "burgers_velocity", "height", "height_budget", "height_residual"]
 
 Array = NDArray[np.float64]
 
-_WALL = 3  # cells at a wall that one-sided differences reach
-
 
 def height(density: Density) -> Array:
-    """``h = ln p``, ``-inf`` where the density is zero; p in its own unit, shape ``grid.shape``."""
+    """``h = ln p`` of the cell averages, ``-inf`` where they are zero; p in its own unit, shape ``grid.shape``."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(density.values))
 
@@ -106,6 +108,11 @@ def height_budget(
     floor : float
         Share of the largest density below which cells are left out.
 
+    Returns
+    -------
+    HeightTerms
+        Errors of fourth order in the cell and of second order in the interval.
+
     Raises
     ------
     DomainError
@@ -116,26 +123,40 @@ def height_budget(
         raise DomainError("the three densities live on different grids: one grid is accepted")
     if not interval > 0.0:
         raise DomainError(f"interval is {interval}: a positive time is accepted")
-    mask = _mask(grid, [before, now, after], floor)
-    h, h_before, h_after = (np.where(d.values > 0.0, height(d), 0.0) for d in (now, before, after))
+    heights = [point_height(_finite_height(d)) for d in (before, now, after)]
+    mask = interior(grid, [before, now, after], floor)
+    return height_terms(heights, now, equation, mask, interval=interval, t=t)
+
+
+def height_terms(
+    heights: Sequence[Array],
+    now: Density,
+    equation: FokkerPlanck,
+    mask: NDArray[np.bool_],
+    *,
+    interval: float,
+    t: float,
+) -> HeightTerms:
+    """K1 term by term from point values of the height at three times; see :func:`height_budget`."""
+    grid = now.grid
     drift = [np.broadcast_to(b, grid.shape) for b in drift_on_cells(equation, grid, t=t, p=now)]
     field = diffusion_on_cells(equation, grid, t=t, p=now)
-    slopes = [_first(h, grid, a) for a in range(grid.ndim)]
+    slopes = [first(heights[1], grid, a) for a in range(grid.ndim)]
     diffusion, nonlinear, advection, source = (np.zeros(grid.shape) for _ in range(4))
     for a in range(grid.ndim):
         advection -= drift[a] * slopes[a]
-        source -= _first(drift[a], grid, a)
+        source -= first(drift[a], grid, a)
         for b in range(grid.ndim):
             entry = field.entries[a][b]
             if entry is None:
                 continue
             d = np.broadcast_to(entry, grid.shape)
-            diffusion += d * _second(h, grid, a, b)
+            diffusion += d * second(heights[1], grid, a, b)
             nonlinear += d * slopes[a] * slopes[b]
-            advection += 2.0 * _first(d, grid, a) * slopes[b]
-            source += _second(d, grid, a, b)
+            advection += 2.0 * first(d, grid, a) * slopes[b]
+            source += second(d, grid, a, b)
     weight = np.where(mask, now.values, 0.0)
-    rate = (h_after - h_before) / (2.0 * interval)
+    rate = (heights[2] - heights[0]) / (2.0 * interval)
     return HeightTerms(grid, rate, diffusion, nonlinear, advection, source, mask, weight / weight.sum())
 
 
@@ -161,45 +182,30 @@ def burgers_velocity(density: Density, viscosity: float, *, floor: float = 1e-6)
     """
     if not viscosity > 0.0:
         raise DomainError(f"viscosity is {viscosity}: a positive number is accepted")
-    mask = _mask(density.grid, [density], floor, walls=False)
-    h = np.where(density.values > 0.0, height(density), 0.0)
+    mask = interior(density.grid, [density], floor)
+    h = point_height(_finite_height(density))
     axes = range(density.grid.ndim)
-    return np.stack([np.where(mask, -2.0 * viscosity * _first(h, density.grid, a), np.nan) for a in axes])
+    return np.stack([np.where(mask, -2.0 * viscosity * first(h, density.grid, a), np.nan) for a in axes])
 
 
-def _mask(grid: Grid, densities: list[Density], floor: float, *, walls: bool = True) -> NDArray[np.bool_]:
-    """Cells whose density and whose neighbours' is above the floor."""
+def interior(grid: Grid, densities: Sequence[Density], floor: float) -> NDArray[np.bool_]:
+    """Cells above the share ``floor`` of the largest density, as are all cells that their differences reach.
+
+    Raises
+    ------
+    DomainError
+        If there is none.
+    """
     above = np.logical_and.reduce([d.values > floor * d.values.max() for d in densities])
-    mask = np.array(above)
     for axis in range(grid.ndim):
-        for shift in (1, -1):
-            mask &= np.roll(above, shift, axis)
-        if walls and not grid.periodic(axis):
-            index: list[slice] = [slice(None)] * grid.ndim
-            for end in (slice(None, _WALL), slice(-_WALL, None)):
-                index[axis] = end
-                mask[tuple(index)] = False
-    if not mask.any():
+        padding = [(REACH, REACH) if a == axis else (0, 0) for a in range(grid.ndim)]
+        padded = np.pad(above, padding, mode="wrap") if grid.periodic(axis) else np.pad(above, padding)
+        above = np.lib.stride_tricks.sliding_window_view(padded, 2 * REACH + 1, axis).all(axis=-1)
+    if not above.any():
         raise DomainError(f"no density above the floor {floor:g} of its maximum away from the walls: a lower floor")
-    return mask
+    return np.asarray(above)
 
 
-def _first(f: Array, grid: Grid, axis: int) -> Array:
-    h = grid.spacing[axis]
-    if grid.periodic(axis):
-        return np.asarray((np.roll(f, -1, axis) - np.roll(f, 1, axis)) / (2.0 * h))
-    return np.asarray(np.gradient(f, h, axis=axis))
-
-
-def _second(f: Array, grid: Grid, a: int, b: int) -> Array:
-    if a != b:
-        return _first(_first(f, grid, a), grid, b)
-    second = np.asarray((np.roll(f, -1, a) - 2.0 * f + np.roll(f, 1, a)) / grid.spacing[a] ** 2)
-    if not grid.periodic(a):  # masked by every caller; kept finite
-        edge: list[slice | int] = [slice(None)] * f.ndim
-        for end, inner in ((0, 1), (-1, -2)):
-            edge[a] = end
-            here = tuple(edge)
-            edge[a] = inner
-            second[here] = second[tuple(edge)]
-    return second
+def _finite_height(density: Density) -> Array:
+    """The height, with zero for the logarithm of zero: those cells are masked."""
+    return np.where(density.values > 0.0, height(density), 0.0)

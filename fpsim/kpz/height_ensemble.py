@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.errors import DomainError
-from fpsim.kpz.height import HeightTerms, height_budget
+from fpsim.kpz.height import HeightTerms, height, height_terms, interior
 from fpsim.verdict import Identity
 
 __all__ = ["ensemble_budget", "ensemble_residual", "smoothed_ensemble"]
@@ -82,12 +82,19 @@ def ensemble_budget(
     Raises
     ------
     DomainError
-        See :func:`smoothed_ensemble` and :func:`fpsim.kpz.height.height_budget`.
+        If there are not three sets, the interval is not positive, nothing is above the floor, or as in
+        :func:`smoothed_ensemble`.
     """
     if len(samples) != 3:
         raise DomainError(f"{len(samples)} sets of samples: three are accepted")
+    if not interval > 0.0:
+        raise DomainError(f"interval is {interval}: a positive time is accepted")
     before, now, after = (smoothed_ensemble(x, equation, grid, bandwidth=bandwidth, t=t) for x in samples)
-    return height_budget(before[0], now[0], after[0], now[1], interval=interval, t=t, floor=floor)
+    densities = [before[0], now[0], after[0]]
+    mask = interior(grid, densities, floor)
+    # counts are smoothed by cell and kernel alike: the sums are point values of the density smoothed by both
+    heights = [np.where(d.values > 0.0, height(d), 0.0) for d in densities]
+    return height_terms(heights, now[0], now[1], mask, interval=interval, t=t)
 
 
 def ensemble_residual(
