@@ -24,12 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 from fpsim.density import Density
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
 from fpsim.generator.squaring import transition_matrix
+from fpsim.generator.stencil import poisson_series, stencil_of
+from fpsim.parallel import Team
 from fpsim.result import Result
 
 __all__ = ["Evolution", "absorbed_mass", "check_times", "evolve", "poisson_weights", "propagate"]
@@ -37,7 +38,6 @@ __all__ = ["Evolution", "absorbed_mass", "check_times", "evolve", "poisson_weigh
 Array = NDArray[np.float64]
 
 _DENSE = 2048  # largest matrix that is squared
-_TINY = 1e-290
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,12 @@ class Evolution:
 
 
 def propagate(
-    generator: Generator, density: Density, times: Sequence[float], *, tail: float = 1e-14
+    generator: Generator,
+    density: Density,
+    times: Sequence[float],
+    *,
+    tail: float = 1e-14,
+    threads: int | None = None,
 ) -> tuple[Density, ...]:
     """Densities ``p(t) = exp(t Q^T) p`` at the given times.
 
@@ -63,6 +68,8 @@ def propagate(
     tail : float, keyword-only
         Part of the Poisson sum that may be left out: a bound of the relative error of the time evolution (that of the
         grid is not included).
+    threads : int, keyword-only
+        Threads to use; all by default. The result does not depend on it.
 
     Raises
     ------
@@ -74,24 +81,37 @@ def propagate(
     -----
     Equation: Grassmann (1977), uniformization; see the module's docstring.
     """
-    evolution = evolve(generator, generator.masses(density), times, tail=tail)
+    evolution = evolve(generator, generator.masses(density), times, tail=tail, threads=threads)
     return tuple(generator.density(state) for state in evolution.states)
 
 
-def absorbed_mass(generator: Generator, density: Density, times: Sequence[float], *, tail: float = 1e-14) -> Result:
+def absorbed_mass(
+    generator: Generator,
+    density: Density,
+    times: Sequence[float],
+    *,
+    tail: float = 1e-14,
+    threads: int | None = None,
+) -> Result:
     """Mass absorbed by the walls until each time, shape (times,).
 
     The density's mass at those times plus this is the mass at the start, to rounding; parameters and errors are those
     of :func:`propagate`.
     """
     masses = generator.masses(density)
-    evolution = evolve(generator, masses, times, tail=tail)
+    evolution = evolve(generator, masses, times, tail=tail, threads=threads)
     error = np.full(len(evolution.absorbed), tail * float(masses.sum()))
     return Result(evolution.absorbed, error, "uniformization, flow through absorbing walls")
 
 
 def evolve(
-    generator: Generator, start: Array, times: Sequence[float], *, tail: float, backward: bool = False
+    generator: Generator,
+    start: Array,
+    times: Sequence[float],
+    *,
+    tail: float,
+    backward: bool = False,
+    threads: int | None = None,
 ) -> Evolution:
     """Evolve flat cell masses (forward) or an observable (backward); see :func:`propagate`."""
     t = check_times(times)
@@ -102,26 +122,11 @@ def evolve(
         return Evolution(np.tile(start, (len(t), 1)), np.zeros(len(t)))
     if _squaring_pays(generator, rate, t):
         return _evolve_dense(generator, start, t, backward)
-    matrix = generator.jumps if backward else csr_array(generator.jumps.T)
-    matrix.sort_indices()
     windows = [poisson_weights(rate * value, tail) for value in t]
-    first = np.array([w[0] for w in windows])
-    begins = np.cumsum([0] + [len(w[1]) for w in windows])
-    weights = np.concatenate([w[1] for w in windows])
-    states, absorbed = np.zeros((len(t), len(start))), np.zeros(len(t))
-    _uniformize(
-        matrix.indptr,
-        matrix.indices,
-        matrix.data / rate,
-        np.maximum(1.0 - generator.exit_rates / rate, 0.0),
-        generator.outflow / rate,
-        np.array(start, float),
-        first,
-        begins,
-        weights,
-        states,
-        absorbed,
-    )
+    stencil = stencil_of(generator, rate, backward=backward)
+    outflow = generator.outflow / rate
+    with Team(threads) as team:
+        states, absorbed = poisson_series(stencil, start, windows, outflow, team=team)
     return Evolution(states, absorbed)
 
 
@@ -137,18 +142,35 @@ def poisson_weights(mean: float, tail: float) -> tuple[int, Array]:
     """First index and weights of the Poisson law, cut at relative height ``tail`` and scaled to sum to one."""
     mode = int(mean)
     width = int(9.0 * np.sqrt(mean * max(1.0, -np.log10(tail) / 14.0))) + 60
-    down = np.cumprod(np.arange(mode, max(mode - width, 0), -1.0) / max(mean, 1e-300))
-    up = np.cumprod(mean / np.arange(mode + 1.0, mode + width + 1.0))
-    down, up = down[down > tail], up[up > tail]
-    weights = np.concatenate([down[::-1], [1.0], up])
-    return mode - len(down), weights / weights.sum()
+    weights = np.empty(2 * width + 1)
+    down, up = _fill_weights(mean, tail, mode, width, weights)
+    weights = weights[width - down : width + up + 1]
+    return mode - down, weights / weights.sum()
+
+
+@njit(cache=True)
+def _fill_weights(mean: float, tail: float, mode: int, width: int, weights: Array) -> tuple[int, int]:
+    """Weights relative to that of the mode, at index ``width``, as long as they exceed the tail; how many either side."""
+    down, up = 0, 0
+    weights[width] = 1.0
+    for k in range(1, min(mode, width) + 1):
+        weights[width - k] = weights[width - k + 1] * (mode - k + 1) / mean
+        if weights[width - k] <= tail:
+            break
+        down = k
+    for k in range(1, width + 1):
+        weights[width + k] = weights[width + k - 1] * mean / (mode + k)
+        if weights[width + k] <= tail:
+            break
+        up = k
+    return down, up
 
 
 def _squaring_pays(generator: Generator, rate: float, times: Array) -> bool:
     size = generator.grid.size + 1
     if size > _DENSE:
         return False
-    products = 4e-9 * rate * times[-1] * (len(generator.links) * 2 + 1) * size
+    products = 4e-10 * rate * times[-1] * (len(generator.links) * 2 + 1) * size
     steps = np.diff(times, prepend=0.0)
     squarings = sum(np.log2(2.0 + rate * dt) + 8.0 for dt in steps[steps > 0.0])
     return bool(products > 1e-10 * squarings * size**3)
@@ -168,40 +190,3 @@ def _evolve_dense(generator: Generator, start: Array, times: Array, backward: bo
         now = float(t)
     table = np.array(states)
     return Evolution(table[:, :-1], np.zeros(len(times)) if backward else table[:, -1])
-
-
-@njit(cache=True)
-def _apply(indptr, indices, data, keep, x, out):  # type: ignore[no-untyped-def]
-    for i in range(x.size):
-        total = keep[i] * x[i]
-        for k in range(indptr[i], indptr[i + 1]):
-            total += data[k] * x[indices[k]]
-        # subnormal tails slow every product several times and carry no mass
-        out[i] = total if abs(total) > _TINY else 0.0
-
-
-@njit(cache=True)
-def _uniformize(  # type: ignore[no-untyped-def]
-    indptr, indices, data, keep, outflow, x, first, begins, weights, states, absorbed
-):
-    """Add ``w_k P^k x`` to every state and ``w_k`` times the mass absorbed in ``k`` jumps to ``absorbed``."""
-    count = first.size
-    last = 0
-    for j in range(count):
-        last = max(last, first[j] + begins[j + 1] - begins[j] - 1)
-    following = np.empty_like(x)
-    lost = 0.0
-    for k in range(last + 1):
-        for j in range(count):
-            place = k - first[j]
-            if 0 <= place < begins[j + 1] - begins[j]:
-                weight = weights[begins[j] + place]
-                for i in range(x.size):
-                    states[j, i] += weight * x[i]
-                absorbed[j] += weight * lost
-        if k == last:
-            break
-        for i in range(x.size):
-            lost += outflow[i] * x[i]
-        _apply(indptr, indices, data, keep, x, following)
-        x, following = following, x
