@@ -72,5 +72,18 @@ class GaussianPopulation:
         values, vectors = np.linalg.eigh(self.covariance)
         return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
+    def quadrature(self, nodes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Product Gauss-Hermite rule: points (nodes^d, d) and weights (nodes^d,), which add up to one.
+
+        Exact for polynomials of degree below ``2 * nodes`` in each of the d independent directions.
+        """
+        axis, weight = np.polynomial.hermite_e.hermegauss(nodes)
+        directions = (axis,) * self.dimension, (weight,) * self.dimension
+        grid, product = (
+            np.stack(np.meshgrid(*values, indexing="ij"), axis=-1).reshape(-1, self.dimension) for values in directions
+        )
+        weights = np.prod(product, axis=-1)
+        return grid @ self.root, weights / weights.sum()
+
     def __repr__(self) -> str:
         return f"GaussianPopulation(d={self.dimension}, trace={np.trace(self.covariance):.6g})"

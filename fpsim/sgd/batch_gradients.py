@@ -3,14 +3,16 @@
 A linear bottleneck sees a batch through ``M = mean x x^T`` and ``E = mean e x^T`` (label noise ``e``) only:
 with ``G = (W2 W1 - 1) M - E`` the gradients are ``W2^T G`` and ``G W1^T``. Both ways also give the Gaussian
 gradient with the same mean and covariance, exactly: Gaussian ``M`` and ``E`` in the linear case, and
-otherwise a Gaussian combination ``sum_n (g_n - g) normal_n / sqrt(N)`` of all per-sample gradients, which
-costs a pass over the training set.
+otherwise a Gaussian combination ``sum_n sqrt(p_n) normal_n (g_n - g)`` of the gradients of all samples, with
+``p_n = 1 / N`` or the weights of a quadrature over the population, which costs a pass over all of them.
 
 Kernels here draw no numbers: ``x`` (count, d, LANES) and ``noise`` (count * d, LANES) hold inputs and label
 noise.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from fpsim.network.kernel import lane_kernel
 from fpsim.network.layers import LANES, backward, forward
@@ -37,24 +39,25 @@ def add_gradients(net, weights, x, noise, count, label, units, slopes, delta, gr
 
 
 @lane_kernel
-def add_gaussian(net, weights, x, noise, factor, count, label, units, slopes, delta, gradient, kick):  # type: ignore[no-untyped-def]
-    """Add the gradients of ``count`` samples, and to ``kick`` those times ``factor``, less label noise."""
+def add_gaussian(net, weights, x, noise, factor, share, label, units, slopes, delta, gradient, kick):  # type: ignore[no-untyped-def]
+    """Add gradients of samples times their ``share``, and to ``kick`` those times ``factor``, less label noise."""
     d, outputs = net.widths[0], net.units[-2]
-    for b in range(count):
+    for b in range(share.size):
+        root = np.sqrt(share[b])
         for i in range(d):
             for v in range(LANES):
                 units[i, v] = x[b, i, v]
         forward(net, weights, units, slopes)
         for i in range(d):
             for v in range(LANES):
-                delta[outputs + i, v] = units[outputs + i, v] - units[i, v]
+                delta[outputs + i, v] = share[b] * (units[outputs + i, v] - units[i, v])
         backward(net, weights, units, slopes, delta, gradient)
         for i in range(d):
             for v in range(LANES):
                 delta[outputs + i, v] = factor[b, v] * (units[outputs + i, v] - units[i, v])
             if label > 0.0:
                 for v in range(LANES):
-                    delta[outputs + i, v] -= label * noise[b * d + i, v]
+                    delta[outputs + i, v] -= root * label * noise[b * d + i, v]
         backward(net, weights, units, slopes, delta, kick)
 
 

@@ -24,7 +24,7 @@ class Divergence:
     Attributes
     ----------
     steps : ndarray of int64, shape (R,)
-        Step at which each replica diverged, -1 for the survivors.
+        Step at which each replica diverged, 0 for the survivors.
     """
 
     steps: NDArray[np.int64] = field(repr=False)
@@ -32,12 +32,12 @@ class Divergence:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """True for the replicas that diverged, shape (R,)."""
-        return self.steps >= 0
+        return self.steps > 0
 
     @property
     def count(self) -> int:
         """Number of replicas that diverged."""
-        return int(np.count_nonzero(self.steps >= 0))
+        return int(np.count_nonzero(self.steps))
 
     @property
     def first_step(self) -> int | None:
@@ -61,7 +61,7 @@ class State:
     velocity : ndarray, shape (R, p), or None
         The momentum's ``v``; ``None`` without momentum.
     diverged : ndarray of int64, shape (R,)
-        Step at which each replica diverged, or -1.
+        Step at which each replica diverged, or 0.
     """
 
     step: int

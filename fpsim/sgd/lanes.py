@@ -1,8 +1,13 @@
-"""Weights of all replicas in the kernel's layout, advanced in place."""
+"""Weights of all replicas in the kernel's layout, advanced in place.
+
+Memory is that of the weights: they are drawn, rearranged and read in tiles, and the final state is the same
+memory again. Steps of divergence live on pages that nobody touches before a replica diverges.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +29,8 @@ __all__ = ["Lanes"]
 
 SLICE = 2e7
 """Sample gradients per call of the kernel, for a small network: some tenths of a second."""
+TILE = 64
+"""Blocks of replicas that are handled at a time outside the kernel."""
 
 
 class Lanes:
@@ -37,20 +44,26 @@ class Lanes:
         self.key = key_of(seed)
         self.blocks = -(-replicas // LANES)
         momentum = experiment.sgd.momentum > 0.0
+        shape = self.blocks, self.net.size, LANES
+        self.lost = np.zeros((self.blocks, LANES), dtype=np.int64)
         if state is None:
-            rows = initial(experiment, seed=seed, first=first_replica, replicas=replicas)
-            velocity = np.zeros_like(rows) if momentum else None
-            diverged = np.full(replicas, -1, dtype=np.int64)
-        else:
-            rows, velocity, diverged = state.weights, state.velocity, state.diverged
-            if rows.shape != (replicas, self.net.size) or (velocity is None) == momentum:
-                raise DomainError(
-                    f"state holds weights {rows.shape} and {'no' if velocity is None else 'a'} velocity; "
-                    f"({replicas}, {self.net.size}) and {'a' if momentum else 'no'} velocity are accepted"
-                )
-        self.weights = self._pack(rows, 0.0)
-        self.velocity = np.zeros((1, self.net.size, LANES)) if velocity is None else self._pack(velocity, 0.0)
-        self.lost = np.ascontiguousarray(self._pack(diverged[:, None], 0)[:, 0])
+
+            def start(begin: int, end: int) -> NDArray[np.float64]:
+                return initial(experiment, seed=seed, first=first_replica + begin, replicas=end - begin)
+
+            self.weights = self._pack(start)
+            self.velocity = np.zeros(shape if momentum else (1, *shape[1:]))
+            return
+        rows, velocity = state.weights, state.velocity
+        if rows.shape != (replicas, self.net.size) or (velocity is None) == momentum:
+            raise DomainError(
+                f"state holds weights {rows.shape} and {'no' if velocity is None else 'a'} velocity; "
+                f"({replicas}, {self.net.size}) and {'a' if momentum else 'no'} velocity are accepted"
+            )
+        self.weights = self._pack(lambda begin, end: rows[begin:end])
+        self.velocity = np.zeros((1, *shape[1:])) if velocity is None else self._pack(lambda b, e: velocity[b:e])
+        gone = np.flatnonzero(state.diverged)
+        self.lost.reshape(-1)[gone] = state.diverged[gone]
 
     @property
     def slice_length(self) -> int:
@@ -77,14 +90,15 @@ class Lanes:
 
             for_blocks(work, min(length, self.blocks - begin), threads)
 
-    def matrices(self, begin: int = 0, end: int | None = None) -> dict[str, NDArray[np.float64]]:
-        """Copies of the trained matrices of replicas ``begin`` (a multiple of LANES) to ``end - 1``.
+    def matrices(self, begin: int, end: int) -> dict[str, NDArray[np.float64]]:
+        """Copies of the trained matrices of replicas ``begin`` (a multiple of LANES) to ``end - 1`` or the last.
 
         Shapes (replicas, rows, columns), ``nan`` where a replica diverged.
         """
-        end = self.replicas if end is None else min(end, self.replicas)
-        rows = self._unpack(self.weights[begin // LANES : -(-end // LANES)])[: end - begin]
-        rows[self.lost.ravel()[begin:end] >= 0] = np.nan
+        end = min(end, self.replicas)
+        part = self.weights[begin // LANES : -(-end // LANES)]
+        rows = part.transpose(0, 2, 1).copy().reshape(-1, self.net.size)[: end - begin]
+        rows[self.diverged[begin:end] > 0] = np.nan
         result, start = {}, 0
         for name in self.experiment.network.trained:
             shape = self.experiment.network.shapes[name]
@@ -93,20 +107,31 @@ class Lanes:
             start = stop
         return result
 
+    @property
     def diverged(self) -> NDArray[np.int64]:
-        """Step of divergence of every replica, or -1."""
-        return self.lost.ravel()[: self.replicas].copy()
+        """Step of divergence of every replica, or 0."""
+        return self.lost.reshape(-1)[: self.replicas]
 
-    def state(self, step: int) -> State:
-        """What is needed to continue."""
+    def finish(self, step: int) -> State:
+        """What is needed to continue, in the same memory: nothing else can be asked afterwards."""
         velocity = self._unpack(self.velocity) if self.rule.momentum > 0.0 else None
-        return State(step, self._unpack(self.weights), velocity, self.diverged())
+        return State(step, self._unpack(self.weights), velocity, self.diverged)
 
-    def _pack(self, rows: NDArray[Any], fill: float) -> NDArray[Any]:
-        padded = np.full((self.blocks * LANES, rows.shape[1]), fill, dtype=rows.dtype)
-        padded[: self.replicas] = rows
-        return np.ascontiguousarray(padded.reshape(self.blocks, LANES, -1).transpose(0, 2, 1))
+    def _pack(self, rows: Callable[[int, int], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Fill the kernel's layout from ``rows(begin, end)``."""
+        blocks = np.empty((self.blocks, self.net.size, LANES))
+        for first in range(0, self.blocks, TILE):
+            part = blocks[first : first + TILE]
+            padded = np.zeros((len(part) * LANES, self.net.size))
+            begin, end = first * LANES, min((first + TILE) * LANES, self.replicas)
+            padded[: end - begin] = rows(begin, end)
+            part[:] = padded.reshape(len(part), LANES, -1).transpose(0, 2, 1)
+        return blocks
 
     def _unpack(self, blocks: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows = blocks.transpose(0, 2, 1).copy()  # a copy even where the transposition is contiguous already
-        return rows.reshape(blocks.shape[0] * LANES, -1)[: self.replicas]
+        """Turn the kernel's layout into rows, in place."""
+        rows = blocks.reshape(self.blocks, LANES, self.net.size)
+        for first in range(0, self.blocks, TILE):
+            part = slice(first, first + TILE)
+            rows[part] = blocks[part].transpose(0, 2, 1).copy()
+        return rows.reshape(-1, self.net.size)[: self.replicas]

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Rule", "Source", "rule", "source"]
 
+MOMENTS = 16
+"""Most components of a linear bottleneck whose batches enter through their moments."""
+NODES = 32
+"""Gauss-Hermite nodes per component for a network that is not linear; as in `fpsim.theory`."""
+MOST_NODES = 2**15
+"""Most nodes of a quadrature: as many gradients are computed per step and replica."""
+
 IID, WITHOUT_REPLACEMENT, EPOCHS, FRESH, SHARED_BATCHES = range(len(get_args(Sampling)))
 MINIBATCH, GAUSSIAN, SVAG = range(len(get_args(Noise)))
 
@@ -46,7 +53,9 @@ class Source(NamedTuple):
     """Where samples come from."""
 
     samples: NDArray[np.float64]
-    """Training set, one sample a column, (d, N); no columns for a population."""
+    """Training set, one sample a column, (d, N); for a population no columns, or the nodes of a quadrature."""
+    share: NDArray[np.float64]
+    """Weight of every sample in averages, (N,): ``1 / N``, or those of the quadrature."""
     root: NDArray[np.float64]
     """Square root (d, d) of the second moment ``C = E x x^T``."""
     moment: NDArray[np.float64]
@@ -74,8 +83,9 @@ def rule(experiment: Experiment) -> Rule:
         first=0.5 + 0.5 * spread,
         second=0.5 - 0.5 * spread,
         batch_factor=experiment.batch_factor,
-        # d (d + 1) / 2 products a sample against some 4 d k of a forward and a backward pass
-        by_moments=linear and d + 1 <= 8 * k and d <= 16,
+        # d (d + 1) / 2 products a sample against some 4 d k of a forward and a backward pass; a Gaussian moment
+        # needs no samples at all
+        by_moments=linear and d <= MOMENTS and (d + 1 <= 8 * k or sgd.noise == "gaussian"),
         plane=linear
         and (d, k) == (2, 1)
         and not net.frozen
@@ -90,20 +100,41 @@ def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
+def _nodes(experiment: Experiment) -> int:
+    """Nodes per component that make the covariance of a network's gradients exact, or as good as the theory's."""
+    d = experiment.data.dimension
+    linear = set(experiment.network.activations) == {"linear"}
+    # a product of two gradients of linear layers has degree four in the input
+    nodes = 3 if linear else NODES
+    if nodes**d > MOST_NODES:
+        most = int(np.log(MOST_NODES) / np.log(nodes))
+        raise ConfigError(
+            f"noise = 'gaussian' on a population of {d} components: the covariance of this network's gradients needs "
+            f"a quadrature of {nodes}^{d} nodes; 1 to {most} components, or a linear bottleneck of at most "
+            f"{MOMENTS} components, are accepted"
+        )
+    return nodes
+
+
 def source(experiment: Experiment) -> Source:
     """Samples of the experiment's data.
+
+    Gaussian noise on a population needs the covariance of its gradients: by Isserlis' theorem for a linear
+    bottleneck, otherwise by a Gauss-Hermite rule (exact for linear layers; for smooth activations the rule of
+    the theory's coefficients) whose nodes then serve as a training set.
 
     Raises
     ------
     ConfigError
-        If Gaussian noise is asked of a non-linear network on a population, where the covariance is no
-        finite sum.
+        If Gaussian noise is asked for on a population whose quadrature would have too many nodes.
     """
     data, d = experiment.data, experiment.data.dimension
-    finite = isinstance(data, Dataset)
     numbers = rule(experiment)
-    if numbers.noise == GAUSSIAN and not finite and not numbers.by_moments:
-        raise ConfigError("noise = 'gaussian' on a population needs a linear bottleneck of at most 16 components")
+    samples, share = np.empty((0, d)), np.empty(0)
+    if isinstance(data, Dataset):
+        samples, share = data.x, np.full(data.size, 1.0 / data.size)
+    elif numbers.noise == GAUSSIAN and not numbers.by_moments:
+        samples, share = data.quadrature(_nodes(experiment))
     upper = np.triu_indices(d)
     moment_root = np.empty((0, 0))
     if numbers.noise == GAUSSIAN and numbers.by_moments:
@@ -113,7 +144,8 @@ def source(experiment: Experiment) -> Source:
     if isinstance(data, Dataset) and d == 2:
         products = np.ascontiguousarray(data.x[:, upper[0]] * data.x[:, upper[1]])
     return Source(
-        samples=np.array(data.x.T, order="C") if isinstance(data, Dataset) else np.empty((d, 0)),
+        samples=np.array(samples.T, order="C"),
+        share=share,
         root=np.ascontiguousarray(_root(data.second_moment)),
         moment=data.second_moment[upper],
         products=products,

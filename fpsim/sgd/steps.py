@@ -141,9 +141,10 @@ def _gaussian_gradient(net, rule, source, key, step, replica, weights, work, gra
         inputs(source, key, 0, step, replica, first, count, work.chosen, work.normal, work.x)
         for b in range(count):
             normal_rows(key, GRADIENT, step, replica, first + b, 1, work.normal)
+            root = spread * np.sqrt(source.share[first + b])
             for v in range(LANES):
-                total[v] += work.normal[0, v]
-                work.factor[b, v] = spread * np.sqrt(float(n)) * work.normal[0, v]
+                work.factor[b, v] = root * work.normal[0, v]
+                total[v] += work.factor[b, v]
         if label > 0.0:
             normal_rows(key, TARGET, step, replica, first * d // 2, count * d, work.normal)
         add_gaussian(
@@ -152,8 +153,8 @@ def _gaussian_gradient(net, rule, source, key, step, replica, weights, work, gra
             work.x,
             work.normal,
             work.factor,
-            count,
-            label * np.sqrt(float(n)),
+            source.share[first : first + count],
+            label,
             work.units,
             work.slopes,
             work.delta,
@@ -162,8 +163,7 @@ def _gaussian_gradient(net, rule, source, key, step, replica, weights, work, gra
         )
     for a in range(net.size):
         for v in range(LANES):
-            mean = gradient[a, v] / n
-            gradient[a, v] = mean + (work.second[a, v] - spread * np.sqrt(float(n)) * total[v] * mean) / n
+            gradient[a, v] += work.second[a, v] - total[v] * gradient[a, v]
 
 
 @lane_kernel
@@ -189,9 +189,13 @@ def _watch(step, weights, total, diverged):  # type: ignore[no-untyped-def]
     for a in range(weights.shape[0]):
         for v in range(LANES):
             total[v] += abs(weights[a, v])
+    lost = False
     for v in range(LANES):
-        lost = not (total[v] <= LIMIT)
-        diverged[v] = step if lost and diverged[v] < 0 else diverged[v]
+        lost |= not (total[v] <= LIMIT)
+    if lost:  # pages of zeros that nobody writes to need no memory
+        for v in range(LANES):
+            if not (total[v] <= LIMIT) and diverged[v] == 0:
+                diverged[v] = step
 
 
 @lane_kernel
@@ -224,7 +228,7 @@ def advance(net, rule, source, key, first, step, rates, weights, velocity, diver
     """Advance blocks by ``rates.size`` steps from ``step`` on, in place; releases the interpreter lock.
 
     ``weights`` (blocks, p, LANES); ``velocity`` the same, or one block that stays unused without momentum;
-    ``diverged`` (blocks, LANES) holds the step of divergence or -1; ``first`` is the first column's replica.
+    ``diverged`` (blocks, LANES) holds the step of divergence or 0; ``first`` is the first column's replica.
     """
     work = _work(net, rule, source)
     gradient, other, total = np.empty((net.size, LANES)), np.empty((net.size, LANES)), np.empty(LANES)

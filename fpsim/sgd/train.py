@@ -1,7 +1,7 @@
 """Train an ensemble of replicas.
 
 The time loop is outermost: all replicas stand at the same step whenever anything is recorded, so memory
-holds the weights of one time (and the recorded ones), and an interrupt loses nothing that was recorded.
+holds the weights of one time and the recorded ones, no more, and an interrupt loses nothing that was recorded.
 Random numbers are keyed by (seed, replica, step): results are the same bits for any number of threads, any
 chunk, and for stop-and-continue.
 """
@@ -68,7 +68,8 @@ def train(
     seed : int, SeedSequence, Generator or None
         Entropy of all random numbers; ``None`` draws fresh entropy, which the result reports.
     record : {"weights", "last"} or sequence of int
-        Keep weights at every recorded step, at the last only, or at the given ones of the recorded steps.
+        Keep weights at every recorded step, at the last only, or at the given ones of the recorded steps; none
+        with ``()``, so that a million replicas with statistics need the memory of their weights once.
     track : sequence of str, optional
         Trained matrices to record; all by default.
     statistics : Statistics, optional
@@ -117,11 +118,12 @@ def train(
     advice = "record='last' with statistics, fewer times or fewer replicas need less"
     check_memory(8.0 * entries * replicas * len(kept), "recorded weights", advice)
 
-    weights: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tracked}
+    # pages are taken only when they are filled
+    weights = {name: np.empty((len(kept), replicas, *experiment.network.shapes[name])) for name in tracked}
     measured: list[dict[str, NDArray[np.generic]]] = []
     names = () if statistics is None else observable_names(experiment, tracked, statistics)
     done = begin
-    recorded = 0
+    recorded = filled = 0
     with deferred_interrupt() as interrupted:
         for target in schedule:
             while done < target and not interrupted.is_set():
@@ -137,9 +139,11 @@ def train(
                 break
             recorded += 1
             if target in kept:
-                matrices = lanes.matrices()
-                for name, recorded_matrices in weights.items():
-                    recorded_matrices.append(matrices[name])
+                for start in range(0, replicas, TILE):
+                    matrices = lanes.matrices(start, start + TILE)
+                    for name, recorded_matrices in weights.items():
+                        recorded_matrices[filled, start : start + TILE] = matrices[name]
+                filled += 1
             if statistics is not None:
                 tiles = (lanes.matrices(start, start + TILE) for start in range(0, replicas, TILE))
                 values = (observables(experiment, tile, tracked, statistics, threads) for tile in tiles)
@@ -150,7 +154,6 @@ def train(
     all_steps = np.array(schedule[:recorded], dtype=np.int64)
     all_times = np.array([sgd.time(k) for k in all_steps])
     has = np.isin(all_steps, kept)
-    empty = {n: np.empty((0, replicas, *experiment.network.shapes[n])) for n in tracked}
     ensemble = Ensemble(
         experiment=experiment,
         seed=entropy,
@@ -158,10 +161,10 @@ def train(
         first_replica=first_replica,
         steps=all_steps[has],
         times=all_times[has],
-        weights={n: np.stack(w) if w else empty[n] for n, w in weights.items()},
+        weights={name: matrices[:filled] for name, matrices in weights.items()},
         statistics=_collect(statistics, measured, names, all_steps, all_times),
-        divergence=Divergence(lanes.diverged()),
-        state=lanes.state(done),
+        divergence=Divergence(lanes.diverged),
+        state=lanes.finish(done),
         interrupted=interrupted.is_set() and done < schedule[-1],
     )
     if ensemble.divergence.count:

@@ -29,7 +29,7 @@ __all__ = ["SummedAverages"]
 LANES = 64
 """Partial sums per moment; part of the definition of every sum, so never tuned to the machine."""
 NODES = 32
-"""Gauss-Hermite nodes per dimension."""
+"""Gauss-Hermite nodes per dimension; the trainer's Gaussian noise uses as many (fpsim.sgd.rule)."""
 ROWS = 64
 """Weights at once: their hidden values stay near the processor."""
 
@@ -74,7 +74,11 @@ class SummedAverages:
             x = self.data.x
             weight = np.full(len(x), 1.0 / len(x))
         else:
-            x, weight = _gauss_hermite(self.data)
+            if self.d > 3:
+                raise ConfigError(
+                    f"a Gaussian population of {self.d} components under a nonlinear network; 1 to 3 are accepted"
+                )
+            x, weight = self.data.quadrature(NODES)
         pad = -len(x) % LANES
         return (
             np.ascontiguousarray(np.pad(x, ((0, pad), (0, 0))).T),
@@ -142,16 +146,6 @@ class SummedAverages:
 
 def _covariance(first: Array, second: Array) -> Array:
     return second - first[:, None] * first[None]
-
-
-def _gauss_hermite(population: GaussianPopulation) -> tuple[Array, Array]:
-    d = population.dimension
-    if d > 3:
-        raise ConfigError(f"a Gaussian population of {d} components under a nonlinear network; 1 to 3 are accepted")
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    grids = np.stack(np.meshgrid(*(nodes,) * d, indexing="ij"), axis=-1).reshape(-1, d)
-    products = np.prod(np.stack(np.meshgrid(*(weights,) * d, indexing="ij"), axis=-1).reshape(-1, d), axis=-1)
-    return grids @ population.root, products / products.sum()
 
 
 @njit(cache=True)

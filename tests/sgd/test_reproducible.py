@@ -16,6 +16,11 @@ CASES = {
     "tanh": (DATA, TANH, SGD(0.05, 5, "without_replacement", momentum=0.5, temperature=0.01)),
     "epochs": (DATA, TANH, SGD(ExponentialDecay(0.05, 0.01), 300, "epochs", label_noise=0.1)),
     "gaussian": (DATA, LINEAR, SGD(0.05, 8, noise="gaussian", label_noise=0.2)),
+    "gaussian population": (
+        GaussianPopulation(0.8),
+        BottleneckAutoEncoder(1, 2, "tanh"),
+        SGD(0.05, 8, "fresh", noise="gaussian"),
+    ),
     "svag": (DATA, LINEAR, SGD(0.05, 3, noise="svag", svag_l=2, weight_decay=0.1)),
     "shared": (DATA, LINEAR, SGD(0.05, 4, "shared", label_noise=0.1, temperature=0.01)),
     "fresh": (GaussianPopulation([1.0, 0.5]), TANH, SGD(0.05, 4, "fresh")),

@@ -239,7 +239,7 @@ def test_memory_is_estimated_before_it_is_used():
 
 
 def test_memory_does_not_grow_with_the_recorded_times():
-    """Streaming statistics need the weights of one time, a few times over, however many are recorded."""
+    """Streaming statistics need the weights of one time, however many are recorded."""
     replicas = 40_000
     weights = replicas * 4 * 8
     peaks = []
@@ -256,7 +256,7 @@ def test_memory_does_not_grow_with_the_recorded_times():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.05 * peaks[0]
-    assert peaks[1] < 6 * weights
+    assert peaks[1] < 2 * weights + 3e6  # the recorded ones are a copy; tiles, whatever the number of replicas
 
 
 def test_cosine_schedule_ends_where_it_should():
