@@ -1,0 +1,81 @@
+"""Identities and claims of a run as labelled arrays, as two printed tables, and as shortfalls.
+
+Identities and claims are kept in separate tables: the residual of an identity measures numerics, that of a claim
+physics. A control is a claim that is false on purpose: it is expected to fail, and falls short when it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import xarray as xr
+
+from fpsim.verdict import Claim, Identity, Verdict
+
+__all__ = ["shortfalls_of", "verdict_dataset", "verdict_lines"]
+
+ONE = {"units": "1"}
+
+
+def verdict_dataset(
+    verdicts: Sequence[Identity | Claim], *, expected: Mapping[str, Verdict] | None = None
+) -> xr.Dataset:
+    """Dimensions ``identity`` and ``claim``; ``expected`` verdicts are "holds" unless said otherwise, by name."""
+    wanted = expected or {}
+    identities = [v for v in verdicts if isinstance(v, Identity)]
+    claims = [v for v in verdicts if isinstance(v, Claim)]
+    columns: dict[str, tuple[str, list[object], dict[str, str]]] = {}
+    for kind, rows in (("identity", identities), ("claim", claims)):
+        residual = {"long_name": f"relative residual of the {kind}", **ONE}
+        columns[f"{kind}_residual"] = (kind, [float(v.residual) for v in rows], residual)
+        error = {"long_name": "size that numerics or sampling explain", **ONE}
+        columns[f"{kind}_error"] = (kind, [float(v.error) for v in rows], error)
+        columns[f"{kind}_verdict"] = (kind, [v.verdict for v in rows], {"long_name": "verdict", **ONE})
+        named: list[object] = [wanted.get(v.name, "holds") for v in rows]
+        columns[f"{kind}_expected"] = (kind, named, {"long_name": "verdict that is expected", **ONE})
+    accepted = {"long_name": "residual up to which the claim counts as true", **ONE}
+    columns["claim_tolerance"] = ("claim", [float(c.tolerance) for c in claims], accepted)
+    freedom = {"long_name": "observables minus fitted parameters", **ONE}
+    columns["claim_freedom"] = ("claim", [int(c.freedom) for c in claims], freedom)
+    coordinates = {"identity": [v.name for v in identities], "claim": [c.name for c in claims]}
+    return xr.Dataset(
+        {name: column for name, column in columns.items() if column[1]},
+        {name: labels for name, labels in coordinates.items() if labels},
+    )
+
+
+def verdict_lines(table: xr.Dataset) -> list[str]:
+    """The two tables as lines of text."""
+    lines: list[str] = []
+    width = max([len(str(n)) for kind in ("identity", "claim") if kind in table.coords for n in table[kind].values])
+    if "identity" in table.coords:
+        lines += [f"{'identities (numerics)':<{width}}{'residual':>12}{'explained':>12}  verdict"]
+        for name in table["identity"].values:
+            one = table.sel(identity=name)
+            residual, error = float(one["identity_residual"]), float(one["identity_error"])
+            lines.append(f"{name!s:<{width}}{residual:>12.2e}{error:>12.1e}  {one['identity_verdict'].item()}")
+        lines.append("")
+    if "claim" in table.coords:
+        lines += [f"{'claims (physics)':<{width}}{'residual':>12}{'error':>12}{'tolerance':>12}  verdict"]
+        for name in table["claim"].values:
+            one = table.sel(claim=name)
+            numbers = (float(one[f"claim_{column}"]) for column in ("residual", "error", "tolerance"))
+            residual, error, tolerance = numbers
+            verdict, expected = one["claim_verdict"].item(), one["claim_expected"].item()
+            control = "" if expected == "holds" else f"  (control: {expected} expected)"
+            lines.append(f"{name!s:<{width}}{residual:>12.4f}{error:>12.4f}{tolerance:>12g}  {verdict}{control}")
+        lines.append("")
+    return lines
+
+
+def shortfalls_of(table: xr.Dataset) -> tuple[str, ...]:
+    """Identities and claims whose verdict is not the expected one."""
+    return tuple(
+        f"{kind} {name}: {found}, {wanted} expected"
+        for kind in ("identity", "claim")
+        if kind in table.coords
+        for name, found, wanted in zip(
+            table[kind].values, table[f"{kind}_verdict"].values, table[f"{kind}_expected"].values, strict=True
+        )
+        if found != wanted
+    )
