@@ -30,7 +30,8 @@ ALLOWED = {
     "storage": set(),
     "plots": set(),
     "scenario": NUMERICS | NETWORKS | {"theory", "compare", "storage", "plots", "callan_symanzik", "kpz"},
-    "cli": {"scenario", "storage"},
+    "validation": NUMERICS | NETWORKS | {"theory", "callan_symanzik", "kpz"},
+    "cli": {"scenario", "storage", "validation"},
 }
 
 

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from fpsim._version import __version__
 from fpsim.errors import FileError
 from fpsim.progress import Reporter, reporter
+from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
 from fpsim.scenario.sections import ScenarioBase
-from fpsim.storage import check_target, load, provenance, save, writer_lock
+from fpsim.storage import Checkpoint, check_target, load, provenance, remove_leftovers, save, writer_lock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Outcome", "draw", "figures_of", "report", "resume", "run", "run_to_file", "shortfalls"]
 
+log = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 15.0
+"""Seconds between two checkpoints of a long stage."""
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a run left its results, and its table."""
+    """Where a run left its results, its table, and what did not hold."""
 
     file: Path
     figures: tuple[Path, ...]
     report: str
+    shortfalls: tuple[str, ...]
 
 
 def run(
@@ -40,6 +50,7 @@ def run(
     command: str = "fpsim.run",
     done: xr.DataTree | None = None,
     snapshot: Callable[[xr.DataTree], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> xr.DataTree:
     """Run a scenario in memory.
 
@@ -52,9 +63,11 @@ def run(
     report : Reporter, optional
         Makes progress callables (see :mod:`fpsim.progress`).
     done : xarray.DataTree, optional
-        An interrupted run of the same scenario; its groups are kept and not computed again.
+        An interrupted run of the same scenario; its finished groups are kept and not computed again.
     snapshot : callable, optional
         Called with the tree at the start and after every stage; its attribute ``complete`` is 1 at the end only.
+    checkpoint : Checkpoint, optional
+        Handed to the stages of kinds whose ``stages`` has a parameter of this name.
 
     Returns
     -------
@@ -64,7 +77,7 @@ def run(
     kind = kind_named(_name(scenario))
     kind.check(scenario)
     silent: Reporter = lambda _task: lambda _done, _total: None  # noqa: E731
-    tree = xr.DataTree() if done is None else done.copy()
+    tree = xr.DataTree() if done is None else finished_part(done)
     tree.attrs = {
         "title": scenario.title or scenario.name,
         "scenario": scenario.name,
@@ -74,13 +87,28 @@ def run(
     }
     keep = snapshot or (lambda _tree: None)
     keep(tree)
-    for groups in kind.stages(scenario, tree, threads=threads, report=report or silent):
+    extra = {"checkpoint": checkpoint} if "checkpoint" in inspect.signature(kind.stages).parameters else {}
+    for groups in kind.stages(scenario, tree, threads=threads, report=report or silent, **extra):
         for path, dataset in groups.items():
             tree[path] = xr.DataTree(dataset)
         keep(tree)
     tree.dataset = kind.summary(tree).assign_attrs({**tree.attrs, "complete": 1})
     keep(tree)
     return tree
+
+
+def finished_part(tree: xr.DataTree) -> xr.DataTree:
+    """A run without the groups that were unfinished (attribute ``complete`` = 0) when it was interrupted."""
+    groups = {n.path: n.to_dataset(inherit=False) for n in tree.subtree if n.path == "/" or n.attrs.get("complete", 1)}
+    return xr.DataTree.from_dict(groups)
+
+
+def with_unfinished(tree: xr.DataTree, groups: Mapping[str, xr.Dataset]) -> xr.DataTree:
+    """A copy of a run with groups that are still growing, marked with the attribute ``complete`` = 0."""
+    grown = tree.copy()
+    for path, dataset in groups.items():
+        grown[path] = xr.DataTree(dataset.assign_attrs(complete=0))
+    return grown
 
 
 def _name(scenario: ScenarioBase) -> str:
@@ -97,49 +125,128 @@ def run_to_file(
     threads: int | None = None,
     quiet: bool = False,
     command: str = "fpsim.run",
-    done: xr.DataTree | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Outcome:
     """Run a scenario, write one HDF5 file and, if a folder is given, its pictures.
 
     The file is there from the start and is replaced whole after every stage, so another process can read it while the
-    run goes on, and :func:`resume` can go on with it after an interruption.
+    run goes on, and :func:`resume` can go on with it after an interruption. Long stages also leave checkpoints beside
+    the file, which are removed at the end.
+
+    Parameters
+    ----------
+    checkpoint_seconds : float
+        Seconds between two checkpoints of a stage that makes them.
 
     Raises
     ------
     FileError
         Before any work, if the file exists or cannot be written.
+    KeyboardInterrupt
+        On an interrupt; the file holds all finished stages.
     """
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{path}: cannot make the folder ({error.strerror})") from None
     target = check_target(path, overwrite=overwrite)
-    with writer_lock(target), reporter(quiet=quiet) as progress:
-        tree = run(
-            scenario, threads=threads, report=progress, command=command, snapshot=lambda t: save(t, target), done=done
-        )
-    return Outcome(target, draw(tree, figures) if figures else (), report(tree))
+    with writer_lock(target):
+        return _write_run(scenario, target, None, figures, threads, quiet, command, checkpoint_seconds)
 
 
 def resume(
-    path: str | Path, *, figures: str | Path | None = None, threads: int | None = None, quiet: bool = False
+    path: str | Path,
+    *,
+    figures: str | Path | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Outcome:
-    """Go on with an interrupted run, to the same bits as if it had not been interrupted.
+    """Go on with an interrupted run, to the same bits as if it had not been interrupted; a complete one stays as it is.
 
     Raises
     ------
     FileError
         If the file is not a run's, or another process is writing it.
+    KeyboardInterrupt
+        On an interrupt; the file holds all finished stages.
     """
-    done = load(path)
-    scenario = scenario_from(tomllib.loads(str(done.attrs["config"])), where=str(path))
-    return run_to_file(
-        scenario,
-        path,
-        figures=figures,
-        overwrite=True,
-        threads=threads,
-        quiet=quiet,
-        command=str(done.attrs["command"]),
-        done=done,
-    )
+    target = Path(path)
+    if not target.is_file():
+        raise FileError(f"{target}: no such file")
+    with writer_lock(target):
+        done = load(target)
+        if done.attrs.get("complete") == 1:
+            return _outcome(done, target, figures)
+        if done.attrs["fpsim_version"] != __version__:
+            log.warning("%s was begun by fpsim %s, this is %s", target, done.attrs["fpsim_version"], __version__)
+        scenario = scenario_from(tomllib.loads(str(done.attrs["config"])), where=str(path))
+        command = str(done.attrs["command"])
+        return _write_run(scenario, target, done, figures, threads, quiet, command, checkpoint_seconds)
+
+
+def _write_run(
+    scenario: ScenarioBase,
+    target: Path,
+    done: xr.DataTree | None,
+    figures: str | Path | None,
+    threads: int | None,
+    quiet: bool,
+    command: str,
+    checkpoint_seconds: float,
+) -> Outcome:
+    """Run under the writer's lock; interrupts wait while the file is being written."""
+    current = xr.DataTree()
+    with noticed_interrupts() as noticed, reporter(quiet=quiet) as progress:
+
+        def write(tree: xr.DataTree) -> None:
+            noticed()
+            with held_interrupts():
+                save(tree, target)
+            noticed()
+
+        def show(groups: Mapping[str, xr.Dataset]) -> None:
+            write(with_unfinished(current, groups))
+
+        checkpoint = Checkpoint(target, config=to_toml(scenario), every=checkpoint_seconds, show=show)
+
+        def snapshot(tree: xr.DataTree) -> None:
+            nonlocal current
+            if not current.attrs:  # the first: the checks have passed, and nothing of an older run may stay
+                remove_leftovers(target)
+                if done is None:
+                    checkpoint.remove()
+            current = tree
+            write(tree)
+
+        def watched(task: str) -> Callable[[int, int], None]:
+            update = progress(task)
+
+            def step(count: int, total: int) -> None:
+                noticed()
+                update(count, total)
+
+            return step
+
+        try:
+            tree = run(
+                scenario,
+                threads=threads,
+                report=watched,
+                command=command,
+                snapshot=snapshot,
+                done=done,
+                checkpoint=checkpoint,
+            )
+        except Exception:
+            noticed()  # a stage that an interrupt cut short may fail in a way of its own
+            raise
+        checkpoint.remove()
+    return _outcome(tree, target, figures)
+
+
+def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None) -> Outcome:
+    return Outcome(target, draw(tree, figures) if figures else (), report(tree), shortfalls(tree))
 
 
 def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:

@@ -1,6 +1,16 @@
 """Files: one HDF5 (netCDF-4) file per run, written atomically, readable by plain xarray."""
 
-from fpsim.storage.file import check_target, load, save, writer_lock
+from fpsim.storage.checkpoint import Checkpoint
+from fpsim.storage.file import check_target, load, remove_leftovers, save, writer_lock
 from fpsim.storage.provenance import SCHEMA_VERSION, provenance
 
-__all__ = ["SCHEMA_VERSION", "check_target", "load", "provenance", "save", "writer_lock"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Checkpoint",
+    "check_target",
+    "load",
+    "provenance",
+    "remove_leftovers",
+    "save",
+    "writer_lock",
+]

@@ -22,7 +22,7 @@ import xarray as xr
 from fpsim.errors import FileError
 from fpsim.storage.provenance import SCHEMA_VERSION
 
-__all__ = ["check_target", "load", "save", "writer_lock"]
+__all__ = ["check_target", "load", "remove_leftovers", "save", "writer_lock"]
 
 ENGINE: Literal["h5netcdf"] = "h5netcdf"
 
@@ -58,21 +58,38 @@ def writer_lock(path: str | Path) -> Iterator[None]:
     target = Path(path).resolve()
     lock = target.with_name(f".{target.name}.lock")
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _locked(lock)
+    except BlockingIOError:
+        raise FileError(f"{path}: another run is writing this file; wait for it or choose another name") from None
     except OSError as error:
         raise FileError(f"{path}: cannot write there ({error.strerror})") from None
     try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked(lock: Path) -> int:
+    """Descriptor of the lock file, locked; one that its last owner removed in the meantime is not the lock."""
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise FileError(f"{path}: another run is writing this file; wait for it or choose another name") from None
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                lock.unlink()
-    finally:
+            if lock.exists() and lock.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove half-written snapshots that killed runs left beside a file; only the writer of the file may do so."""
+    target = Path(path).resolve()
+    for part in target.parent.iterdir():
+        if part.name.startswith(f".{target.name}.") and part.name.endswith(".part"):
+            part.unlink(missing_ok=True)
 
 
 def save(tree: xr.DataTree, path: str | Path) -> None:
