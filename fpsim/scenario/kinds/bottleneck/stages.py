@@ -24,7 +24,9 @@ from fpsim.scenario.kinds.bottleneck.comparing import compare_case
 from fpsim.scenario.kinds.bottleneck.config import BottleneckScenario
 from fpsim.scenario.records import density_at, density_variable, entry_names, grid_coordinates, group, moments
 from fpsim.scenario.sections import StartPoint
-from fpsim.sgd import SGD, Ensemble, Start, train
+from fpsim.scenario.training import train_kept
+from fpsim.sgd import SGD, Ensemble, Start
+from fpsim.storage import Checkpoint
 from fpsim.theory.closures import conditional, mean_field
 from fpsim.transport import Evolution, evolve
 
@@ -95,7 +97,12 @@ def check_bottleneck(scenario: BottleneckScenario) -> None:
 
 
 def bottleneck_stages(
-    scenario: BottleneckScenario, done: xr.DataTree, *, threads: int | None, report: Reporter
+    scenario: BottleneckScenario,
+    done: xr.DataTree,
+    *,
+    threads: int | None,
+    report: Reporter,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[dict[str, xr.Dataset]]:
     """Run the stages of a bottleneck scenario that are not done yet.
 
@@ -114,7 +121,7 @@ def bottleneck_stages(
     for index, (name, start) in enumerate(scenario.start.items()):
         if f"/{name}/comparison" in done.groups:
             continue
-        case = _train_case(scenario, name, start, index, threads, report)
+        case = _train_case(scenario, name, start, index, threads, report, checkpoint)
         if f"/{name}/ensemble" not in done.groups:
             yield {f"/{name}/ensemble": _ensemble_record(scenario, case)}
         theory: dict[str, list[tuple[Density, ...]]] = {}
@@ -143,22 +150,34 @@ def bottleneck_stages(
 
 
 def _train_case(
-    scenario: BottleneckScenario, name: str, start: StartPoint, index: int, threads: int | None, report: Reporter
+    scenario: BottleneckScenario,
+    name: str,
+    start: StartPoint,
+    index: int,
+    threads: int | None,
+    report: Reporter,
+    checkpoint: Checkpoint | None,
 ) -> _Case:
     experiment = experiment_of(scenario, start)
     every = max(1, round(scenario.time.end / scenario.sgd.learning_rate / scenario.time.records))
-    steps = [every * i for i in range(scenario.time.records + 1)]
-    ensemble = train(
+    ensemble = train_kept(
         experiment,
         replicas=scenario.ensemble.replicas,
-        steps=steps,
+        steps=[every * i for i in range(scenario.time.records + 1)],
         seed=scenario.seed + index,
+        stage=f"{name} ensemble",
+        checkpoint=checkpoint,
         threads=threads,
         progress=report(f"{name}: train {scenario.ensemble.replicas} replicas"),
+        partial=lambda part: {f"/{name}/ensemble": _ensemble_record(scenario, _case(scenario, name, start, part))},
     )
-    alive = ~ensemble.divergence.mask
+    return _case(scenario, name, start, ensemble)
+
+
+def _case(scenario: BottleneckScenario, name: str, start: StartPoint, ensemble: Ensemble) -> _Case:
+    experiment, alive = ensemble.experiment, ~ensemble.divergence.mask
     samples: dict[str, Array] = {
-        m: ensemble.weights[m][:, alive].reshape(len(steps), int(alive.sum()), -1) for m in MATRICES
+        m: ensemble.weights[m][:, alive].reshape(len(ensemble.steps), int(alive.sum()), -1) for m in MATRICES
     }
     grids: dict[str, Grid] = {
         m: _grid(samples[m], entry_names(m, experiment.network.shapes[m]), scenario.theory.cells) for m in MATRICES
