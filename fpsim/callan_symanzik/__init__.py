@@ -2,7 +2,7 @@
 
 from fpsim.callan_symanzik.backward import backward_residual, conditional_correlators
 from fpsim.callan_symanzik.beta_function import BetaFunction, FixedPoint, fit_beta
-from fpsim.callan_symanzik.collapse import collapse
+from fpsim.callan_symanzik.collapse import collapse, scaled_correlators
 from fpsim.callan_symanzik.correlators import Correlators, correlators, correlators_of_outputs, multi_indices
 from fpsim.callan_symanzik.cutoff import CutoffScaling, NetworkLoss, cutoff_differences, cutoff_scaling
 from fpsim.callan_symanzik.families import (
@@ -60,6 +60,7 @@ __all__ = [
     "pure_scaling",
     "rates",
     "running_couplings",
+    "scaled_correlators",
     "tangency",
     "tangent_kernel",
     "transfer",

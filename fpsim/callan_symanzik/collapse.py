@@ -14,13 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.callan_symanzik.correlators import Index
 from fpsim.callan_symanzik.families import Family
 from fpsim.callan_symanzik.transfer import Run
 from fpsim.errors import DomainError
 from fpsim.estimate import Estimate, stack
 from fpsim.verdict import Claim
 
-__all__ = ["collapse"]
+__all__ = ["collapse", "scaled_correlators"]
 
 Array = NDArray[np.float64]
 
@@ -97,17 +98,19 @@ def collapse(
     return Claim("R3 (collapse)", excess, float(np.sqrt(np.mean(floor) / freedom)), tolerance, len(chosen), details)
 
 
+def scaled_correlators(run: Run, family: Family, index: Index) -> Estimate:
+    """``G_n / Z^n`` of one index along a run, shape (T,): a function of the couplings alone if the claim is true."""
+    return _chart(run, family, 0, [run.tables[0].position(*index)])[:, 1]
+
+
 def _chart(run: Run, family: Family, column: int, chosen: list[int]) -> Estimate:
     """Coupling and ratios ``G_n / Z^n`` along a run, shape (T, 1 + chosen)."""
     indices = run.tables[0].indices
     powers = np.array([len(indices[i]) for i in chosen])
 
     def chart(full: Array) -> Array:
-        rows = []
-        for row in full:
-            values = family.couplings(family.read(indices, row))
-            rows.append([values[column], *(row[chosen] / values[0] ** powers)])
-        return np.array(rows)
+        values = run.couplings(family, full)
+        return np.column_stack([values[:, column], full[:, chosen] / values[:, :1] ** powers])
 
     return stack([table.full for table in run.tables]).map(chart)
 
@@ -131,9 +134,6 @@ def _interpolated(chart: Array, at: Array) -> Array:
 
 def _unit(run: Run, family: Family, i: int) -> float:
     """``E|f .. f| / |Z|^n`` averaged over the run."""
-    indices = run.tables[0].indices
-    ratios = [
-        table.absolute.value[i] / abs(family.couplings(family.read(indices, table.full.value))[0]) ** len(indices[i])
-        for table in run.tables
-    ]
-    return float(np.mean(ratios))
+    values = run.couplings(family, np.array([table.full.value for table in run.tables]))
+    absolute = np.array([table.absolute.value[i] for table in run.tables])
+    return float(np.mean(absolute / np.abs(values[:, 0]) ** len(run.tables[0].indices[i])))

@@ -37,10 +37,19 @@ class Run:
     ----------
     clock : array_like, shape (T,)
     tables : sequence of Correlators
+    family : Family, optional
+        The family with this run's own known constants, for example the noise of another learning rate. By default the
+        family that the claim is about.
     """
 
     clock: ArrayLike
     tables: Sequence[Correlators]
+    family: Family | None = None
+
+    def couplings(self, family: Family, full: Array) -> Array:
+        """``(Z, g_1, ..)`` from n-point functions at every time (T, K), shape (T, 1 + a)."""
+        own, indices = self.family or family, self.tables[0].indices
+        return np.array([own.couplings(own.read(indices, row)) for row in full])
 
 
 def transfer(
@@ -84,7 +93,7 @@ def transfer(
     matrices = [difference_matrix(s, min(stencil, len(s))) for s in clocks]
 
     def fit(values: Sequence[Array]) -> BetaFunction:
-        charts = [np.array([family.couplings(family.read(indices, row)) for row in v]) for v in values[: len(fitted)]]
+        charts = [run.couplings(family, v) for run, v in zip(fitted, values, strict=False)]
         logs = [np.column_stack([np.log(np.abs(c[:, 0])), c[:, 1:]]) for c in charts]
         rates = [m @ c for m, c in zip(matrices, logs, strict=False)]
         points = np.concatenate([c[:, 1:] for c in charts])
@@ -92,17 +101,17 @@ def transfer(
 
     def residual(*values: Array) -> Array:
         beta, parts = fit(values), []
-        for k, (full, s) in enumerate(zip(values, clocks, strict=True)):
-            theta = family.read(indices, full[0])
-            path = beta.run(family.couplings(theta), s)
-            predicted = _predict(family, theta, path, indices)
+        for k, (run, full, s) in enumerate(zip(runs, values, clocks, strict=True)):
+            own = run.family or family
+            theta = own.read(indices, full[0])
+            predicted = _predict(own, theta, beta.run(own.couplings(theta), s), indices)
             parts.append(((predicted - full) / units[k])[1:, chosen[k]].ravel())
         return np.concatenate(parts)
 
     left = propagate(residual, *histories)
     count = left.value.size
     beta = fit([h.value for h in histories])
-    seen = [beta.covers(np.array([family.couplings(family.read(indices, r))[1:] for r in h.value])) for h in histories]
+    seen = [beta.covers(run.couplings(family, h.value)[:, 1:]) for run, h in zip(runs, histories, strict=True)]
     size = float(np.sqrt(max(count, 1)))
     return Claim(
         "R2 (transfer)",

@@ -177,6 +177,20 @@ def test_transfer_to_other_runs_holds_and_fails_with_other_noise():
     assert transfer(fitted, [slow], FAMILY).verdict == "fails"
 
 
+def test_transfer_to_another_noise_needs_that_run_s_own_coupling():
+    """The beta functions are the same for every noise; ``h = D / (lambda Z^2)`` is read with each run's own ``D``."""
+    s = np.linspace(0.0, 1.0, 11)
+    fitted = [run(m, p, s) for m, p in ((1.0, 0.05), (0.5, 0.08), (0.3, 0.02))]
+    noise = 2.0 * D / LAMBDA
+    moments = [(0.6 * np.exp(-x), noise + (0.05 - noise) * np.exp(-2 * x)) for x in s]
+    tables = [correlators(gaussian(GRID, TARGET + m, p), OUTPUTS) for m, p in moments]
+    own = Run(s, tables, ornstein_uhlenbeck(noise=noise, inputs=INPUTS))
+    claim = transfer(fitted, [own], FAMILY)
+    assert claim.verdict == "holds"
+    assert claim.residual < 1e-3
+    assert transfer(fitted, [Run(s, tables)], FAMILY).verdict == "fails"
+
+
 def test_transfer_without_anything_to_predict_is_trivial():
     s = np.linspace(0.0, 1.0, 11)
     fitted = [run(m, p, s) for m, p in ((1.0, 0.05), (0.5, 0.08), (0.3, 0.02))]
