@@ -9,43 +9,44 @@ References: Scharfetter & Gummel, IEEE Trans. Electron Devices 16, 64 (1969); Ch
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import math
+
+from numba import vectorize
 
 __all__ = ["bernoulli", "exponential_rate", "logarithmic_mean"]
-
-Array = NDArray[np.float64]
 
 _LARGE = 745.0  # exp(-745) is the last number above zero
 
 
-def bernoulli(w: Array) -> Array:
-    """``B(w) = w / (exp(w) - 1)``, with ``B(0) = 1``; dimensionless.
+@vectorize(cache=True)
+def bernoulli(w):  # type: ignore[no-untyped-def]
+    """``B(w) = w / (exp(w) - 1)``, with ``B(0) = 1``; dimensionless, element by element.
 
     ``B(-w) = B(w) + w`` and ``B(-w) / B(w) = exp(w)``.
     """
-    w = np.asarray(w, float)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return np.where(w == 0.0, 1.0, np.where(w > _LARGE, 0.0, w / np.expm1(w)))
+    if w == 0.0:
+        return 1.0
+    return w / math.expm1(w) if w <= _LARGE else 0.0
 
 
-def logarithmic_mean(a: Array, b: Array) -> Array:
+@vectorize(cache=True)
+def logarithmic_mean(a, b):  # type: ignore[no-untyped-def]
     """``(b - a) / ln(b / a)`` of non-negative numbers; ``a`` where they agree, zero where one is zero.
 
     Numbers within a factor 3: the arithmetic mean times ``r / artanh(r)``, ``r = (b - a) / (b + a)``, which has no
     cancellation; others: as it stands.
     """
-    a, b = np.broadcast_arrays(np.asarray(a, float), np.asarray(b, float))
-    total = a + b
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        r = np.where(total > 0.0, (b - a) / total, 0.0)
-        near = np.where(r == 0.0, 0.5 * total, 0.5 * total * r / np.arctanh(r))
-        apart = np.where((a > 0.0) & (b > 0.0), (b - a) / np.log(b / a), 0.0)
-    return np.where(np.abs(r) < 0.5, near, apart)
+    if a == b:
+        return a + 0.0
+    if min(a, b) <= 0.0:
+        return 0.0
+    r = (b - a) / (a + b)
+    return 0.5 * (a + b) * r / math.atanh(r) if abs(r) < 0.5 else (b - a) / math.log(b / a)
 
 
-def exponential_rate(diffusion: Array, drift: Array) -> Array:
-    """Jump rate ``D B(-c / D)`` of Scharfetter and Gummel on a lattice of spacing one.
+@vectorize(cache=True)
+def exponential_rate(diffusion, drift):  # type: ignore[no-untyped-def]
+    """Jump rate ``D B(-c / D)`` of Scharfetter and Gummel on a lattice of spacing one, element by element.
 
     Parameters
     ----------
@@ -60,8 +61,6 @@ def exponential_rate(diffusion: Array, drift: Array) -> Array:
         Between upwind and central: ``max(c, 0)`` exactly where ``D = 0``, ``D + c / 2 + ...`` for small ``c / D``.
         ``exponential_rate(D, c) - exponential_rate(D, -c) = c`` and their ratio is ``exp(c / D)``.
     """
-    diffusion, drift = np.broadcast_arrays(np.asarray(diffusion, float), np.asarray(drift, float))
-    upwind = np.abs(drift) >= _LARGE * diffusion
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        smooth = diffusion * bernoulli(np.where(upwind, 0.0, -drift / diffusion))
-    return np.where(upwind, np.maximum(drift, 0.0), smooth)
+    if abs(drift) >= _LARGE * diffusion:
+        return max(drift, 0.0)
+    return diffusion * bernoulli(-drift / diffusion)

@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Boundary, Grid
@@ -79,28 +80,39 @@ def axis_links(
     diffusion = np.broadcast_to(field.axis(axis), grid.shape).ravel() / h**2
     left, right = diffusion[tail], diffusion[head]
 
-    faces = _right_faces(drift_on_faces(declared_drift(equation), grid, axis, t=t, p=p), grid, axis)
-    cells = np.broadcast_to(drift_on_cells(declared_drift(equation), grid, t=t, p=p)[axis], grid.shape).ravel()
-    total = cells[tail] + 4.0 * faces + cells[head]
-    size = np.abs(cells[tail]) + 4.0 * np.abs(faces) + np.abs(cells[head])
-    drift = np.where(np.abs(total) > _ROUNDING * size, total, 0.0) / (6.0 * h)  # rounding must not connect cells
+    drift = np.zeros(len(tail))
+    if equation.drift is not None:
+        faces = _right_faces(drift_on_faces(declared_drift(equation), grid, axis, t=t, p=p), grid, axis)
+        cells = np.broadcast_to(drift_on_cells(declared_drift(equation), grid, t=t, p=p)[axis], grid.shape).ravel()
+        total = cells[tail] + 4.0 * faces + cells[head]
+        size = np.abs(cells[tail]) + 4.0 * np.abs(faces) + np.abs(cells[head])
+        drift = np.where(np.abs(total) > _ROUNDING * size, total, 0.0) / (6.0 * h)  # rounding must not connect cells
     if potential is not None:
         values = np.broadcast_to(potential, grid.shape).ravel()
-        drift = drift - (values[head] - values[tail]) / h**2
+        drift -= (values[head] - values[tail]) / h**2
+    forward, backward = np.empty_like(drift), np.empty_like(drift)
+    peclet = _scharfetter_gummel(left, right, drift, _ALPHA[equation.calculus], forward, backward)
+    return Links(offset, tail, head, forward, backward), peclet
 
-    alpha = _ALPHA[equation.calculus]
-    mean = logarithmic_mean(left, right)
-    effective = drift - (1.0 - alpha) * (right - left)
-    forward, backward = exponential_rate(mean, effective), exponential_rate(mean, -effective)
-    if alpha < 1.0:
-        rough = np.maximum(left, right) > UNRESOLVED * np.minimum(left, right)
-        if rough.any():
-            ito = (drift + alpha * (right - left))[rough]
-            forward[rough] = exponential_rate(left[rough], ito)
-            backward[rough] = exponential_rate(right[rough], -ito)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        peclet = np.where(drift == 0.0, 0.0, np.abs(drift) / mean)
-    return Links(offset, tail, head, forward, backward), (float(peclet.min()), float(peclet.max()))
+
+@njit(cache=True)
+def _scharfetter_gummel(  # type: ignore[no-untyped-def]
+    left: Array, right: Array, drift: Array, alpha: float, forward: Array, backward: Array
+):
+    """Rates between cells of diffusion ``left`` and ``right``, all for unit spacing; the range of Peclet numbers."""
+    low, high = np.inf, 0.0
+    for i in range(drift.size):
+        a, b, c = left[i], right[i], drift[i]
+        mean = logarithmic_mean(a, b)
+        if alpha < 1.0 and max(a, b) > UNRESOLVED * min(a, b):
+            ito = c + alpha * (b - a)
+            forward[i], backward[i] = exponential_rate(a, ito), exponential_rate(b, -ito)
+        else:
+            effective = c - (1.0 - alpha) * (b - a)
+            forward[i], backward[i] = exponential_rate(mean, effective), exponential_rate(mean, -effective)
+        peclet = 0.0 if c == 0.0 else abs(c) / mean if mean > 0.0 else np.inf
+        low, high = min(low, peclet), max(high, peclet)
+    return low, high
 
 
 def _right_faces(faces: Array, grid: Grid, axis: int) -> Array:

@@ -167,13 +167,14 @@ def _fill_weights(mean: float, tail: float, mode: int, width: int, weights: Arra
 
 
 def _squaring_pays(generator: Generator, rate: float, times: Array) -> bool:
+    """Whether dense products cost less, from seconds per operation of either as measured."""
     size = generator.grid.size + 1
-    if size > _DENSE:
+    terms = 4e-10 * rate * times[-1] * (len(generator.links) + 1) * size
+    if size > _DENSE or terms < 1e-3:
         return False
-    products = 4e-10 * rate * times[-1] * (len(generator.links) * 2 + 1) * size
     steps = np.diff(times, prepend=0.0)
-    squarings = sum(np.log2(2.0 + rate * dt) + 8.0 for dt in steps[steps > 0.0])
-    return bool(products > 1e-10 * squarings * size**3)
+    squarings = sum(np.log2(2.0 + rate * dt) + 8.0 for dt in np.unique(steps[steps > 0.0]))
+    return bool(terms > 1e-10 * squarings * size**3)
 
 
 def _evolve_dense(generator: Generator, start: Array, times: Array, backward: bool) -> Evolution:
