@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +38,7 @@ Array = NDArray[np.float64]
 Observable = Callable[[Array], Array]
 
 _BLOCKS = 32
+_CHUNK = 4096  # replicas at a time: their batches stay in the processor's cache
 
 
 class StochasticLoss(Protocol):
@@ -181,18 +182,34 @@ def cutoff_differences(
         raise DomainError(f"time {time} at learning rate {learning_rate}: a whole number of steps is accepted")
     if batch_size < 2 or batch_size % 2:
         raise DomainError(f"batch_size is {batch_size}: an even number is accepted, it is halved")
-    generator = np.random.default_rng(rng)
-    coarse, naive, improved = w0.copy(), w0.copy(), w0.copy()
+    chunks = [w0[k : k + _CHUNK] for k in range(0, len(w0), _CHUNK)]
+    generators = np.random.default_rng(rng).spawn(len(chunks))
+    ends = [
+        _ends(loss, chunk, steps, learning_rate, batch_size, generator)
+        for chunk, generator in zip(chunks, generators, strict=True)
+    ]
+    coarse, naive, improved = (observable(np.concatenate(line)) for line in zip(*ends, strict=True))
+    return _mean(coarse - naive), _mean(coarse - improved)
+
+
+def _ends(
+    loss: StochasticLoss,
+    start: Array,
+    steps: int,
+    learning_rate: float,
+    batch_size: int,
+    generator: np.random.Generator,
+) -> tuple[Array, Array, Array]:
+    """Weights after the same samples: at the learning rate, and at half of it on the naive and the improved line."""
+    coarse = naive = improved = start
     half = 0.5 * learning_rate
     for _ in range(steps):
-        batch = loss.draw(generator, len(w0), batch_size)
+        batch = loss.draw(generator, len(start), batch_size)
         coarse = coarse - learning_rate * loss.gradient(coarse, batch)
         for part in (batch[:, : batch_size // 2], batch[:, batch_size // 2 :]):
             naive = naive - half * loss.gradient(naive, part)
             improved = improved - half * (loss.gradient(improved, part) + _improvement(loss, improved, learning_rate))
-    reference = observable(coarse)
-    first, second = (_mean(reference - observable(w)) for w in (naive, improved))
-    return first, second
+    return coarse, naive, improved
 
 
 def cutoff_scaling(
@@ -204,6 +221,7 @@ def cutoff_scaling(
     batch_size: int,
     observable: Observable,
     rng: int | np.random.Generator | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> CutoffScaling:
     """Differences over several learning rates, from the same starts, with their slopes.
 
@@ -211,6 +229,8 @@ def cutoff_scaling(
     ----------
     learning_rates : sequence of float
         Coarse learning rates, two or more.
+    progress : callable, optional
+        Called with (learning rates done, learning rates in all).
 
     Raises
     ------
@@ -220,19 +240,17 @@ def cutoff_scaling(
     eta = np.asarray(learning_rates, float)
     if eta.ndim != 1 or len(eta) < 2 or (eta <= 0.0).any():
         raise DomainError(f"learning_rates have shape {eta.shape}: two or more positive numbers are accepted")
-    generator = np.random.default_rng(rng)
-    pairs = [
-        cutoff_differences(
-            loss,
-            start,
-            time=time,
-            learning_rate=float(rate),
-            batch_size=batch_size,
-            observable=observable,
-            rng=generator,
-        )
-        for rate in eta
-    ]
+    options: dict[str, Any] = {
+        "time": time,
+        "batch_size": batch_size,
+        "observable": observable,
+        "rng": np.random.default_rng(rng),
+    }
+    pairs = []
+    for done, rate in enumerate(eta):
+        pairs.append(cutoff_differences(loss, start, learning_rate=float(rate), **options))
+        if progress is not None:
+            progress(done + 1, len(eta))
     naive, improved = (stack([pair[line] for pair in pairs]) for line in (0, 1))
     return scaling_of(eta, naive, improved)
 
