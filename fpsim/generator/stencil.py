@@ -4,13 +4,15 @@ Jumps along one offset connect cells a fixed number of places apart in memory, s
 read in order and in whole vector registers. What wraps around a periodic axis lies elsewhere and is kept as a list
 (``seams``); so memory is that of the rates, whatever the boundary.
 
-Cells are independent within a term, and every cell adds its terms in one order: the same bits for any number of threads.
+Large grids are cut into slabs that a thread advances by several terms at a time, margins computed twice, so that rates
+are read from memory once for all of them. Every cell adds its terms in one order: the same bits for any number of
+threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.generator.generator import Generator
-from fpsim.parallel import SMALLEST, Team
+from fpsim.parallel import LANES, Team
 
 __all__ = ["Stencil", "poisson_series", "stencil_of"]
 
@@ -27,6 +29,7 @@ Integers = NDArray[np.int64]
 
 _TINY = 1e-290
 _BLOCK = 1024  # cells that stay in the fastest memory while all diagonals pass over them
+_SLAB = 1 << 14  # cells that a thread advances by several terms before it moves on
 _SEAM = 8  # a diagonal that holds less than this part of the cells is a list
 
 
@@ -88,7 +91,7 @@ def stencil_of(generator: Generator, rate: float, *, backward: bool) -> Stencil:
 
 
 def poisson_series(
-    stencil: Stencil, start: Array, windows: list[tuple[int, Array]], outflow: Array, *, team: Team | None = None
+    stencil: Stencil, start: Array, windows: list[tuple[int, Array]], outflow: Array, *, team: Team
 ) -> tuple[Array, Array]:
     """``sum_k w_k P^k x`` for several windows of weights ``w``, and the same sum of what was lost in ``k`` terms.
 
@@ -101,79 +104,87 @@ def poisson_series(
     outflow : ndarray, shape (size,)
         Part of every cell that is lost per term.
     team : Team, keyword-only
-        Threads; one by default.
 
     Returns
     -------
     states : ndarray, shape (windows, size)
     lost : ndarray, shape (windows,)
     """
-    size = start.size
-    margin = int(np.abs(stencil.shifts).max())
-    x = np.zeros((2, size + 2 * margin))
-    x[0, margin : margin + size] = start
+    size, margin = start.size, int(np.abs(stencil.shifts).max())
     first = np.array([w[0] for w in windows], np.int64)
     begins = np.cumsum([0] + [len(w[1]) for w in windows])
     weights = np.concatenate([w[1] for w in windows])
     count = int((first + np.diff(begins)).max())
-    states, losses = np.zeros((len(windows), size)), np.zeros(count)
+    slab = max(_SLAB, 32 * margin)
+    slab, pace = (size, count) if size <= 2 * slab else (slab, max(slab // (6 * max(margin, 1)), 1))
+    if stencil.rows.size and slab < size:
+        pace = 1  # seams reach beyond any margin
+    slabs = -(-size // slab)
+    states, losses = np.zeros((len(windows), size)), np.zeros((slabs, count))
     walls = np.flatnonzero(outflow)
     leaks = outflow[walls]
-    fixed = (stencil.keep, stencil.shifts, stencil.ahead, stencil.behind, stencil.rows, stencil.cols, stencil.data)
-    series = (first, begins, weights, states)
-    if team is None or team.size == 1 or size < SMALLEST:
-        _terms(0, count, 0, size, margin, x, *fixed, *series, walls, leaks, losses)
-    else:
-        nothing = walls[:0]
 
-        def term(k: int) -> Callable[[int, int, int], None]:
-            def work(part: int, begin: int, end: int) -> None:
-                mine = walls if part == 0 else nothing
-                _terms(k, k + 1, begin, end, margin, x, *fixed, *series, mine, leaks, losses)
+    def advance(k: int, terms: int, x: Array, following: Array, part: int, begin: int, end: int) -> None:
+        for place in range(begin // LANES, -(-end // LANES)):
+            a, b = place * slab, min((place + 1) * slab, size)
+            room = b - a + 2 * terms * margin if slab < size else size
+            _terms(
+                k, terms, a, b, margin, x, following, team.scratch(part, (2, room + 2 * margin)),
+                stencil.keep, stencil.shifts, stencil.ahead, stencil.behind, stencil.rows, stencil.cols, stencil.data,
+                first, begins, weights, states, walls, leaks, losses[place],
+            )  # fmt: skip
 
-            return work
-
-        for k in range(count):
-            team.run(term(k), size, size)
-    before = np.concatenate([[0.0], np.cumsum(losses)])
-    lost = [w @ before[k : k + len(w)] for k, w in windows]
-    return states, np.array(lost)
+    x, following = np.array(start, float), np.empty(size)
+    for k in range(0, count, pace):
+        # parts of a team are whole groups of lanes: one slab is one group
+        team.run(partial(advance, k, min(pace, count - k), x, following), slabs * LANES, size if slabs > 1 else 0)
+        x, following = following, x
+    before = np.concatenate([[0.0], np.cumsum(losses.sum(axis=0))])
+    return states, np.array([w @ before[k : k + len(w)] for k, w in windows])
 
 
 @njit(cache=True, nogil=True)
 def _terms(  # type: ignore[no-untyped-def]
-    k0, k1, begin, end, margin, x, keep, shifts, ahead, behind, rows, cols, data, first, begins, weights, states,
-    walls, leaks, losses,
+    k0, terms, begin, end, margin, x, following, scratch, keep, shifts, ahead, behind, rows, cols, data,
+    first, begins, weights, states, walls, leaks, losses,
 ):  # fmt: skip
-    """Terms ``k0`` to ``k1`` in the cells ``begin`` to ``end``: add them to the states and make the next."""
-    low, high = np.searchsorted(rows, begin), np.searchsorted(rows, end)
-    for k in range(k0, k1):
-        old, new = x[k % 2], x[(k + 1) % 2]
+    """Add terms ``k0`` to ``k0 + terms`` to the states in cells ``begin`` to ``end``; what follows into ``following``.
+
+    Cells on either side that the last term depends on are computed along, fewer with every term.
+    """
+    size = x.size
+    low, high = max(begin - terms * margin, 0), min(end + terms * margin, size)
+    whole = low == 0 and high == size
+    to = margin - low  # from the place in the grid to that in the scratch memory
+    scratch[:, : high + to + margin] = 0.0
+    scratch[0, low + to : high + to] = x[low:high]
+    for s in range(terms):
+        old, new = scratch[s % 2], scratch[(s + 1) % 2]
         for j in range(first.size):
-            place = k - first[j]
+            place = k0 + s - first[j]
             if 0 <= place < begins[j + 1] - begins[j]:
-                _add(weights[begins[j] + place], old[margin + begin : margin + end], states[j, begin:end])
-        if walls.size:
-            losses[k] = 0.0
-            for w in range(walls.size):
-                losses[k] += leaks[w] * old[margin + walls[w]]
-        seam = low
-        for a in range(begin, end, _BLOCK):
-            b = min(a + _BLOCK, end)
-            left, right = margin + a, margin + b
-            here, out = old[left:right], new[left:right]
+                _add(weights[begins[j] + place], old[begin + to : end + to], states[j, begin:end])
+        for w in range(np.searchsorted(walls, begin), np.searchsorted(walls, end)):
+            losses[k0 + s] += leaks[w] * old[walls[w] + to]
+        low, high = max(begin - (terms - s - 1) * margin, 0), min(end + (terms - s - 1) * margin, size)
+        seam = np.searchsorted(rows, low)
+        for a in range(low, high, _BLOCK):
+            b = min(a + _BLOCK, high)
+            here, out = old[a + to : b + to], new[a + to : b + to]
             for d in range(shifts.size):
-                above, below = old[left + shifts[d] : right + shifts[d]], old[left - shifts[d] : right - shifts[d]]
+                up, down = a + to + shifts[d], a + to - shifts[d]
+                above, below = old[up : up + b - a], old[down : down + b - a]
                 if d == 0:
                     _first(here, above, below, keep[a:b], ahead[d, a:b], behind[d, a:b], out)
                 else:
                     _more(above, below, ahead[d, a:b], behind[d, a:b], out)
-            while seam < high and rows[seam] < b:
-                new[margin + rows[seam]] += data[seam] * old[margin + cols[seam]]
+            while seam < rows.size and rows[seam] < b:
+                new[rows[seam] + to] += data[seam] * (old[cols[seam] + to] if whole else x[cols[seam]])
                 seam += 1
             for i in range(out.size):
                 # subnormal tails slow every product several times and carry no mass
                 out[i] = out[i] if abs(out[i]) > _TINY else 0.0
+    following[begin:end] = scratch[terms % 2, begin + to : end + to]
 
 
 @njit(cache=True, nogil=True)

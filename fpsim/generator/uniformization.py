@@ -8,10 +8,10 @@ Every term is a positive sum, so nothing can go negative; weights are cut where 
 sum to one, so mass is kept to rounding. One pass serves all times. What is absorbed is collected in the same pass, from
 the flow through the walls, not as one minus the rest.
 
-Limits: the work is ``L t`` matrix-vector products, ``L`` about ``2 ndim D / h^2 + |b| / h``. Where that is more than
-squaring costs (few cells, long times) the transition matrix of a short time is squared instead, which is positive as
-well; on large grids and for ``L t`` beyond 1e6 expect minutes and a drift of mass by rounding (some 1e-18 a product):
-ask for the stationary density or the slowest modes instead.
+Limits: the work is ``L t`` terms, ``L`` about ``2 ndim D / h^2 + |b| / h``, of some nanoseconds a cell. Where that is
+more than squaring costs (few cells, long times) the transition matrix of a short time is squared instead, which is
+positive as well; on large grids and for ``L t`` beyond 1e6 expect minutes and a drift of mass by rounding (some 1e-18 a
+term): ask for the stationary density or the slowest modes instead.
 
 Reference: Grassmann, Comput. Oper. Res. 4, 47 (1977); Fox & Glynn, Commun. ACM 31, 440 (1988).
 """
@@ -150,7 +150,7 @@ def poisson_weights(mean: float, tail: float) -> tuple[int, Array]:
 
 @njit(cache=True)
 def _fill_weights(mean: float, tail: float, mode: int, width: int, weights: Array) -> tuple[int, int]:
-    """Weights relative to that of the mode, at index ``width``, as long as they exceed the tail; how many either side."""
+    """Weights relative to that of the mode, which is at ``width``, while they exceed the tail; how many either side."""
     down, up = 0, 0
     weights[width] = 1.0
     for k in range(1, min(mode, width) + 1):
