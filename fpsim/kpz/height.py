@@ -123,7 +123,7 @@ def height_budget(
         raise DomainError("the three densities live on different grids: one grid is accepted")
     if not interval > 0.0:
         raise DomainError(f"interval is {interval}: a positive time is accepted")
-    heights = [point_height(_finite_height(d)) for d in (before, now, after)]
+    heights = [point_values(d) for d in (before, now, after)]
     mask = interior(grid, [before, now, after], floor)
     return height_terms(heights, now, equation, mask, interval=interval, t=t)
 
@@ -183,7 +183,7 @@ def burgers_velocity(density: Density, viscosity: float, *, floor: float = 1e-6)
     if not viscosity > 0.0:
         raise DomainError(f"viscosity is {viscosity}: a positive number is accepted")
     mask = interior(density.grid, [density], floor)
-    h = point_height(_finite_height(density))
+    h = point_values(density)
     axes = range(density.grid.ndim)
     return np.stack([np.where(mask, -2.0 * viscosity * first(h, density.grid, a), np.nan) for a in axes])
 
@@ -206,6 +206,6 @@ def interior(grid: Grid, densities: Sequence[Density], floor: float) -> NDArray[
     return np.asarray(above)
 
 
-def _finite_height(density: Density) -> Array:
-    """The height, with zero for the logarithm of zero: those cells are masked."""
-    return np.where(density.values > 0.0, height(density), 0.0)
+def point_values(density: Density) -> Array:
+    """``ln p`` at cell centres; finite and meaningless where the density is zero and :func:`interior` masks."""
+    return point_height(np.where(density.values > 0.0, height(density), 0.0))

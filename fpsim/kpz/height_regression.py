@@ -5,6 +5,8 @@ over each interval between snapshots (Simpson's rule over pairs of intervals) an
 claim is ``lambda = 2 nu``. It is false where the noise depends on place or the drift is not what was said; noise that
 is constant but not isotropic shows mostly in the misfit.
 
+Densities are taken as they are, with the same densities from cells twice as wide for the error.
+
 Ensembles are smoothed with a Gaussian kernel: ``p_s = K * p``. Since a constant-coefficient Laplacian commutes with
 ``K``, the smoothed height obeys the same equation exactly, with the drift ``b_s = (K * b p) / (K * p)`` averaged
 over the replicas that make up each place. So smoothing brings no bias; a jackknife over blocks of replicas gives
@@ -21,17 +23,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.density import Grid
+from fpsim.density import Density, Grid
 from fpsim.errors import DomainError
 from fpsim.estimate import Estimate
+from fpsim.kpz.central_differences import first, second
+from fpsim.kpz.height import interior, point_values
 from fpsim.verdict import Claim
 
-__all__ = ["KPZCoefficients", "coefficients_from_samples"]
+__all__ = ["KPZCoefficients", "coefficients_from_densities", "coefficients_from_samples"]
 
 Array = NDArray[np.float64]
 Drift = Callable[..., Sequence[ArrayLike]]
 
 _FLOOR = 0.05  # of the largest smoothed density: where replicas are many
+_DENSITY_FLOOR = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +110,8 @@ def coefficients_from_samples(
     DomainError
         If times, samples or bandwidth are not accepted.
     """
-    s, x = np.asarray(times, float), np.asarray(samples, float)
+    s, x = _equally_spaced(times), np.asarray(samples, float)
     x = x[..., None] if x.ndim == 2 else x
-    if len(s) < 3 or len(s) % 2 == 0 or not np.allclose(np.diff(s), s[1] - s[0], rtol=1e-6):
-        raise DomainError(f"{len(s)} times: an odd number of equally spaced times, three or more, is accepted")
     if x.ndim != 3 or x.shape[0] != len(s) or x.shape[2] != grid.ndim or not np.isfinite(x).all():
         raise DomainError(f"samples have shape {x.shape}: finite (T, R, {grid.ndim}) are accepted")
     widths = [bandwidth / h for h in grid.spacing]
@@ -119,7 +122,7 @@ def coefficients_from_samples(
     keep = _interior(total[:, 0], widths, floor)
 
     def fit(table: Array) -> tuple[Array, float]:
-        return _regression(table, s[1] - s[0], grid, widths, keep)
+        return _regression([_smoothed_terms(snapshot, grid, widths, keep) for snapshot in table], s[1] - s[0])
 
     value, misfit = fit(total)
     replicates = np.stack([fit(total - part)[0] for part in tables])
@@ -127,6 +130,53 @@ def coefficients_from_samples(
     weights = np.full(blocks, (blocks - 1) / blocks)
     centred = replicates - replicates.mean(axis=0) + unbiased
     return KPZCoefficients(Estimate(unbiased, centred, weights, True), misfit)
+
+
+def coefficients_from_densities(
+    times: ArrayLike,
+    fine: Sequence[Density],
+    coarse: Sequence[Density],
+    drift: Drift,
+    *,
+    floor: float = _DENSITY_FLOOR,
+) -> KPZCoefficients:
+    """``nu`` and ``lambda`` from densities at several times.
+
+    Parameters
+    ----------
+    times : array_like, shape (T,)
+        Equally spaced, an odd number of them, three or more.
+    fine, coarse : sequence of T Density
+        The same densities on two grids; the error is the difference of the two answers.
+    drift : callable
+        ``drift(*coordinates)``: the components of ``b``.
+    floor : float
+        Share of the largest density below which cells are left out.
+
+    Raises
+    ------
+    DomainError
+        If times or numbers of densities are not accepted, or nothing is above the floor.
+    """
+    s = _equally_spaced(times)
+    if not len(fine) == len(coarse) == len(s):
+        raise DomainError(
+            f"{len(fine)} and {len(coarse)} densities at {len(s)} times: one of either a time is accepted"
+        )
+
+    def fit(densities: Sequence[Density]) -> tuple[Array, float]:
+        keep = interior(densities[0].grid, densities, floor)
+        return _regression([_density_terms(p, drift, keep) for p in densities], s[1] - s[0])
+
+    value, misfit = fit(fine)
+    return KPZCoefficients(Estimate(value, fit(coarse)[0][None], np.ones(1), False), misfit)
+
+
+def _equally_spaced(times: ArrayLike) -> Array:
+    s = np.asarray(times, float)
+    if len(s) < 3 or len(s) % 2 == 0 or not np.allclose(np.diff(s), s[1] - s[0], rtol=1e-6):
+        raise DomainError(f"{len(s)} times: an odd number of equally spaced times, three or more, is accepted")
+    return s
 
 
 def _histograms(x: Array, drift: Drift, grid: Grid, blocks: int) -> Array:
@@ -158,10 +208,8 @@ def _interior(counts: Array, widths: Sequence[float], floor: float) -> NDArray[n
     return np.logical_and.reduce([p > floor * p.max() for p in smooth])
 
 
-def _regression(
-    table: Array, interval: float, grid: Grid, widths: Sequence[float], keep: NDArray[np.bool_]
-) -> tuple[Array, float]:
-    rows = [_terms(snapshot, grid, widths, keep) for snapshot in table]
+def _regression(rows: Sequence[tuple[Array, ...]], interval: float) -> tuple[Array, float]:
+    """Coefficients and relative misfit from the terms at every time."""
     left, laplacian, square, known, weight = (np.stack(column) for column in zip(*rows, strict=True))
     normal, right, energy = np.zeros((2, 2)), np.zeros(2), 0.0
     for k in range(0, len(rows) - 2, 2):
@@ -177,7 +225,20 @@ def _regression(
     return answer, float(np.sqrt(misfit / energy))
 
 
-def _terms(snapshot: Array, grid: Grid, widths: Sequence[float], keep: NDArray[np.bool_]) -> tuple[Array, ...]:
+def _density_terms(density: Density, drift: Drift, keep: NDArray[np.bool_]) -> tuple[Array, ...]:
+    """``h, lap h, |grad h|^2, -b . grad h - div b`` and the weight, on the kept cells."""
+    grid, h = density.grid, point_values(density)
+    laplacian, square, known = np.zeros(grid.shape), np.zeros(grid.shape), np.zeros(grid.shape)
+    for a, component in enumerate(drift(*grid.mesh())):
+        b, slope = np.broadcast_to(np.asarray(component, float), grid.shape), first(h, grid, a)
+        laplacian += second(h, grid, a, a)
+        square += slope**2
+        known -= b * slope + first(b, grid, a)
+    weight = density.values[keep]
+    return h[keep], laplacian[keep], square[keep], known[keep], weight / weight.sum()
+
+
+def _smoothed_terms(snapshot: Array, grid: Grid, widths: Sequence[float], keep: NDArray[np.bool_]) -> tuple[Array, ...]:
     """``h, lap h, |grad h|^2, -b . grad h - div b`` and the weight, on the kept cells."""
     zero = [0] * grid.ndim
     p = _smoothed(snapshot[0], widths, zero)[keep]

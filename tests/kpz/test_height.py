@@ -9,7 +9,7 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
 from fpsim.kpz.central_differences import first, point_height, second
 from fpsim.kpz.height import burgers_velocity, height, height_budget, height_residual
-from fpsim.kpz.height_regression import coefficients_from_samples
+from fpsim.kpz.height_regression import coefficients_from_densities, coefficients_from_samples
 
 A = np.array([[1.0, 0.3], [-0.2, 1.5]])
 D = np.array([[0.1, 0.03], [0.03, 0.05]])
@@ -195,6 +195,44 @@ def test_million_replicas_give_nu_and_lambda():
     assert abs(found.ratio.value - 2.0) < 3 * found.ratio.error
     assert found.ratio.error < 0.02
     assert found.claim().verdict == "holds"
+
+
+def snapshots(cells, nu=0.1):
+    """Exact Gaussians of dx = -x dt + sqrt(2 nu) dB in two dimensions, at five times."""
+    grid, times = Grid.box((-3, 3, cells), (-3, 3, cells)), 0.02 * np.arange(5)
+    out = []
+    for t in times:
+        e = np.exp(-t)
+        out.append(gaussian(grid, [0.6 * e, -0.4 * e], np.diag(nu + (np.array([0.05, 0.2]) - nu) * e * e)))
+    return times, out
+
+
+def test_densities_give_nu_and_lambda():
+    (times, fine), (_, coarse) = snapshots(96), snapshots(48)
+    found = coefficients_from_densities(times, fine, coarse, lambda x, y: (-x, -y))
+    for estimate, truth in ((found.viscosity, 0.1), (found.nonlinearity, 0.2), (found.ratio, 2.0)):
+        assert abs(estimate.value - truth) < estimate.error
+        assert estimate.error < 1e-3 * truth
+    assert found.claim(tolerance=0.01).verdict == "holds"
+    assert found.misfit < 1e-3
+    with pytest.raises(DomainError, match="4 and 5 densities at 5 times"):
+        coefficients_from_densities(times, fine[:4], coarse, lambda x, y: (-x, -y))
+
+
+def test_noise_that_depends_on_place_breaks_the_claim_for_densities():
+    """Geometric Brownian motion, D = 0.05 w^2, asked for one viscosity."""
+
+    def lognormal(cells, t):
+        variance, mean = 0.05 + 0.1 * t, 0.15 * t
+        return from_function(
+            Grid.box((0.1, 4.1, cells)),
+            lambda w: np.exp(-((np.log(w) - mean) ** 2) / (2 * variance)) / (w * np.sqrt(2 * np.pi * variance)),
+            order=4,
+        )
+
+    times = 0.05 * np.arange(5)
+    fine, coarse = ([lognormal(n, t) for t in times] for n in (256, 128))
+    assert coefficients_from_densities(times, fine, coarse, lambda w: [0.2 * w]).claim().verdict == "fails"
 
 
 def test_standard_error_of_the_ratio_has_the_right_size():
