@@ -1,29 +1,53 @@
-"""The command line: ``fpsim list | run | resume | plot | info``.
+"""The command line: ``fpsim list | run | resume | compare | plot | animate | report | info | validate``.
 
-Exit status: 0 on success, 1 when interrupted, 2 on bad use (one line on standard error, no traceback).
+Exit status: 0 on success; 1 when something asked to be strict fell short; 2 on bad use, bad input or a full disk (one
+line on standard error); 130 when interrupted (one line that says what is kept); 70 on an error of the package itself
+(one line; the traceback is shown if the environment variable FPSIM_TRACEBACK is set).
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
+
+INTERNAL, INTERRUPTED = 70, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     import logging
 
-    from fpsim.cli.app import app
     from fpsim.errors import FpsimError
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
+        from fpsim.cli import file_commands, judge_commands, run_commands  # noqa: F401 - they add their commands
+        from fpsim.cli.application import app
+
         app(args=None if argv is None else list(argv), prog_name="fpsim")
     except SystemExit as stop:
         return int(stop.code or 0)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
     except FpsimError as error:
-        sys.stderr.write(f"fpsim: {error}\n")
+        _say(str(error))
         return 2
+    except MemoryError as error:
+        _say(f"not enough memory ({error}): fewer replicas, cells or records need less")
+        return 2
+    except Exception as error:  # a user gets one line, whatever it was
+        if os.environ.get("FPSIM_TRACEBACK"):
+            raise
+        _say(f"error inside fpsim, please report it: {type(error).__name__}: {error} (FPSIM_TRACEBACK=1 shows where)")
+        return INTERNAL
     return 0
+
+
+def _say(message: str) -> None:
+    """One line, whatever characters a file name or a key brought into the message."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    sys.stderr.write(f"fpsim: {line.encode(errors='replace').decode()}\n")

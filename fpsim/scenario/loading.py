@@ -1,21 +1,33 @@
-"""Find a scenario, read it, change single keys, validate it: every mistake becomes one line that names the key."""
+"""Find a scenario, read it, change single keys, validate it: every mistake becomes one line that names the key.
+
+A scenario comes by name, from a TOML file, or from a Python file that defines ``scenario``: the validated object, a
+nested mapping, or a function without arguments that answers one of these. Limits: a Python file is run as it is, with
+the rights of the user, as ``python FILE`` would.
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
+import re
+import runpy
 import sysconfig
 import tomllib
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from fpsim.errors import ConfigError
+from fpsim.errors import ConfigError, FpsimError
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.sections import ScenarioBase
 
-__all__ = ["available", "load_scenario", "parse_assignments", "scenario_from", "to_toml"]
+__all__ = ["available", "load_scenario", "parse_assignments", "scenario_from", "shown", "to_toml"]
+
+LONGEST = 80
+"""Characters of a wrong value that a message repeats."""
 
 
 def _folders() -> tuple[Path, ...]:
@@ -33,12 +45,12 @@ def available() -> dict[str, Path]:
 
 
 def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None, quick: bool = False) -> ScenarioBase:
-    """Read a scenario by name or from a TOML file, put single keys in place and validate the whole.
+    """Read a scenario by name or from a file, put single keys in place and validate the whole.
 
     Parameters
     ----------
     name_or_file : str
-        A name that :func:`available` knows, or the path of a ``.toml`` file.
+        A name that :func:`available` knows, or the path of a ``.toml`` or ``.py`` file.
     changes : mapping
         Values by dotted key, for example ``{"sgd.learning_rate": 0.1}``.
     quick : bool
@@ -47,21 +59,55 @@ def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None
     Raises
     ------
     ConfigError
-        If nothing of that name exists, the file is not TOML, or a key or value is not accepted.
+        If nothing of that name exists, the file is not TOML or its Python fails, or a key or value is not accepted.
     """
     named = available()
     path = named.get(name_or_file.replace("_", "-")) or Path(name_or_file)
-    if path.suffix != ".toml" or not path.is_file():
+    readers = {".toml": _read_toml, ".py": _run_python}
+    if path.suffix not in readers or not _is_file(path):
         close = difflib.get_close_matches(name_or_file, named, 1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = f"; did you mean {close[0]}?" if close else "."
         raise ConfigError(
-            f"scenario {name_or_file!r} is unknown{hint} Accepted are a TOML file or one of: {', '.join(named)}"
+            f"scenario {shown(name_or_file)} is unknown{hint} "
+            f"Accepted are a TOML file, a Python file or one of: {', '.join(named)}"
         )
+    return scenario_from(readers[path.suffix](path), changes=changes, quick=quick, where=str(path))
+
+
+def _is_file(path: Path) -> bool:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or has a null character
+        return False
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
-    return scenario_from(raw, changes=changes, quick=quick, where=str(path))
+
+
+def _run_python(path: Path) -> Mapping[str, Any]:
+    try:
+        found = runpy.run_path(str(path)).get("scenario")
+        made = found() if callable(found) else found
+    except Exception as error:
+        if isinstance(error, FpsimError):
+            raise
+        places = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        line = getattr(error, "lineno", None) or (places[-1] if places else None)
+        where = f"{path}, line {line}" if line else f"{path}"
+        raise ConfigError(f"{where}: {type(error).__name__}: {error}") from None
+    if isinstance(made, ScenarioBase):
+        return made.model_dump(exclude_none=True)
+    if isinstance(made, Mapping):
+        return made
+    raise ConfigError(
+        f"{path}: no scenario; accepted is scenario = ... or def scenario(): ... with a validated object or a mapping"
+    )
 
 
 def scenario_from(
@@ -69,11 +115,13 @@ def scenario_from(
 ) -> ScenarioBase:
     """Validate a nested mapping as a scenario; see :func:`load_scenario`."""
     tree = _deep_copy(raw)
-    if quick:
-        for section, values in tree.get("quick", {}).items():
-            if not isinstance(values, dict) or not isinstance(tree.setdefault(section, {}), dict):
-                raise ConfigError(f"{where}: quick.{section}: a section with keys is accepted")
-            tree[section].update(values)
+    sections = tree.get("quick", {}) if quick else {}
+    if not isinstance(sections, dict):
+        raise ConfigError(f"{where}: quick = {shown(sections)}: sections with keys are accepted")
+    for section, values in sections.items():
+        if not isinstance(values, dict) or not isinstance(tree.setdefault(section, {}), dict):
+            raise ConfigError(f"{where}: quick.{section}: a section with keys is accepted")
+        tree[section].update(values)
     for key, value in (changes or {}).items():
         _put(tree, key, value)
     tree.setdefault("kind", "bottleneck")
@@ -94,10 +142,10 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     for text in assignments:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set {text!r}: the form key=value is accepted, for example sgd.learning_rate=0.1")
+            raise ConfigError(f"--set {shown(text)}: the form key=value is accepted, for example sgd.learning_rate=0.1")
         try:
             changes[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             changes[key.strip()] = value.strip()
     return changes
 
@@ -111,22 +159,26 @@ def to_toml(scenario: ScenarioBase) -> str:
 
 def _section(lines: list[str], values: Mapping[str, Any], path: tuple[str, ...]) -> None:
     if path:
-        lines += ["", f"[{'.'.join(path)}]"]
-    lines += [f"{k} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, dict)]
+        lines += ["", f"[{'.'.join(map(_toml_key, path))}]"]
+    lines += [f"{_toml_key(k)} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, dict)]
     for key, value in values.items():
         if isinstance(value, dict):
             _section(lines, value, (*path, key))
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
 
 
 def _toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        import json
-
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_toml_key(k)} = {_toml_value(v)}' for k, v in value.items())}}}"
     return repr(value)
 
 
@@ -158,8 +210,17 @@ def _one_line(error: ValidationError, model: type[ScenarioBase]) -> str:
     if first["type"] == "value_error":
         return message
     found = first.get("input")
-    shown = f" = {found!r}" if isinstance(found, (int, float, str, bool, list, tuple)) else ""
-    return f"{key}{shown}: {message[0].lower()}{message[1:]}"
+    value = f" = {shown(found)}" if isinstance(found, (int, float, str, bool, list, tuple)) else ""
+    return f"{key}{value}: {message[0].lower()}{message[1:]}"
+
+
+def shown(value: object) -> str:
+    """A value as a user wrote it, cut where it is long: ``repr`` refuses integers of more than 4300 digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _accepted_keys(sections: Sequence[str], model: Any) -> list[str]:

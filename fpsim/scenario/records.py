@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.density import Density, Grid
+from fpsim.density import Boundary, Density, Grid
 
-__all__ = ["density_at", "density_variable", "entry_names", "grid_coordinates", "group", "moments"]
+__all__ = ["density_at", "density_series", "density_variable", "entry_names", "grid_coordinates", "group", "moments"]
 
 Array = NDArray[np.float64]
 
@@ -33,9 +33,26 @@ def entry_names(matrix: str, shape: tuple[int, int]) -> tuple[str, ...]:
 def grid_coordinates(grid: Grid) -> dict[str, Any]:
     """Cell centres as coordinates named after the grid's axes."""
     return {
-        name: (name, centers, {"units": "1", "long_name": f"weight {name}", "spacing": h, "lower": a, "upper": b})
-        for name, centers, h, a, b in zip(grid.names, grid.centers, grid.spacing, grid.lower, grid.upper, strict=True)
+        name: (
+            name,
+            grid.centers[i],
+            {
+                "units": "1",
+                "long_name": f"coordinate {name}",
+                "spacing": grid.spacing[i],
+                "lower": grid.lower[i],
+                "upper": grid.upper[i],
+                "boundary": " ".join(dict.fromkeys(side.value for side in grid.boundary[i])),
+            },
+        )
+        for i, name in enumerate(grid.names)
     }
+
+
+def _sides(text: str) -> tuple[Boundary, Boundary]:
+    """Boundary conditions of an axis from ``reflecting`` or ``absorbing reflecting`` (lower, upper)."""
+    lower, *rest = (Boundary(name) for name in text.split())
+    return lower, rest[0] if rest else lower
 
 
 def density_variable(densities: Sequence[Density], long_name: str) -> tuple[Any, ...]:
@@ -49,7 +66,14 @@ def density_variable(densities: Sequence[Density], long_name: str) -> tuple[Any,
     )
 
 
-def density_at(dataset: xr.Dataset, variable: str, index: int) -> Density:
+def density_series(dataset: xr.Dataset, variable: str) -> tuple[Density, ...]:
+    """A stored density at all its times; one that does not depend on time gives one."""
+    if "time" not in dataset[variable].dims:
+        return (density_at(dataset, variable, None),)
+    return tuple(density_at(dataset, variable, i) for i in range(dataset.sizes["time"]))
+
+
+def density_at(dataset: xr.Dataset, variable: str, index: int | None) -> Density:
     """One stored density as an object again.
 
     Parameters
@@ -58,15 +82,16 @@ def density_at(dataset: xr.Dataset, variable: str, index: int) -> Density:
         A group of a run's file.
     variable : str
         Name of a density, for example ``density_W1``.
-    index : int
-        Position along ``time``.
+    index : int or None
+        Position along ``time``; ``None`` for a density without times.
     """
-    array = dataset[variable].isel(time=index)
+    array = dataset[variable] if index is None else dataset[variable].isel(time=index)
     axes = [dataset[str(name)] for name in array.dims]
     grid = Grid(
         tuple(float(a.attrs["lower"]) for a in axes),
         tuple(float(a.attrs["upper"]) for a in axes),
         array.shape,
+        tuple(_sides(str(a.attrs.get("boundary", "reflecting"))) for a in axes),
         names=tuple(str(name) for name in array.dims),
     )
     return Density(grid, array.values)

@@ -2,15 +2,16 @@
 
 Promises: a file is complete or absent: it is written beside its place and moved there in one step, so that a kill, a
 full disk or a second writer never leaves half a file or destroys an old one, and a reader sees whole snapshots while a
-run goes on. Every dimension is a named HDF5 dimension scale (netCDF-4), so ``xarray.open_dataset`` and
-``open_datatree`` open any group with its coordinates. Limits: each snapshot rewrites the file, so its cost grows with
-the file.
+run goes on. It is sealed with its checksum, so that damage is told and never read. Every dimension is a named HDF5
+dimension scale (netCDF-4), so ``xarray.open_dataset`` and ``open_datatree`` open any group with its coordinates.
+Limits: each snapshot rewrites the file from an image in memory, so its cost grows with the file.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ from fpsim.storage.provenance import SCHEMA_VERSION
 __all__ = ["check_target", "load", "remove_leftovers", "save", "writer_lock"]
 
 ENGINE: Literal["h5netcdf"] = "h5netcdf"
+HDF5 = b"\x89HDF\r\n\x1a\n"
+SEAL = b"fpsim256"
+"""Stands behind the HDF5 image, followed by its SHA-256; other programs do not look there."""
 
 
 def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
@@ -110,9 +114,13 @@ def save(tree: xr.DataTree, path: str | Path) -> None:
         }
         for node in tree.subtree
     }
+    # The image is made in memory: HDF5 itself does not survive a disk that fills up while it writes.
+    image = tree.to_netcdf(None, engine=ENGINE, encoding=encoding, write_inherited_coords=True)
     try:
-        tree.to_netcdf(part, engine=ENGINE, encoding=encoding, write_inherited_coords=True)
-        with part.open("rb") as handle:
+        with part.open("wb") as handle:
+            handle.write(image)
+            handle.write(SEAL + hashlib.sha256(image).digest())
+            handle.flush()
             os.fsync(handle.fileno())
         part.replace(target)
     except OSError as error:
@@ -136,23 +144,43 @@ def load(path: str | Path) -> xr.DataTree:
     """
     source = Path(path)
     if not source.is_file():
-        raise FileError(f"{source}: no such file")
-    with source.open("rb") as handle:
-        if handle.read(8) != b"\x89HDF\r\n\x1a\n":
-            raise FileError(f"{source}: not an HDF5 file; a file written by fpsim run is accepted")
+        raise FileError(f"{source}: {'is a folder' if source.is_dir() else 'no such file'}; a run's file is accepted")
     try:
-        _check_whole(source)
+        sealed = _check_seal(source)
+        _check_origin(source, sealed)
         with xr.open_datatree(source, engine=ENGINE) as tree:
             return tree.load()
     except FileError:
         raise
+    except PermissionError:
+        raise FileError(f"{source}: may not be read by this user") from None
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes the libraries raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(f"{source}: damaged or truncated HDF5 file ({reason[:120]})") from None
 
 
-def _check_whole(source: Path) -> None:
-    """Read every byte once with h5py, which fails cleanly where a file is damaged, and check whose file it is."""
+def _check_seal(source: Path) -> bool:
+    """Whether the file bears our seal; a broken one is an error, none is what another program left when it edited."""
+    digest, size = hashlib.sha256(), source.stat().st_size - len(SEAL) - 32
+    with source.open("rb") as handle:
+        if handle.read(len(HDF5)) != HDF5:
+            raise FileError(f"{source}: not an HDF5 file; a file written by fpsim run is accepted")
+        if size < 0:
+            raise FileError(f"{source}: damaged or truncated HDF5 file (only {source.stat().st_size} bytes)")
+        handle.seek(0)
+        while size > 0 and (block := handle.read(min(size, 1 << 22))):
+            digest.update(block)
+            size -= len(block)
+        end = handle.read()
+    if not end.startswith(SEAL):
+        return False
+    if end[len(SEAL) :] != digest.digest():
+        raise FileError(f"{source}: damaged HDF5 file (its SHA-256 is not the one it was written with)")
+    return True
+
+
+def _check_origin(source: Path, sealed: bool) -> None:
+    """Check whose file it is; without a seal every byte is read once by h5py, which fails where a file is damaged."""
     with h5py.File(source) as file:
         attributes = dict(file.attrs)
         if "fpsim_schema" not in attributes:
@@ -166,4 +194,5 @@ def _check_whole(source: Path) -> None:
             if isinstance(item, h5py.Dataset):
                 item[()]
 
-        file.visititems(read)
+        if not sealed:
+            file.visititems(read)

@@ -1,0 +1,76 @@
+"""Commands that read a run's file: info, plot, animate, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fpsim.cli.application import app
+from fpsim.cli.options import File
+
+__all__ = ["animate", "info", "plot", "report"]
+
+
+@app.command()
+def info(file: File) -> None:
+    """Say what a file holds: scenario, versions, seed, groups and the table of the comparison.
+
+    Example: fpsim info digits-bottleneck.h5
+    """
+    from fpsim.scenario import describe
+    from fpsim.storage import load
+
+    typer.echo(describe(load(file)))
+
+
+@app.command()
+def plot(file: File, out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None) -> None:
+    """Draw the pictures of a run again, from its file alone.
+
+    Example: fpsim plot digits-bottleneck.h5 --out pictures
+    """
+    from fpsim.scenario import draw
+    from fpsim.storage import load
+
+    for path in draw(load(file), out or file.with_suffix("")):
+        typer.echo(str(path))
+
+
+@app.command()
+def animate(
+    file: File,
+    out: Annotated[Path | None, typer.Option(help="GIF or, where ffmpeg is installed, MP4 file.")] = None,
+    variable: Annotated[str | None, typer.Option(help="Density to show; default: the first of the file.")] = None,
+    rate: Annotated[int, typer.Option(min=1, max=60, help="Pictures per second.")] = 5,
+) -> None:
+    """Show the densities move through training, theory and experiment side by side in the same colours.
+
+    Example: fpsim animate digits-bottleneck.h5 --variable density_W2 --out ring.gif
+    """
+    from fpsim.scenario.animation import animate as draw_animation
+    from fpsim.scenario.run_object import open_run
+
+    typer.echo(str(draw_animation(open_run(file), out or file.with_suffix(".gif"), variable=variable, rate=rate)))
+
+
+@app.command()
+def report(
+    file: File, out: Annotated[Path | None, typer.Option(help="HTML file; default beside the run.")] = None
+) -> None:
+    """Write one self-contained HTML page of a run: pictures, tables, configuration, provenance.
+
+    Example: fpsim report digits-bottleneck.h5
+    """
+    from fpsim.errors import FileError
+    from fpsim.scenario.html import html_report
+    from fpsim.storage import load
+
+    target = out or file.with_suffix(".html")
+    page = html_report(load(file))
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{target}: cannot write there ({error.strerror})") from None
+    typer.echo(str(target))

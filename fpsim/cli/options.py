@@ -1,0 +1,17 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Checkpoint", "Figures", "File", "Quiet", "Strict", "Threads"]
+
+File = Annotated[Path, typer.Argument(help="A file written by fpsim run.")]
+Threads = Annotated[int | None, typer.Option(min=1, max=1024, help="Threads; results do not depend on them.")]
+Figures = Annotated[Path | None, typer.Option(help="Folder for the pictures; default: beside the file.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit status 1 if a comparison, identity or claim fell short.")]
+Checkpoint = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between checkpoints of training.")]

@@ -1,0 +1,159 @@
+"""Commands that run scenarios: list, run, resume; each only parses, calls one function and prints its answer."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fpsim.cli.application import app
+from fpsim.cli.options import Checkpoint, Figures, File, Quiet, Strict, Threads
+
+if TYPE_CHECKING:
+    from fpsim.scenario import Outcome
+
+__all__ = ["list_scenarios", "resume", "run"]
+
+
+def _complete_scenario(incomplete: str) -> list[str]:
+    from fpsim.scenario import available
+
+    return [name for name in available() if name.startswith(incomplete)]
+
+
+@app.command("list")
+def list_scenarios() -> None:
+    """List the scenarios that come with the package, by kind.
+
+    Example: fpsim list
+    """
+    from fpsim.scenario import available, load_scenario
+
+    scenarios = [load_scenario(name) for name in available()]
+    width = max(len(s.name) for s in scenarios)
+    for kind in sorted({str(getattr(s, "kind", "")) for s in scenarios}):
+        typer.echo(f"{kind}:")
+        for s in scenarios:
+            if str(getattr(s, "kind", "")) == kind:
+                typer.echo(f"  {s.name:<{width}}  {s.title}")
+
+
+@app.command()
+def run(
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a scenario (see fpsim list), a TOML file, or a Python file that defines `scenario`.",
+            autocompletion=_complete_scenario,
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Output file; default NAME.h5 in this folder.")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one key: section.key=value; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
+    threads: Threads = None,
+    figures: Figures = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Same pictures from a smaller ensemble and grid.")] = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing output file.")] = False,
+    checkpoint: Checkpoint = 15.0,
+) -> None:
+    """Run a scenario: train, solve, compare, write one HDF5 file and its pictures.
+
+    Example: fpsim run digits-bottleneck --quick --set sgd.batch_size=16 --out batch16.h5
+    """
+    from fpsim.scenario import load_scenario, parse_assignments, run_to_file
+
+    changes = parse_assignments(change or [])
+    if seed is not None:
+        changes["seed"] = seed
+    resolved = load_scenario(scenario, changes=changes, quick=quick)
+    target = out or Path(f"{resolved.name}.h5")
+    with _session(target, quiet):
+        outcome = run_to_file(
+            resolved,
+            target,
+            figures=figures or target.with_suffix(""),
+            overwrite=force,
+            threads=threads,
+            quiet=quiet,
+            command=shlex.join(["fpsim", *sys.argv[1:]]),
+            checkpoint_seconds=checkpoint,
+        )
+        _tell(outcome, quiet=quiet, strict=strict)
+
+
+@app.command()
+def resume(
+    file: File,
+    threads: Threads = None,
+    figures: Figures = None,
+    quiet: Quiet = False,
+    strict: Strict = False,
+    checkpoint: Checkpoint = 15.0,
+) -> None:
+    """Go on with an interrupted run, to the same result as if it had not been interrupted.
+
+    Example: fpsim resume digits-bottleneck.h5
+    """
+    from fpsim.scenario import resume as go_on
+
+    with _session(file, quiet):
+        outcome = go_on(
+            file,
+            figures=figures or file.with_suffix(""),
+            threads=threads,
+            quiet=quiet,
+            checkpoint_seconds=checkpoint,
+        )
+        _tell(outcome, quiet=quiet, strict=strict)
+
+
+@contextmanager
+def _session(target: Path, quiet: bool) -> Iterator[None]:
+    """Log lines where there is no terminal, warnings as lines, the time it took; an interrupt says what is kept."""
+    begun = time.perf_counter()
+    if not quiet and not sys.stderr.isatty():
+        logging.getLogger("fpsim").setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _one_line_warning
+            yield
+    except KeyboardInterrupt:
+        from fpsim.errors import FileError
+        from fpsim.storage import load
+
+        try:
+            done = [node.path for node in load(target).leaves if node.path != "/" and node.attrs.get("complete", 1)]
+            kept = f"{target} keeps {len(done)} finished groups; go on with: fpsim resume {shlex.quote(str(target))}"
+        except FileError:
+            kept = "nothing was written yet"
+        typer.echo(f"fpsim: interrupted; {kept}", err=True)
+        raise typer.Exit(130) from None
+    if not quiet:
+        typer.echo(f"{time.perf_counter() - begun:.1f} s")
+
+
+def _tell(outcome: Outcome, *, quiet: bool, strict: bool) -> None:
+    if not quiet:
+        typer.echo(outcome.report)
+        typer.echo(f"\n{outcome.file}  and {len(outcome.figures)} pictures in {outcome.figures[0].parent}/")
+    if strict and outcome.shortfalls:
+        typer.echo(f"\nfell short ({len(outcome.shortfalls)}):", err=True)
+        for line in outcome.shortfalls:
+            typer.echo(f"  {line}", err=True)
+        raise typer.Exit(1)
+
+
+def _one_line_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    typer.echo(f"warning: {message}", err=True)
