@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 CHUNK = 8192
 """Cells per chunk of a reduction; part of the definition of every sum, so never tuned to the machine."""
 
-LANES = 8  # parts begin at whole groups of lines that kernels treat together
+LANES = 32  # parts begin at whole groups of lines that kernels treat together
 SMALLEST = 30_000  # cells below which handing work to another thread costs more than it saves
 
 

@@ -54,25 +54,26 @@ def diffuse_lines(
     """Sweep the lines ``begin ... end`` of the flat array ``u`` in place.
 
     ``rate[rate_starts[line] + k * rate_stride]`` is the rate in cell ``k`` of a line (in cell ``order[line, k]`` where
-    lines wrap); ``work`` has shape (7, longest, LANES); ``absorbed[line]`` receives what left through its ends.
+    lines wrap); ``work`` is flat, of size 7 * longest * LANES or less for fewer lines; ``absorbed[line]`` receives
+    what left through its ends.
     """
-    v, r, a, b, g, z, s = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
-    last, low, high = np.empty(LANES, np.int64), np.empty(LANES), np.empty(LANES)
-    wraps = order.size > 0
+    last, wraps = np.empty(LANES, np.int64), order.size > 0
+    low, high, lowest, largest = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     for first in range(begin, end, LANES):
         lanes = min(LANES, end - first)
         rows, ways = 0, 2.0
-        for q in range(LANES):
-            line = first + min(q, lanes - 1)
-            last[q], low[q], high[q] = lengths[line] - 1, low_exit[line], high_exit[line]
+        for q in range(lanes):
+            line = first + q
+            last[q], low[q], high[q], absorbed[line] = lengths[line] - 1, low_exit[line], high_exit[line], 0.0
             rows = max(rows, lengths[line])
             ways = max(ways, low[q] + high[q] if last[q] == 0 else 1.0 + max(low[q], high[q]))
+        w = work[: 7 * rows * lanes].reshape((7, rows, lanes))
+        v, r, a, b, g, z, s = w[0], w[1], w[2], w[3], w[4], w[5], w[6]
         for attempt in range(2):
             safe = attempt == 1
-            highest = 0.0
             for k in range(rows):
-                for q in range(LANES):
-                    line = first + min(q, lanes - 1)
+                for q in range(lanes):
+                    line = first + q
                     if k > last[q]:
                         v[k, q] = r[k, q] = 0.0
                     elif wraps:
@@ -80,7 +81,7 @@ def diffuse_lines(
                     else:
                         v[k, q] = u[starts[line] + k * stride]
                         r[k, q] = dt * rate[rate_starts[line] + k * rate_stride]
-                    highest = max(highest, r[k, q])
+            highest = r.max()
             for q in range(lanes):
                 absorbed[first + q] = 0.0
             if highest == 0.0:
@@ -88,21 +89,22 @@ def diffuse_lines(
             steps = min(int(highest * ways / 1.6) + 1, SUBSTEPS) if safe else 1
             good = True
             for _ in range(steps):
-                _weights(r, a, b, s, rows, last, steps, 0.999 / ways if safe else np.inf)
-                good = _explicit_half(v, b, s, g, rows, last, low, high, closed) or safe
+                _weights(r, a, b, s, last, steps, 0.999 / ways if safe else np.inf)
+                _explicit_half(v, b, s, g, last, low, high, closed, lowest, largest)
+                for q in range(lanes):
+                    good = good and (safe or lowest[q] >= -NEGLIGIBLE * largest[q])
+                    absorbed[first + q] += low[q] * s[0, q] * v[0, q] + high[q] * s[last[q], q] * v[last[q], q]
                 if not good:
                     break
-                for q in range(lanes):
-                    absorbed[first + q] += low[q] * s[0, q] * v[0, q] + high[q] * s[last[q], q] * v[last[q], q]
                 if closed:
-                    lowest = _solve_closed(v, a, g, z, s, rows)
+                    _solve_closed(v, a, g, z, s, lowest)
                 else:
-                    lowest = _solve_open(v, r, a, g, z, s, rows, last, low, high, steps)
+                    _solve_open(v, r, a, g, z, s, last, low, high, steps, lowest)
                     for q in range(lanes):
                         out = low[q] * (r[0, q] / steps - s[0, q]) * v[0, q]
                         out += high[q] * (r[last[q], q] / steps - s[last[q], q]) * v[last[q], q]
                         absorbed[first + q] += out
-                if lowest < 0.0:
+                if lowest[:lanes].min() < 0.0:
                     good = borrow(v, rows, closed) or safe
             if good:
                 for k in range(rows):
@@ -114,42 +116,50 @@ def diffuse_lines(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weights(r: Array, a: Array, b: Array, s: Array, rows: int, last: Integers, steps: int, cap: float) -> None:
+def _weights(r: Array, a: Array, b: Array, s: Array, last: Integers, steps: int, cap: float) -> None:
     """Explicit weight ``b``, implicit weight ``a = b - r`` and explicit share ``s`` of ``r`` of a sub-step.
 
     A finite ``cap`` bounds ``b`` and makes ``a`` negative: the safe scheme.
     """
-    for k in range(rows):
-        for q in range(LANES):
-            rate = r[k, q] / steps
-            c = min(1.0 / 12.0, 0.5 * rate) if cap < np.inf else 1.0 / 12.0
-            inside = k <= last[q]
-            b[k, q] = min(c + 0.5 * rate, cap) if inside else 0.0
+    share, most = 1.0 / steps, 0.5 if cap < np.inf else np.inf
+    for k in range(r.shape[0]):
+        for q in range(r.shape[1]):
+            rate = r[k, q] * share
+            c = 1.0 / 12.0 if most == np.inf else min(1.0 / 12.0, most * rate)
+            inside = 1.0 if k <= last[q] else 0.0
+            b[k, q] = inside * min(c + 0.5 * rate, cap)
             a[k, q] = b[k, q] - rate
-            s[k, q] = max(b[k, q] - c, 0.0) if inside else 0.0
+            s[k, q] = inside * max(b[k, q] - c, 0.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _explicit_half(
-    v: Array, b: Array, s: Array, g: Array, rows: int, last: Integers, low: Array, high: Array, closed: bool
-) -> bool:
-    """``g = (I + d2 b) v``; whether it is non-negative but for what borrowing can mend."""
-    lowest, largest = 0.0, 0.0
+    v: Array,
+    b: Array,
+    s: Array,
+    g: Array,
+    last: Integers,
+    low: Array,
+    high: Array,
+    closed: bool,
+    lowest: Array,
+    largest: Array,
+) -> None:
+    """``g = (I + d2 b) v``, its lowest value (or zero) and the largest of ``v`` per line."""
+    rows, lanes = v.shape
+    for q in range(lanes):
+        lowest[q] = largest[q] = 0.0
     for k in range(rows):
         before = k - 1 if k > 0 else (rows - 1 if closed else 0)
         after = k + 1 if k + 1 < rows else (0 if closed else k)
-        for q in range(LANES):
-            links, inflow = 0.0, 0.0
-            if (k > 0 and k <= last[q]) or closed:
-                links += 1.0
-                inflow += b[before, q] * v[before, q]
-            if k < last[q] or closed:
-                links += 1.0
-                inflow += b[after, q] * v[after, q]
-            out = (low[q] if k == 0 else 0.0) + (high[q] if k == last[q] else 0.0)
-            g[k, q] = v[k, q] * (1.0 - links * b[k, q] - out * s[k, q]) + inflow
-            lowest, largest = min(lowest, g[k, q]), max(largest, v[k, q])
-    return lowest >= -NEGLIGIBLE * largest
+        start = 1.0 if k == 0 else 0.0
+        for q in range(lanes):
+            below = 1.0 if closed or 0 < k <= last[q] else 0.0
+            above = 1.0 if closed or k < last[q] else 0.0
+            out = start * low[q] + (high[q] if k == last[q] else 0.0)
+            inflow = below * (b[before, q] * v[before, q]) + above * (b[after, q] * v[after, q])
+            g[k, q] = v[k, q] * (1.0 - (below + above) * b[k, q] - out * s[k, q]) + inflow
+            lowest[q], largest[q] = min(lowest[q], g[k, q]), max(largest[q], v[k, q])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -160,62 +170,61 @@ def _solve_open(
     g: Array,
     z: Array,
     s: Array,
-    rows: int,
     last: Integers,
     low: Array,
     high: Array,
     steps: int,
-) -> float:
-    """Tridiagonal solve between two ends (``z``: eliminated upper diagonal); the lowest value, or zero."""
+    lowest: Array,
+) -> None:
+    """Tridiagonal solve between two ends (``z``: eliminated upper diagonal); the lowest value (or zero) per line."""
+    (rows, lanes), share = v.shape, 1.0 / steps
+    for q in range(lanes):
+        z[0, q] = lowest[q] = 0.0
     for k in range(rows):
-        for q in range(LANES):
-            below = a[k - 1, q] if k > 0 and k <= last[q] else 0.0
-            above = a[k + 1, q] if k < last[q] else 0.0
-            links = (1.0 if k > 0 else 0.0) + (1.0 if k < last[q] else 0.0)
-            out = (low[q] if k == 0 else 0.0) + (high[q] if k == last[q] else 0.0)
-            den = 1.0 - links * a[k, q] + out * (r[k, q] / steps - s[k, q])
-            rhs = g[k, q]
-            if k > 0:
-                den -= below * z[k - 1, q]
-                rhs -= below * v[k - 1, q]
-            inv = 1.0 / den
-            z[k, q] = above * inv
-            v[k, q] = rhs * inv
-    lowest = 0.0
-    for k in range(rows - 1, -1, -1):
-        for q in range(LANES):
-            if k < rows - 1:
-                v[k, q] -= z[k, q] * v[k + 1, q]
-            lowest = min(lowest, v[k, q])
-    return lowest
+        before, after, start = max(k - 1, 0), min(k + 1, rows - 1), 1.0 if k == 0 else 0.0
+        for q in range(lanes):
+            below = 1.0 if 0 < k <= last[q] else 0.0
+            above = 1.0 if k < last[q] else 0.0
+            out = start * low[q] + (high[q] if k == last[q] else 0.0)
+            lower = below * a[before, q]
+            den = 1.0 - (below + above) * a[k, q] + out * (r[k, q] * share - s[k, q])
+            inv = 1.0 / (den - lower * z[before, q])
+            z[k, q] = above * a[after, q] * inv
+            v[k, q] = (g[k, q] - lower * v[before, q]) * inv
+    for k in range(rows - 2, -1, -1):
+        for q in range(lanes):
+            v[k, q] -= z[k, q] * v[k + 1, q]
+    for k in range(rows):
+        for q in range(lanes):
+            lowest[q] = min(lowest[q], v[k, q])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve_closed(v: Array, a: Array, g: Array, z: Array, s: Array, rows: int) -> float:
-    """Cyclic tridiagonal solve, the last unknown eliminated last; the lowest value, or zero."""
-    n = rows - 1
-    lowest = 0.0
-    for q in range(LANES):
-        for k in range(n):  # u_k = v_k + s_k u_n
-            den = 1.0 - 2.0 * a[k, q]
-            rhs = g[k, q]
-            tail = (-a[n, q] if k == 0 else 0.0) - (a[n, q] if k == n - 1 else 0.0)
-            if k > 0:
-                den -= a[k - 1, q] * z[k - 1, q]
-                rhs -= a[k - 1, q] * v[k - 1, q]
-                tail -= a[k - 1, q] * s[k - 1, q]
-            inv = 1.0 / den
-            z[k, q] = a[k + 1, q] * inv if k < n - 1 else 0.0
-            v[k, q] = rhs * inv
-            s[k, q] = tail * inv
-        for k in range(n - 2, -1, -1):
+def _solve_closed(v: Array, a: Array, g: Array, z: Array, s: Array, lowest: Array) -> None:
+    """Cyclic tridiagonal solve, the last unknown eliminated last; the lowest value (or zero) per line."""
+    n, lanes = v.shape[0] - 1, v.shape[1]
+    for k in range(n):  # u_k = v_k + s_k u_n
+        edge, lower = (1.0 if k == 0 else 0.0) + (1.0 if k == n - 1 else 0.0), 1.0 if k > 0 else 0.0
+        before, upper = max(k - 1, 0), 1.0 if k < n - 1 else 0.0
+        if k == 0:
+            for q in range(lanes):
+                z[0, q] = s[0, q] = 0.0
+        for q in range(lanes):
+            link = lower * a[before, q]
+            inv = 1.0 / (1.0 - 2.0 * a[k, q] - link * z[before, q])
+            v[k, q] = (g[k, q] - link * v[before, q]) * inv
+            s[k, q] = (-edge * a[n, q] - link * s[before, q]) * inv
+            z[k, q] = upper * a[k + 1, q] * inv
+    for k in range(n - 2, -1, -1):
+        for q in range(lanes):
             v[k, q] -= z[k, q] * v[k + 1, q]
             s[k, q] -= z[k, q] * s[k + 1, q]
+    for q in range(lanes):
         v[n, q] = (g[n, q] - a[0, q] * v[0, q] - a[n - 1, q] * v[n - 1, q]) / (
             1.0 - 2.0 * a[n, q] + a[0, q] * s[0, q] + a[n - 1, q] * s[n - 1, q]
         )
-        for k in range(n):
+        lowest[q] = min(v[n, q], 0.0)
+    for k in range(n):
+        for q in range(lanes):
             v[k, q] += s[k, q] * v[n, q]
-        for k in range(n + 1):
-            lowest = min(lowest, v[k, q])
-    return lowest
+            lowest[q] = min(lowest[q], v[k, q])

@@ -10,8 +10,8 @@ __all__ = ["LANES", "NEGLIGIBLE", "TINY", "borrow"]
 
 Array = NDArray[np.float64]
 
-LANES = 8
-"""Lines treated together: one vector register."""
+LANES = 32
+"""Lines treated together: their cells lie side by side, so that one instruction treats several."""
 
 TINY = 1e-280
 """Below this a cell holds nothing: denormal numbers would slow every later sweep."""
@@ -35,7 +35,7 @@ def borrow(w: Array, n: int, closed: bool) -> bool:
         for k in range(n):
             p = k - 1 if k > 0 else (n - 1 if closed else min(1, n - 1))
             f = k + 1 if k < n - 1 else (0 if closed else max(n - 2, 0))
-            for q in range(LANES):
+            for q in range(w.shape[1]):
                 if w[k, q] < 0.0:
                     lender = p if w[p, q] > w[f, q] else f
                     w[lender, q] += w[k, q]

@@ -6,7 +6,7 @@ relative accuracy holds in the tails), and is clamped between the previous foot'
 that never decreases is a density that is never negative, so this one clamp is all the limiting there is: peaks are not
 clipped. No step restriction; the content is conserved to rounding.
 
-Two kernels: ``remap_shared`` where all lines have the same drift (weights computed once), ``remap_lines`` otherwise.
+Two kernels: ``remap_group`` for lines that have the same drift (weights computed once), ``remap_lines`` otherwise.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.transport.limit import LANES, TINY
+from fpsim.transport.limit import TINY
 from fpsim.transport.trace import REACH, reconstruction_weights, trace_feet
 
-__all__ = ["remap_lines", "remap_shared"]
+__all__ = ["remap_group", "remap_lines"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -26,89 +26,77 @@ Small = NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_ghosts(v: Array, n: int, periodic: bool, q: int) -> None:
+def _fill_ghosts(v: Array, n: int, periodic: bool) -> None:
     """Cells beyond the ends: the other end, or a parabola through the last three cells."""
     for m in range(1, REACH + 1):
+        low, high = REACH - m, REACH + n - 1 + m
         if periodic:
-            v[REACH - m, q] = v[REACH + (n - m) % n, q]
-            v[REACH + n - 1 + m, q] = v[REACH + (m - 1) % n, q]
+            for q in range(v.shape[1]):
+                v[low, q] = v[REACH + (n - m) % n, q]
+                v[high, q] = v[REACH + (m - 1) % n, q]
         elif n < 3:
-            v[REACH - m, q] = v[REACH, q]
-            v[REACH + n - 1 + m, q] = v[REACH + n - 1, q]
+            for q in range(v.shape[1]):
+                v[low, q], v[high, q] = v[REACH, q], v[REACH + n - 1, q]
         else:
             a, b, c = 0.5 * (m + 1.0) * (m + 2.0), -m * (m + 2.0), 0.5 * m * (m + 1.0)
-            p = REACH
-            v[p - m, q] = a * v[p, q] + b * v[p + 1, q] + c * v[p + 2, q]
             p = REACH + n - 1
-            v[p + m, q] = a * v[p, q] + b * v[p - 1, q] + c * v[p - 2, q]
+            for q in range(v.shape[1]):
+                v[low, q] = a * v[REACH, q] + b * v[REACH + 1, q] + c * v[REACH + 2, q]
+                v[high, q] = a * v[p, q] + b * v[p - 1, q] + c * v[p - 2, q]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def remap_shared(
-    u: Array,
-    starts: Small,
-    stride: int,
-    n: int,
-    periodic: bool,
-    cell: Integers,
-    weight: Array,
-    begin: int,
-    end: int,
-    work: Array,
-    absorbed: Array,
+def remap_group(
+    v: Array, w: Array, n: int, periodic: bool, cell: Integers, weight: Array, room: Array, lost: Array
 ) -> None:
-    """Remap the lines ``begin ... end`` of the flat array ``u`` in place.
+    """Remap several lines at once, from ``v`` to ``w``.
 
-    ``cell`` and ``weight`` are what ``reconstruction_weights`` gives for the common drift; ``work`` has shape
-    (n + 6, LANES); ``absorbed[line]`` receives what was carried out through the ends.
+    Both have shape (n + 6, lines) with the cells in rows ``REACH ... REACH + n``; ``cell`` and ``weight`` are what
+    ``reconstruction_weights`` gives for the common drift; ``room`` has shape (3, lines); what was carried out through
+    the ends is added to ``lost``.
     """
-    v = work
-    at = np.empty(LANES, np.int64)
-    held, got, wrap = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    for first in range(begin, end, LANES):
-        lanes = min(LANES, end - first)
-        for q in range(LANES):
-            at[q] = starts[first + min(q, lanes - 1)]
-        for k in range(n):
-            for q in range(LANES):
-                v[k + REACH, q] = u[at[q] + k * stride]
-        for q in range(LANES):
-            _fill_ghosts(v, n, periodic, q)
-            held[q] = 0.0
-        previous = cell[0]
-        for f in range(n + 1):
-            i = cell[f]
-            row = i % n if periodic else i
-            w0, w1, w2, w3 = weight[0, f], weight[1, f], weight[2, f], weight[3, f]
-            w4, w5, w6 = weight[4, f], weight[5, f], weight[6, f]
-            same = i == previous
-            seam = periodic and i == cell[n]  # the last foot is the first one, a period later
-            left = (previous % n if periodic else previous) + REACH
-            for q in range(LANES):
-                total = w0 * v[row, q] + w1 * v[row + 1, q] + w2 * v[row + 2, q] + w3 * v[row + 3, q]
-                total += w4 * v[row + 4, q] + w5 * v[row + 5, q] + w6 * v[row + 6, q]
-                total = min(max(total, held[q] if same else 0.0), wrap[q] if seam else v[row + REACH, q])
-                got[q] = total - held[q] if same else total + (v[left, q] - held[q])
-                held[q] = total
-            for m in range(previous + 1, i):
-                between = (m % n if periodic else m) + REACH
-                for q in range(LANES):
-                    got[q] += v[between, q]
-            if f > 0:
-                for q in range(lanes):
-                    u[at[q] + (f - 1) * stride] = got[q] if got[q] > TINY else 0.0
-            else:
-                for q in range(lanes):
-                    wrap[q] = held[q]
-                    absorbed[first + q] = 0.0 if periodic else got[q]
-                    for m in range(0 if periodic else previous):
-                        absorbed[first + q] += v[m + REACH, q]
-            previous = i
-        if not periodic:
+    held, got, wrap = room[0], room[1], room[2]
+    lanes = v.shape[1]  # not a constant: loops of known, small length would be unrolled instead of vectorised
+    _fill_ghosts(v, n, periodic)
+    for q in range(lanes):
+        held[q] = 0.0
+    previous = cell[0]
+    for f in range(n + 1):
+        i = cell[f]
+        row = i % n if periodic else i
+        left = (previous % n if periodic else previous) + REACH
+        w0, w1, w2, w3 = weight[0, f], weight[1, f], weight[2, f], weight[3, f]
+        w4, w5, w6 = weight[4, f], weight[5, f], weight[6, f]
+        same, other = (1.0, 0.0) if i == previous else (0.0, 1.0)
+        # the last foot of a ring is the first one, a period later
+        most = wrap if periodic and f > 0 and i == cell[n] else v[row + REACH]
+        for q in range(lanes):
+            total = w0 * v[row, q] + w1 * v[row + 1, q] + w2 * v[row + 2, q] + w3 * v[row + 3, q]
+            total += w4 * v[row + 4, q] + w5 * v[row + 5, q] + w6 * v[row + 6, q]
+            total = min(max(total, same * held[q]), most[q])
+            got[q] = total + (other * v[left, q] - held[q])
+            held[q] = total
+        for m in range(previous + 1, i):
+            between = (m % n if periodic else m) + REACH
             for q in range(lanes):
-                absorbed[first + q] += v[previous + REACH, q] - held[q]
-                for m in range(previous + 1, n):
-                    absorbed[first + q] += v[m + REACH, q]
+                got[q] += v[between, q]
+        if f > 0:
+            for q in range(lanes):
+                w[f - 1 + REACH, q] = got[q] if got[q] > TINY else 0.0
+        else:
+            for q in range(lanes):
+                wrap[q] = held[q]
+                lost[q] += 0.0 if periodic else got[q]
+            for m in range(0 if periodic else previous):
+                for q in range(lanes):
+                    lost[q] += v[m + REACH, q]
+        previous = i
+    if not periodic:
+        for q in range(lanes):
+            lost[q] += v[previous + REACH, q] - held[q]
+        for m in range(previous + 1, n):
+            for q in range(lanes):
+                lost[q] += v[m + REACH, q]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -143,7 +131,7 @@ def remap_lines(
             v[k + REACH, 0] = u[base + k * stride]
         for f in range(n + 1):
             speed[f] = drift[drift_base + f * drift_stride] * scale
-        _fill_ghosts(v, n, periodic, 0)
+        _fill_ghosts(v, n, periodic)
         trace_feet(speed, dt, n, periodic, low, high, foot)
         reconstruction_weights(foot, n, periodic, cell, weight)
         held, wrap, previous = 0.0, 0.0, cell[0]

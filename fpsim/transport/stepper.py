@@ -18,28 +18,28 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.parallel import Team
-from fpsim.transport.drift_sweep import DriftSweep
 from fpsim.transport.sweep import Block, Sweep
-from fpsim.transport.sweeps import sweep_blocks
+from fpsim.transport.sweeps import sample, sweep_blocks
 
 __all__ = ["Stepper", "palindrome"]
 
 Array = NDArray[np.float64]
 
 
-def palindrome(blocks: tuple[Block, ...], steps: int = 1) -> Iterator[tuple[Sweep, float]]:
-    """Sweeps of ``steps`` symmetric steps with their share of the step, outer halves merged."""
-    if not blocks:
+def palindrome(blocks: tuple[Block, ...], steps: int = 1) -> Iterator[tuple[Sweep, float, int]]:
+    """Sweeps of ``steps`` symmetric steps with their share of the step and how often, outer halves merged."""
+    if len(blocks) <= 1:
+        yield from ((sweep, 1.0, steps) for block in blocks for sweep in block)
         return
     *outer, middle = blocks
     for step in range(steps):
         for k, block in enumerate(outer):
             if k > 0 or step == 0:
-                yield from ((sweep, 0.5) for sweep in block)
-        yield from ((sweep, 1.0) for sweep in middle)
+                yield from ((sweep, 0.5, 1) for sweep in block)
+        yield from ((sweep, 1.0, 1) for sweep in middle)
         for k, block in reversed(list(enumerate(outer))):
             share = 1.0 if k == 0 and step + 1 < steps else 0.5
-            yield from ((sweep, share) for sweep in block)
+            yield from ((sweep, share, 1) for sweep in block)
 
 
 @dataclass(eq=False)
@@ -98,22 +98,22 @@ class Stepper:
             if self._fixed is None:
                 self._fixed = self._blocks(t, None)
             for i, (u, blocks) in enumerate(zip(state, self._fixed, strict=True)):
-                for sweep, share in palindrome(blocks, steps):
-                    absorbed[i] += self._apply(sweep, u, share * h, pieces) * sweep.grid.cell_volume
+                absorbed[i] = self._step(u, blocks, h, steps, pieces)
             return absorbed
         for step in range(steps):
             now = t + step * h
             all_blocks = self._blocks(now + 0.5 * h, self._middle(state, now, h) if self.mean_field else None)
             self._recent = all_blocks
             for i, (u, blocks) in enumerate(zip(state, all_blocks, strict=True)):
-                for sweep, share in palindrome(blocks):
-                    absorbed[i] += self._apply(sweep, u, share * h, pieces) * sweep.grid.cell_volume
+                absorbed[i] += self._step(u, blocks, h, 1, pieces)
         return absorbed
 
-    def _apply(self, sweep: Sweep, u: Array, dt: float, pieces: int) -> float:
-        if pieces == 1 or not isinstance(sweep, DriftSweep):
-            return sweep.apply(u, dt, self.team)
-        return sum(sweep.apply(u, dt / pieces, self.team) for _ in range(pieces))
+    def _step(self, u: Array, blocks: tuple[Block, ...], h: float, steps: int, pieces: int) -> float:
+        """Mass absorbed in ``steps`` steps with fixed sweeps."""
+        return sum(
+            sweep.apply(u, share * h, self.team, steps=times, pieces=pieces) * sweep.grid.cell_volume
+            for sweep, share, times in palindrome(blocks, steps)
+        )
 
     def _middle(self, state: tuple[Array, ...], t: float, h: float) -> tuple[Array, ...]:
         """Densities half a step ahead, to first order."""
@@ -132,7 +132,7 @@ class Stepper:
         if state is not None:
             densities = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(self.grids, state, strict=True))
             p = densities if self.coupled else densities[0]
-        found = [sweep_blocks(e, g, t=t, p=p) for e, g in zip(self.equations, self.grids, strict=True)]
+        found = [sweep_blocks(sample(e, g, t=t, p=p), g) for e, g in zip(self.equations, self.grids, strict=True)]
         self.added = max(self.added, *(added for _, added in found))
         self.speed = max((s.speed for blocks, _ in found for block in blocks for s in block), default=0.0)
         return tuple(blocks for blocks, _ in found)

@@ -12,12 +12,9 @@ from fpsim.density.grid import Grid
 from fpsim.lattice.lines import LineSet
 from fpsim.parallel import Team
 
-__all__ = ["KEPT", "Block", "Sweep", "table_of", "unused"]
+__all__ = ["Block", "Sweep", "table_of", "unused"]
 
 Array = NDArray[np.float64]
-
-KEPT = 4
-"""Steps whose tables a sweep keeps: fixed coefficients meet the same few again and again."""
 
 
 class Sweep(Protocol):
@@ -33,8 +30,11 @@ class Sweep(Protocol):
         """Largest share of a cell's content that leaves it per unit time."""
         ...
 
-    def apply(self, u: Array, dt: float, team: Team) -> float:
-        """Advance the flat array ``u`` in place by ``dt``; what was absorbed, in the unit of ``sum(u)``."""
+    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> float:
+        """Advance the flat array ``u`` in place by ``steps`` steps ``dt``; what was absorbed, in the unit of ``sum(u)``.
+
+        Drift goes in ``pieces`` equal parts per step.
+        """
         ...
 
 

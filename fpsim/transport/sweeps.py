@@ -2,56 +2,97 @@
 
 Sweeps that commute are grouped, because a group needs no symmetrising:
 
-- drifts ``b_i``, ``b_j`` commute where ``b_i`` does not depend on ``x_j`` nor ``b_j`` on ``x_i``;
-- jumps along axes commute where each rate depends on its own coordinate at most.
+- along different axes, where the coefficients of each depend on its own coordinate at most; drift and diffusion of an
+  axis are then one sweep (:class:`fpsim.transport.axis_sweep.AxisSweep`);
+- drifts ``b_i``, ``b_j`` where ``b_i`` does not depend on ``x_j`` nor ``b_j`` on ``x_i``, and the same for jumps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.equation import DiffusionField, FokkerPlanck, diffusion_on_cells, drift_on_faces
 from fpsim.lattice.selling import lattice_diffusion
+from fpsim.transport.axis_sweep import AxisSweep
 from fpsim.transport.diffusion_sweep import DiffusionSweep
 from fpsim.transport.drift_sweep import DriftSweep
-from fpsim.transport.sweep import Block
+from fpsim.transport.sweep import Block, Sweep
 
-__all__ = ["sweep_blocks"]
+__all__ = ["Sampled", "sample", "sweep_blocks"]
+
+Array = NDArray[np.float64]
 
 
-def sweep_blocks(
-    equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None
-) -> tuple[tuple[Block, ...], float]:
-    """Blocks of commuting sweeps of an equation, and the largest isotropic diffusion that had to be added.
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Coefficients of an equation on a grid: diffusion in the cells, drift per axis on its faces."""
+
+    diffusion: DiffusionField
+    drift: tuple[Array, ...]
+
+
+def sample(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> Sampled:
+    """Evaluate and check the coefficients of an equation."""
+    field = diffusion_on_cells(equation, grid, t=t, p=p)
+    return Sampled(field, tuple(drift_on_faces(equation, grid, axis, t=t, p=p) for axis in range(grid.ndim)))
+
+
+def sweep_blocks(known: Sampled, grid: Grid) -> tuple[tuple[Block, ...], float]:
+    """Blocks of commuting sweeps, and the largest isotropic diffusion that had to be added.
 
     Diffusion comes first: a symmetric composition then passes through the drift, which costs more, once.
     """
-    field = diffusion_on_cells(equation, grid, t=t, p=p)
-    jumps, added = _along_axes(field, grid) if field.diagonal else _along_offsets(field, grid)
-    drifts = [drift_on_faces(equation, grid, axis, t=t, p=p) for axis in range(grid.ndim)]
-    flows = [DriftSweep(grid, axis, b) for axis, b in enumerate(drifts) if b.any()]
-    apart = all(f.drift.size == f.drift.shape[f.axis] for f in flows)
-    return (*_grouped(jumps, all(j.along_axis for j in jumps)), *_grouped(flows, apart)), added
+    drifts = [(axis, b) for axis, b in enumerate(known.drift) if b.any()]
+    if known.diffusion.diagonal:
+        units = [tuple(int(a == axis) for a in range(grid.ndim)) for axis in range(grid.ndim)]
+        jumps = [(e, known.diffusion.axis(a), 1.0 / grid.spacing[a] ** 2) for a, e in enumerate(units)]
+        added = 0.0
+    else:
+        tensor = lattice_diffusion(known.diffusion, grid)
+        offsets = [tuple(int(v) for v in e) for e in tensor.offsets]
+        jumps, added = [(e, r, 1.0) for e, r in zip(offsets, tensor.rates, strict=True)], tensor.added_max
+    jumps = [jump for jump in jumps if jump[1].any()]
+    flows_apart = all(_depends_only_on(b, axis) for axis, b in drifts)
+    jumps_apart = all(sum(map(abs, e)) == 1 and _depends_only_on(d, e.index(1)) for e, d, _ in jumps)
+    if flows_apart and jumps_apart:
+        rates = {e.index(1): _along(d, grid, e.index(1), 0) * scale for e, d, scale in jumps}
+        speeds = {axis: _along(b, grid, axis, 1) / grid.spacing[axis] for axis, b in drifts}
+        used = sorted(rates.keys() | speeds.keys())
+        axes = tuple(AxisSweep(grid, axis, speeds.get(axis), rates.get(axis)) for axis in used)
+        return ((axes,) if axes else ()), added
+    flows = [_flow(grid, axis, b) for axis, b in drifts]
+    spread = [_spread(grid, e, d, scale) for e, d, scale in jumps]
+    return (*_grouped(spread, jumps_apart), *_grouped(flows, flows_apart)), added
 
 
-def _along_axes(field: DiffusionField, grid: Grid) -> tuple[list[DiffusionSweep], float]:
-    jumps = []
-    for axis, h in enumerate(grid.spacing):
-        entry = field.axis(axis)
-        if entry.any():
-            jumps.append(DiffusionSweep(grid, tuple(int(a == axis) for a in range(grid.ndim)), entry, 1.0 / h**2))
-    return jumps, 0.0
+def _flow(grid: Grid, axis: int, b: Array) -> Sweep:
+    if _depends_only_on(b, axis):
+        return AxisSweep(grid, axis, _along(b, grid, axis, 1) / grid.spacing[axis])
+    return DriftSweep(grid, axis, b)
 
 
-def _along_offsets(field: DiffusionField, grid: Grid) -> tuple[list[DiffusionSweep], float]:
-    tensor = lattice_diffusion(field, grid)
-    pairs = zip(tensor.offsets, tensor.rates, strict=True)
-    jumps = [DiffusionSweep(grid, tuple(int(v) for v in e), rate) for e, rate in pairs if rate.any()]
-    return jumps, tensor.added_max
+def _spread(grid: Grid, offset: tuple[int, ...], coefficient: Array, scale: float) -> Sweep:
+    if sum(map(abs, offset)) == 1 and _depends_only_on(coefficient, offset.index(1)):
+        return AxisSweep(grid, offset.index(1), None, _along(coefficient, grid, offset.index(1), 0) * scale)
+    return DiffusionSweep(grid, offset, coefficient, scale)
 
 
-def _grouped(sweeps: list[Any], commute: bool) -> tuple[Block, ...]:
+def _depends_only_on(array: Array, axis: int) -> bool:
+    return array.size == array.shape[axis]
+
+
+def _along(array: Array, grid: Grid, axis: int, more: int) -> Array:
+    """Values along an axis of an array that depends on nothing else."""
+    return np.broadcast_to(array.reshape(-1), (grid.shape[axis] + more,))
+
+
+def _grouped(sweeps: Sequence[Sweep], commute: bool) -> tuple[Block, ...]:
     if not sweeps:
         return ()
     return (tuple(sweeps),) if commute else tuple((s,) for s in sweeps)
