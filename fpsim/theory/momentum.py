@@ -13,13 +13,15 @@ limit (``mu`` fixed, ``eta -> 0``) is what :mod:`fpsim.theory.scales` uses.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import expm, solve_continuous_lyapunov
 
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
 from fpsim.theory.mesh import Array
 from fpsim.theory.modified_equation import Landscape
 
-__all__ = ["effective_learning_rate", "kramers", "momentum_variance"]
+__all__ = ["effective_learning_rate", "kramers", "kramers_moments", "momentum_moments", "momentum_variance"]
 
 
 def effective_learning_rate(learning_rate: float, momentum: float) -> float:
@@ -96,6 +98,62 @@ def kramers(landscape: Landscape, learning_rate: float, momentum: float, *, temp
         return rows
 
     return FokkerPlanck(drift=drift, diffusion=diffusion)
+
+
+def momentum_moments(
+    learning_rate: float, momentum: float, curvature: float, variance: float, steps: ArrayLike, *, start: float = 0.0
+) -> tuple[Array, Array]:
+    """Exact mean and variance of the weight through training, on a scalar quadratic loss with additive noise.
+
+    The linear map ``(W, v) -> (W + v', v')``, ``v' = mu v - eta (lambda W + noise)``, step by step from ``W = start``,
+    ``v = 0``.
+
+    Parameters
+    ----------
+    learning_rate, momentum, curvature, variance : float
+        ``eta``, ``mu``, ``lambda`` and the variance ``S`` of the mini-batch gradient.
+    steps : array_like of int, shape (T,)
+        Steps at which the moments are wanted.
+    start : float
+        Weight at step 0; the minimum is at zero.
+
+    Returns
+    -------
+    tuple of ndarray, shape (T,)
+        Mean and variance.
+
+    Raises
+    ------
+    DomainError
+        If the momentum is not in [0, 1).
+    """
+    _check(momentum)
+    wanted = np.asarray(steps, dtype=np.int64)
+    step = np.array([[1.0 - learning_rate * curvature, momentum], [-learning_rate * curvature, momentum]])
+    mean, covariance = np.array([start, 0.0]), np.zeros((2, 2))
+    means, variances = np.empty(wanted.max() + 1), np.empty(wanted.max() + 1)
+    for k in range(wanted.max() + 1):
+        means[k], variances[k] = mean[0], covariance[0, 0]
+        mean, covariance = step @ mean, step @ covariance @ step.T + learning_rate**2 * variance
+    return means[wanted], variances[wanted]
+
+
+def kramers_moments(
+    learning_rate: float, momentum: float, curvature: float, variance: float, steps: ArrayLike, *, start: float = 0.0
+) -> tuple[Array, Array]:
+    """Mean and variance of the weight under the underdamped equation :func:`kramers`, for the same problem.
+
+    The equation is linear, so its moments close: ``m' = J m``, ``Lambda' = J Lambda + Lambda J^T + 2 D`` with
+    ``J = ((0, 1), (-lambda, -gamma))``, ``D_uu = sqrt(eta) S / 2``, in the clock ``tau = k sqrt(eta)``. Parameters and
+    errors as for :func:`momentum_moments`, with a momentum that is positive.
+    """
+    _check(momentum)
+    root = np.sqrt(learning_rate)
+    j = np.array([[0.0, 1.0], [-curvature, -(1.0 - momentum) / root]])
+    final = solve_continuous_lyapunov(j, np.diag([0.0, -root * variance]))
+    flows = [expm(j * root * k) for k in np.asarray(steps)]
+    means = np.array([flow[0, 0] * start for flow in flows])
+    return means, np.array([(final - flow @ final @ flow.T)[0, 0] for flow in flows])
 
 
 def _points(x: tuple[Array, ...]) -> Array:

@@ -9,9 +9,13 @@ gradient (1/N).
 
 from __future__ import annotations
 
-from fpsim.errors import DomainError
+import numpy as np
+from numpy.typing import ArrayLike
 
-__all__ = ["epoch_variance", "iid_variance"]
+from fpsim.errors import DomainError
+from fpsim.theory.mesh import Array
+
+__all__ = ["epoch_variance", "epoch_variance_path", "iid_variance", "iid_variance_path"]
 
 
 def iid_variance(learning_rate: float, curvature: float, sigma2: float, *, batch_factor: float) -> float:
@@ -46,16 +50,59 @@ def epoch_variance(learning_rate: float, curvature: float, sigma2: float, *, sam
         If ``eta lambda`` is not in (0, 2), or ``B`` does not divide ``N``.
     """
     a = _contraction(learning_rate, curvature)
+    one = _one_epoch(learning_rate, a, sigma2, samples, batch_size)
+    return float(one[-1] / (1.0 - a ** (2 * (one.size - 1))))
+
+
+def iid_variance_path(
+    learning_rate: float, curvature: float, sigma2: float, *, batch_factor: float, steps: ArrayLike
+) -> Array:
+    """Variance after ``steps`` independent batches from a point: the stationary one times ``1 - a^{2 k}``."""
+    a = _contraction(learning_rate, curvature)
+    final = iid_variance(learning_rate, curvature, sigma2, batch_factor=batch_factor)
+    return np.asarray(final * (1.0 - a ** (2 * np.asarray(steps))))
+
+
+def epoch_variance_path(
+    learning_rate: float, curvature: float, sigma2: float, *, samples: int, batch_size: int, steps: ArrayLike
+) -> Array:
+    """Variance after ``steps`` batches of shuffled epochs from a point, also in the middle of an epoch.
+
+    After ``j`` batches of an epoch that began with the variance ``V``: ``a^{2j} V + eta^2 s2 (M S2 - S1^2) / (M - 1)``
+    with sums over ``i < j``. Within an epoch the variance rises like a bridge and falls again: only the epoch's sum of
+    noises is zero.
+
+    Parameters
+    ----------
+    learning_rate, curvature, sigma2, samples, batch_size
+        As for :func:`epoch_variance`.
+    steps : array_like of int
+        Steps from the start, at which an epoch begins.
+
+    Raises
+    ------
+    DomainError
+        As for :func:`epoch_variance`.
+    """
+    a = _contraction(learning_rate, curvature)
+    one = _one_epoch(learning_rate, a, sigma2, samples, batch_size)
+    batches = one.size - 1
+    epoch, j = np.divmod(np.asarray(steps, dtype=np.int64), batches)
+    before = one[-1] * (1.0 - a ** (2 * batches * epoch)) / (1.0 - a ** (2 * batches))
+    return np.asarray(a ** (2 * j) * before + one[j])
+
+
+def _one_epoch(learning_rate: float, a: float, sigma2: float, samples: int, batch_size: int) -> Array:
+    """Variance after 0 ... M batches of an epoch that begins at a point."""
     if batch_size < 1 or samples % batch_size:
         raise DomainError(f"batch_size = {batch_size}: a divisor of the number of samples {samples} is accepted")
     batches = samples // batch_size
     if batches == 1:
-        return 0.0
+        return np.zeros(2)
     s2 = sigma2 * (samples - batch_size) / (batch_size * (samples - 1))
-    first = sum(a**i for i in range(batches))
-    second = sum(a ** (2 * i) for i in range(batches))
-    numerator = batches * second - first**2
-    return learning_rate**2 * s2 * numerator / ((batches - 1) * (1.0 - a ** (2 * batches)))
+    powers = a ** np.arange(batches)
+    first, second = (np.concatenate([[0.0], np.cumsum(p)]) for p in (powers, powers**2))
+    return np.asarray(learning_rate**2 * s2 * (batches * second - first**2) / (batches - 1))
 
 
 def _contraction(learning_rate: float, curvature: float) -> float:

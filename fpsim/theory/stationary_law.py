@@ -19,16 +19,52 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
+from scipy.special import roots_genlaguerre
 
 from fpsim.errors import DomainError
 from fpsim.theory.mesh import Array
 
-__all__ = ["BalancedLaw", "collapse_threshold"]
+__all__ = ["BalancedLaw", "collapse_rate", "collapse_threshold", "discrete_collapse_rate"]
+
+NODES = 120
+"""Gauss-Hermite nodes of the discrete rate."""
 
 
 def collapse_threshold(c: float, kappa: float, s0: float) -> float:
     """``theta* = 2 c / (kappa + s0)``, the largest ``theta = eta c_B`` with a stationary density."""
     return 2.0 * c / (kappa + s0)
+
+
+def collapse_rate(c: float, kappa: float, s0: float, theta: float) -> float:
+    """``d ln w / dt = 2 c - theta (kappa + s0)`` near ``w = 0``: negative beyond the threshold."""
+    return 2.0 * c - theta * (kappa + s0)
+
+
+def discrete_collapse_rate(learning_rate: float, batch_size: int, *, variance: float, label_noise: float) -> float:
+    """The same for the steps of SGD themselves, on fresh normal data: ``(2 / eta) E ln |1 + eta g|``.
+
+    Near ``w = 0`` on the balanced leaf a step multiplies both weights by ``1 + eta g`` with ``g = mean(x^2 + x e)``,
+    which is ``variance * s / B + label_noise * sqrt(variance * s) * normal / B`` with ``s`` chi-square of ``B`` degrees
+    of freedom. Gauss rules of both; accurate while ``eta g`` stays away from -1, hence for learning rates far below
+    ``1 / label_noise``.
+
+    Parameters
+    ----------
+    learning_rate : float
+        ``eta``.
+    batch_size : int
+        ``B``.
+    variance : float
+        Variance of the inputs, ``c``.
+    label_noise : float
+        Standard deviation of the label noise.
+    """
+    normal, weight = np.polynomial.hermite_e.hermegauss(NODES)
+    s, share = roots_genlaguerre(NODES // 2, 0.5 * batch_size - 1.0)
+    x2 = 2.0 * s[:, None] * variance / batch_size
+    g = x2 + label_noise * np.sqrt(x2 / batch_size) * normal
+    mean = np.sum(share[:, None] * weight * np.log(np.abs(1.0 + learning_rate * g))) / (share.sum() * weight.sum())
+    return float(2.0 * mean / learning_rate)
 
 
 @dataclass(frozen=True)
@@ -90,6 +126,14 @@ class BalancedLaw:
         x, mass = self._table
         keep = np.concatenate([[True], np.diff(mass) > 0.0])
         return np.exp(np.interp(np.asarray(level, dtype=np.float64), mass[keep], x[keep]))
+
+    def density(self, w: ArrayLike) -> Array:
+        """The normalised density at ``w > 0``."""
+        x, _ = self._table
+        logarithm = self._log_density(x) + x
+        scale = logarithm.max()
+        total = np.trapezoid(np.exp(logarithm - scale), x)
+        return np.asarray(np.exp(self.log_density(w) - scale) / total)
 
     @property
     def mean(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from theory_oracles import normal_pair
 
 from fpsim.datasets import GaussianPopulation, from_array
@@ -15,7 +16,9 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.sgd import SGD, Start, train
 from fpsim.theory import (
     BalancedLaw,
+    collapse_rate,
     collapse_threshold,
+    discrete_collapse_rate,
     from_valley,
     landscape_of,
     modified_equation,
@@ -113,6 +116,32 @@ def test_stationary_law_tail_and_figures():
     np.testing.assert_allclose(law.quantile([0.05, 0.5, 0.95]), [0.602, 0.956, 1.371], atol=1e-3)
     assert law.mean == pytest.approx(0.9687, abs=2e-4)
     np.testing.assert_allclose(law.cdf(law.quantile([0.1, 0.7])), [0.1, 0.7], atol=1e-6)
+
+
+def test_density_is_normalised_and_that_of_the_distribution_function():
+    law, w = BalancedLaw(**LAW), np.linspace(0.3, 2.5, 12)
+    slope = (law.cdf(w * 1.001) - law.cdf(w * 0.999)) / (0.002 * w)
+    np.testing.assert_allclose(law.density(w), slope, rtol=1e-3)
+    total = quad(law.density, 0.0, 1.0, limit=200)[0] + quad(law.density, 1.0, np.inf, limit=200)[0]
+    assert total == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_discrete_collapse_rate_by_sampling(batch_size):
+    """``(2 / eta) E ln |1 + eta mean(x^2 + x e)|`` of drawn batches, 4 sigma; the Fokker-Planck rate in the limit."""
+    eta, c, label = 0.02, 1.3, 5.0
+    rng = np.random.default_rng(8)
+    x, e = rng.normal(size=(2, 400_000, batch_size))
+    x *= c**0.5
+    sample = 2 / eta * np.log(np.abs(1 + eta * np.mean(x * x + label * x * e, axis=1)))
+    found = discrete_collapse_rate(eta, batch_size, variance=c, label_noise=label)
+    assert abs(found - sample.mean()) < 4 * sample.std() / len(sample) ** 0.5
+    etas, errors = np.array([2e-4, 1e-4, 5e-5]), []
+    for rate in etas:
+        limit = collapse_rate(c, 2 * c**2, c * label**2, rate / batch_size)
+        discrete = discrete_collapse_rate(rate, batch_size, variance=c, label_noise=label)
+        errors.append(abs(discrete - limit))
+    assert np.polyfit(np.log(etas), np.log(errors), 1)[0] == pytest.approx(1.0, abs=0.1)
 
 
 def test_stationary_law_against_svag():

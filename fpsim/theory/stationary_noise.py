@@ -1,0 +1,87 @@
+"""Stationary covariance of SGD around an isolated minimum: the Lyapunov equation of the linear-noise closure.
+
+With Hessian ``H`` and mini-batch covariance ``S`` at the minimum,
+
+    H Lambda + Lambda H = eta S                            (modified equation of leading order),
+    Lambda = (1 - eta H) Lambda (1 - eta H) + eta^2 S      (the steps themselves, loss quadratic).
+
+The first depends on learning rate and batch size through ``eta c_B`` alone; the second departs from it by
+O(eta H). Both leave out the change of ``H`` and ``S`` over the width of the ensemble, a relative error O(Lambda). The
+minimum must be isolated (``H`` positive definite), which for an auto-encoder needs weight decay. (Mandt, Hoffman & Blei
+2017, J. Mach. Learn. Res. 18(134), for the first.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import solve_ivp
+from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
+from scipy.optimize import root
+
+from fpsim.errors import DomainError, ToleranceError
+from fpsim.theory.mesh import Array
+from fpsim.theory.modified_equation import Landscape, jacobian
+
+__all__ = ["minimum_near", "stationary_covariance"]
+
+FLOW_TIME = 100.0
+"""Time of gradient flow before Newton's method: many relaxation times of data of unit variance."""
+
+
+def minimum_near(landscape: Landscape, start: ArrayLike) -> Array:
+    """The minimum (n,) to which gradient flow goes from ``start`` (n,); Newton's method takes the last steps.
+
+    Raises
+    ------
+    ToleranceError
+        If neither comes to rest.
+    DomainError
+        If where they come to rest is no isolated minimum.
+    """
+    x = np.asarray(start, dtype=np.float64)
+    flow = solve_ivp(lambda _t, w: -landscape.gradient(w), (0.0, FLOW_TIME), x, method="LSODA", rtol=1e-8, atol=1e-10)
+    found = root(landscape.gradient, flow.y[:, -1], jac=lambda w: jacobian(landscape.gradient, w), tol=1e-13)
+    if not np.abs(landscape.gradient(found.x)).max() < 1e-10:
+        raise ToleranceError(f"minimum: Newton's method after gradient flow from {x.tolist()}: {found.message}")
+    lowest = float(np.linalg.eigvalsh(jacobian(landscape.gradient, found.x)).min())
+    if not lowest > 1e-9:
+        raise DomainError(
+            f"the point {np.round(found.x, 6).tolist()} has a lowest curvature of {lowest:.3g}: an isolated minimum is "
+            "accepted (weight decay makes one)"
+        )
+    return np.asarray(found.x)
+
+
+def stationary_covariance(
+    landscape: Landscape, learning_rate: float, minimum: ArrayLike, *, discrete: bool = False
+) -> Array:
+    """Covariance (n, n) of the weights around an isolated minimum.
+
+    Parameters
+    ----------
+    landscape : Landscape
+        Gradient and mini-batch covariance ``S`` (which contains ``c_B``).
+    learning_rate : float
+        ``eta``.
+    minimum : array_like, shape (n,)
+        From :func:`minimum_near`.
+    discrete : bool
+        Whether steps are finite (second equation of the module's docstring) or not (first).
+
+    Raises
+    ------
+    DomainError
+        If ``eta`` is not positive, or finite steps diverge (``eta H`` beyond 2).
+    """
+    x = np.asarray(minimum, dtype=np.float64)
+    h, s = jacobian(landscape.gradient, x), landscape.covariance(x)
+    highest = float(np.linalg.eigvalsh(0.5 * (h + h.T)).max())
+    if not learning_rate > 0.0 or (discrete and learning_rate * highest >= 2.0):
+        raise DomainError(
+            f"learning_rate = {learning_rate:g} at a curvature of {highest:.4g}: above zero"
+            f"{f' and below {2.0 / highest:.4g}' if discrete else ''} is accepted"
+        )
+    if discrete:
+        return np.asarray(solve_discrete_lyapunov(np.eye(x.size) - learning_rate * h, learning_rate**2 * s))
+    return np.asarray(solve_continuous_lyapunov(h, learning_rate * s))
