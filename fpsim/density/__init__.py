@@ -4,6 +4,7 @@ from fpsim.density.boundary import Boundary
 from fpsim.density.construct import from_function, from_samples, gaussian, mixture
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
+from fpsim.density.points import place_points
 from fpsim.density.regrid import fitted_grid, regrid
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "from_samples",
     "gaussian",
     "mixture",
+    "place_points",
     "regrid",
 ]

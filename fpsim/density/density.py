@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
+from fpsim.density.points import place_points
 from fpsim.errors import DomainError
 
 __all__ = ["Density"]
@@ -119,12 +120,17 @@ class Density:
         return Density(self.grid, self.values / self.mass)
 
     def sample(self, size: int, *, rng: object = None) -> Array:
-        """Independent samples, shape (size, ndim), uniform inside each cell."""
+        """Independent samples, shape (size, ndim), by the local slope inside each cell (:func:`place_points`).
+
+        Raises
+        ------
+        DomainError
+            If ``size`` is not a whole number >= 0.
+        """
+        if not isinstance(size, int | np.integer) or size < 0:
+            raise DomainError(f"size is {size}: a whole number >= 0 is accepted")
         gen = np.random.default_rng(rng)  # type: ignore[arg-type]
-        cumulative = np.cumsum(self.values.ravel())
-        cells = np.searchsorted(cumulative, gen.random(size) * cumulative[-1], side="right")
-        index = np.array(np.unravel_index(np.minimum(cells, cumulative.size - 1), self.grid.shape), float).T
-        return np.array(self.grid.lower) + (index + gen.random(index.shape)) * np.array(self.grid.spacing)
+        return place_points(self, gen.random(size), gen.random((size, self.grid.ndim)))
 
     def at(self, points: Sequence[Sequence[float]] | Array) -> Array:
         """Density at ``points`` (M, ndim), linear between cell centres, zero outside the box; never negative."""

@@ -13,6 +13,7 @@ from fpsim.generator.passage import (
     splitting_probability,
 )
 from fpsim.generator.quasi_stationary import QuasiStationary, quasi_stationary
+from fpsim.generator.reversibility import is_reversible
 from fpsim.generator.spectrum import Spectrum, slowest_modes
 from fpsim.generator.stationary import stationarity_residual, stationary_density
 from fpsim.generator.uniformization import absorbed_mass, propagate
@@ -29,6 +30,7 @@ __all__ = [
     "evolve_observable",
     "exit_probability",
     "face_currents",
+    "is_reversible",
     "mean_first_passage_time",
     "mean_velocity",
     "passage_time_variance",

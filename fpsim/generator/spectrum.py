@@ -1,32 +1,45 @@
 """The slowest eigenmodes of a generator and their relaxation times.
 
-``Q r = lambda r`` (observables), ``Q^T l = lambda l`` (densities), found by Arnoldi iteration on ``(s - Q)^-1``, which
-is applied by subtraction-free elimination with a small shift ``s > 0``. Eigenvalues are right to about
-``1e-16 max(s, |lambda|^2 / s)`` times their condition number; the estimate is part of the answer.
+``Q r = lambda r`` (observables), ``Q^T l = lambda l`` (densities), slowest by decay: by the real part of ``lambda``.
 
-Limits: slow modes only; eigenvalues closer together than their error share their eigenspace, not their vectors.
+- Up to 128 cells: all of them, dense.
+- Else Arnoldi iteration on ``(s - Q)^-1``, applied by subtraction-free elimination with a small shift ``s > 0``, which
+  finds what is close to zero, rates of 1e-12 among it. Eigenvalues are right to about ``1e-16 max(s, |lambda|^2 / s)``
+  times their condition number.
+- Reversible rates have real eigenvalues only, so that is all. Else a mode may turn fast and decay slowly, far from
+  zero: a second iteration, on ``exp(tau Q)`` (:mod:`fpsim.generator.turning`), which sees decay alone, finds those.
+
+Errors and residuals are part of the answer. Limits: both iterations start from one vector, so a mode without a share
+in it (to rounding) would be missed; eigenvalues closer together than their error share their eigenspace, not their
+vectors. Where the second iteration fails, a ``ValidityWarning`` says that turning modes may be missing.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eig
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
-from fpsim.errors import DomainError, ToleranceError
+from fpsim.errors import DomainError, ToleranceError, ValidityWarning
 from fpsim.generator.generator import Generator
 from fpsim.generator.m_matrix import m_matrix
+from fpsim.generator.reversibility import is_reversible
+from fpsim.generator.turning import slowest_decay
 
 __all__ = ["Spectrum", "slowest_modes"]
 
 Array = NDArray[np.float64]
-Complex = NDArray[np.complex128] | Array
+Complex = NDArray[Any]  # complex numbers, or real ones where none is complex
 
 _SHIFT = 1e-6  # of the largest exit rate
 _SMALL = 128  # cells up to which the dense solver is used
+_TERMS = 1e5  # of the Poisson series for one propagation; minutes on 1e5 cells
+_RESIDUAL = 1e-9  # of the largest exit rate: beyond it a mode is doubtful
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +56,15 @@ class Spectrum:
         Right eigenvectors, largest modulus one.
     densities : ndarray, shape (count, *grid.shape)
         Left eigenvectors as densities, ``sum(densities[i] * observables[j]) * cell_volume = (i == j)``.
+    residuals : ndarray, shape (count,)
+        ``|Q r - lambda r| / |r|`` of the observables (1 / time).
     """
 
     eigenvalues: Complex
     errors: Array
     observables: Complex
     densities: Complex
+    residuals: Array
 
     @property
     def relaxation_times(self) -> Array:
@@ -62,7 +78,9 @@ class Spectrum:
 
 
 def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
-    """The ``count`` eigenvalues of ``Q`` closest to zero, with both eigenvectors.
+    """The ``count`` eigenvalues of ``Q`` of slowest decay, with both eigenvectors.
+
+    Of a pair of complex conjugates the second may fall off the end.
 
     Raises
     ------
@@ -77,14 +95,23 @@ def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
     if size <= _SMALL or count + 4 >= size - 1:
         values, left, right = eig(generator.matrix.toarray(), left=True, right=True)
         left = left.conj()
-        shift = float(np.abs(values).max())
-        order = np.argsort(-values.real)[:count]
-        return _spectrum(generator, values[order], left[:, order], right[:, order], shift)
+        slack = np.full(len(values), float(np.abs(values).max()))
+    else:
+        values, left, right, slack = _near_zero(generator, count + 4)
+        if not is_reversible(generator):
+            values, left, right, slack = _with_turning(generator, count, values, left, right, slack)
+    order = np.argsort(-values.real, kind="stable")[:count]
+    return _spectrum(generator, values[order], left[:, order], right[:, order], slack[order])
+
+
+def _near_zero(generator: Generator, count: int) -> tuple[Complex, Complex, Complex, Array]:
+    """Eigenvalues of small modulus, left and right vectors, and errors but for the condition number, over 1e-15."""
+    size = generator.grid.size
     shift = _SHIFT * float(generator.exit_rates.max())
     matrix = m_matrix(generator.jumps, generator.outflow + shift)
     start = np.random.default_rng(0).random(size)
-    asked = min(count + 4, size - 2)
-    found = []
+    asked = min(count, size - 2)
+    found: list[tuple[Complex, Complex]] = []
     for solve in (matrix.solve, matrix.solve_transposed):
         operator = LinearOperator((size, size), matvec=solve, dtype=float)
         try:
@@ -97,9 +124,47 @@ def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
         order = np.lexsort((values.imag, np.round(values.real / shift, 6), -np.abs(theta)))
         found.append((values[order], vectors[:, order]))
     (values, right), (mirror, left) = found
-    left = _paired(values[:count], mirror, left)
-    order = np.argsort(-values[:count].real, kind="stable")
-    return _spectrum(generator, values[order], left[:, order], right[:, order], shift)
+    slack: Array = np.maximum(shift, np.abs(values) ** 2 / shift)
+    return values, _paired(values, mirror, left), right, slack
+
+
+def _with_turning(
+    generator: Generator, count: int, values: Complex, left: Complex, right: Complex, slack: Array
+) -> tuple[Complex, Complex, Complex, Array]:
+    """The same with modes added that decay as slowly but are far from zero."""
+    rate = float(generator.exit_rates.max())
+    slowest = np.sort(-values.real)
+    tau = min(2.0 / max(float(slowest[-1]), 1e-300), _TERMS / rate)
+    try:
+        found, vectors = slowest_decay(generator, count + 4, tau, densities=False)
+        new = _unknown(found, vectors, values, right, scale=1.0 / tau)
+        new = new[-found.real[new] <= slowest[count - 1] * (1.0 + 1e-9)]
+        if not new.size:
+            return values, left, right, slack
+        mirror, others = slowest_decay(generator, count + 4, tau, densities=True)
+    except ToleranceError as stalled:
+        warnings.warn(f"modes that turn fast may be missing: {stalled}", ValidityWarning, stacklevel=3)
+        return values, left, right, slack
+    error = 10.0 * np.exp(np.minimum(-tau * found.real[new], 30.0)) / tau + rate
+    return (
+        np.append(values, found[new]),
+        np.hstack([left, _paired(found[new], mirror, others)]),
+        np.hstack([right, vectors[:, new]]),
+        np.append(slack, error),
+    )
+
+
+def _unknown(found: Complex, vectors: Complex, values: Complex, right: Complex, *, scale: float) -> NDArray[np.intp]:
+    """Which eigenvalues are not among the known, and whose vectors are not combinations of theirs."""
+    new = []
+    for k, value in enumerate(found):
+        close = np.abs(values - value) < 1e-5 * (scale + abs(value))
+        basis, vector = right[:, close], vectors[:, k] / np.linalg.norm(vectors[:, k])
+        if close.any():
+            vector = vector - basis @ np.linalg.lstsq(basis, vector)[0]
+        if np.linalg.norm(vector) > 1e-3:
+            new.append(k)
+    return np.array(new, np.intp)
 
 
 def _paired(values: Complex, mirror: Complex, left: Complex) -> Complex:
@@ -113,26 +178,32 @@ def _paired(values: Complex, mirror: Complex, left: Complex) -> Complex:
     return left[:, chosen]
 
 
-def _spectrum(generator: Generator, values: Complex, left: Complex, right: Complex, shift: float) -> Spectrum:
-    grid = generator.grid
+def _spectrum(generator: Generator, values: Complex, left: Complex, right: Complex, slack: Array) -> Spectrum:
+    grid, matrix = generator.grid, generator.matrix
     right = right / right[np.abs(right).argmax(axis=0), np.arange(right.shape[1])]
-    for cluster in _clusters(values, shift):
+    for cluster in _clusters(values, slack):
         gram = left[:, cluster].T @ right[:, cluster]
         left[:, cluster] = left[:, cluster] @ np.linalg.inv(gram).T
-    condition = np.linalg.norm(left, axis=0) * np.linalg.norm(right, axis=0)
-    errors = 1e-15 * condition * np.maximum(shift, np.abs(values) ** 2 / shift)
+    length = np.linalg.norm(right, axis=0)
+    errors = 1e-15 * np.linalg.norm(left, axis=0) * length * slack
+    residuals = np.linalg.norm(matrix @ right - values * right, axis=0) / length
+    worst = float(residuals.max())
+    if worst > _RESIDUAL * float(generator.exit_rates.max()):
+        warnings.warn(
+            f"a mode has a residual of {worst:.1e}: its eigenvalue may be wrong", ValidityWarning, stacklevel=3
+        )
     observables = right.T.reshape(-1, *grid.shape)
     densities = left.T.reshape(-1, *grid.shape) / grid.cell_volume
     if (np.abs(values.imag) > errors).any():
-        return Spectrum(values, errors, observables, densities)
-    return Spectrum(values.real, errors, observables.real, densities.real)
+        return Spectrum(values, errors, observables, densities, residuals)
+    return Spectrum(values.real, errors, observables.real, densities.real, residuals)
 
 
-def _clusters(values: Complex, shift: float) -> list[list[int]]:
+def _clusters(values: Complex, slack: Array) -> list[list[int]]:
     """Groups of eigenvalues that agree to eight digits."""
     groups: list[list[int]] = []
     for i, value in enumerate(values):
-        close = [g for g in groups if abs(values[g[0]] - value) < 1e-8 * (shift + abs(value))]
+        close = [g for g in groups if abs(values[g[0]] - value) < 1e-8 * (min(slack[i], slack[g[0]]) + abs(value))]
         if close:
             close[0].append(i)
         else:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from fpsim.density import Density, Grid, from_function, from_samples, gaussian, mixture
+from fpsim.density import Density, Grid, from_function, from_samples, gaussian, mixture, place_points
 from fpsim.errors import DomainError
 
 
@@ -82,6 +82,51 @@ def test_samples_there_and_back():
     noise = np.sqrt(density.values * grid.cell_volume / 200_000) / grid.cell_volume
     assert (np.abs(back.values - density.values) <= 5.5 * noise + 5.5 / 200_000 / grid.cell_volume).all()
     assert from_samples(grid, [[0.0, 0.0], [9.0, 0.0]]).mass == pytest.approx(0.5)
+
+
+def test_points_are_as_wide_as_the_density():
+    # cells of 1.5 to 0.5 standard deviations; points spread evenly over cells would be wider by h^2 / 6
+    spacings, excess = [], []
+    level = (np.arange(200_000) + 0.5) / 200_000
+    for n in (8, 12, 16, 24):
+        grid = Grid.box((-6, 6, n))
+        density = gaussian(grid, 0.13, 1.0)
+        sums = np.append(0.0, np.cumsum(density.values) / density.values.sum())
+        cell = np.searchsorted(sums[1:-1], level, side="right")
+        inside = np.clip((level - sums[cell]) / np.diff(sums)[cell], 0.0, 1.0)
+        points = place_points(density, level, inside[:, None])
+        excess.append(points.var() - 1.0)
+        spacings.append(grid.spacing[0])
+    assert (np.array(excess)[1:] < 0.2 * np.array(spacings)[1:] ** 2 / 6).all()
+    assert np.polyfit(np.log(spacings), np.log(excess), 1)[0] > 4.0
+
+
+def test_draws_of_a_correlated_density():
+    exact, count = np.array([[1.0, 0.4], [0.4, 0.8]]), 200_000
+    grid = Grid.box((-5, 5, 20), (-4, 4, 16))
+    x = gaussian(grid, (0.2, -0.1), exact).sample(count, rng=5)
+    error = np.sqrt((exact**2 + np.outer(np.diag(exact), np.diag(exact))) / count)
+    assert (np.abs(np.cov(x.T) - exact) < 4 * error + 1e-3).all()
+    np.testing.assert_allclose(x.mean(axis=0), (0.2, -0.1), atol=4 * np.sqrt(1.0 / count))
+
+
+def test_points_inside_a_cell_follow_its_slope():
+    # a linear density is rebuilt exactly: its cumulative is x^2, so evenly spread levels give square roots
+    grid = Grid.box((0, 1, 5))
+    density = from_function(grid, lambda x: 2 * x)
+    level = (np.arange(1000) + 0.5) / 1000
+    edges = grid.edges[0] ** 2
+    cell = np.searchsorted(edges, level, side="right") - 1
+    inside = (level - edges[cell]) / np.diff(edges)[cell]
+    np.testing.assert_allclose(place_points(density, level, inside[:, None])[:, 0], np.sqrt(level), rtol=1e-12)
+
+
+def test_no_point_lies_where_there_is_no_density():
+    values = np.array([0, 0, 3.0, 1.0, 0, 2.0, 0, 0])
+    for boundary in ("reflecting", "periodic"):
+        grid = Grid.box((0, 8, 8), boundary=boundary)
+        x = place_points(Density(grid, values), [0, 0.2, 0.5, 0.9, 1.0], [[0.01], [0.5], [0.99], [0.3], [0.99]])[:, 0]
+        assert values[np.floor(x).astype(int)].all()
 
 
 def test_interpolation_and_expectation():

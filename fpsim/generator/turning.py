@@ -1,0 +1,57 @@
+"""Modes by how slowly they decay, also those that turn fast: Arnoldi iteration on the propagator ``exp(tau Q)``.
+
+An eigenvalue ``lambda`` of ``Q`` is ``exp(tau lambda)`` there, of modulus ``exp(tau Re lambda)`` whatever its imaginary
+part, so the iteration meets the slowest decay first. Eigenvalues are Rayleigh quotients with ``Q`` itself, so that no
+turn is lost. Modes much slower than ``1 / tau`` crowd at one and come out to about ``1e-15 / tau`` only.
+
+Limits: a Krylov space of one start vector; the work is ``tau L`` terms per product (see
+:mod:`fpsim.generator.stencil`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+
+from fpsim.errors import ToleranceError
+from fpsim.generator.generator import Generator
+from fpsim.generator.stencil import poisson_series, stencil_of
+from fpsim.generator.uniformization import poisson_weights
+from fpsim.parallel import Team
+
+__all__ = ["slowest_decay"]
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+def slowest_decay(generator: Generator, count: int, tau: float, *, densities: bool) -> tuple[Complex, Complex]:
+    """The ``count`` eigenvalues of largest real part, and vectors ``(size, count)``: of ``Q``, or of ``Q^T``.
+
+    Raises
+    ------
+    ToleranceError
+        If the iteration does not converge.
+    """
+    size = generator.grid.size
+    rate = float(generator.exit_rates.max())
+    stencil = stencil_of(generator, rate, backward=not densities)
+    window = [poisson_weights(rate * tau, 1e-16)]
+    with Team() as team:
+
+        def product(x: Array) -> Array:
+            return poisson_series(stencil, np.ravel(x), window, np.zeros(size), team=team)[0][0]
+
+        operator = LinearOperator((size, size), matvec=product, dtype=float)
+        start = np.random.default_rng(1).random(size)
+        try:
+            theta, vectors = eigs(operator, k=count, which="LM", v0=start, ncv=min(size, 3 * count + 10), tol=0)
+        except ArpackNoConvergence as stalled:
+            raise ToleranceError(
+                f"Arnoldi iteration on the propagator found {len(stalled.eigenvalues)} of {count} modes"
+            ) from stalled
+    matrix = generator.matrix.T if densities else generator.matrix
+    values = np.sum(vectors.conj() * (matrix @ vectors), axis=0) / np.sum(np.abs(vectors) ** 2, axis=0)
+    order = np.argsort(-np.abs(theta), kind="stable")
+    return values[order], vectors[:, order]
