@@ -71,20 +71,22 @@ def train_kept(
     total, piece = int(steps[-1]), 64
     kept = _Kept(experiment, replicas, np.asarray(steps, dtype=np.int64), seed)
     kept.restore(checkpoint.load(stage))
-    while kept.step < total:
-        begun = time.monotonic()
-        stop = min(kept.next_recorded, max(kept.step, 0) + piece)
-        kept.advance(stop, threads)
-        seconds = time.monotonic() - begun
-        piece = piece * 2 if seconds < SHORT else max(1, piece // 2) if seconds > LONG else piece
-        if checkpoint.due() or kept.interrupted or kept.step >= total:
+    try:
+        while kept.step < total:
+            begun = time.monotonic()
+            kept.advance(min(kept.next_recorded, max(kept.step, 0) + piece), threads)
+            seconds = time.monotonic() - begun
+            piece = piece * 2 if seconds < SHORT else max(1, piece // 2) if seconds > LONG else piece
+            if checkpoint.due() or kept.step >= total:
+                checkpoint.save(stage, kept.arrays())
+                if partial is not None and kept.step < total and kept.filled:
+                    checkpoint.show(partial(kept.ensemble()))
+            if progress is not None:
+                progress(kept.step, total)
+    except KeyboardInterrupt:
+        if kept.step >= 0:
             checkpoint.save(stage, kept.arrays())
-            if partial is not None and kept.step < total and kept.filled:
-                checkpoint.show(partial(kept.ensemble()))
-        if kept.interrupted:
-            raise KeyboardInterrupt
-        if progress is not None:
-            progress(kept.step, total)
+        raise
     return kept.ensemble()
 
 
@@ -109,11 +111,6 @@ class _Kept:
         """The next step to record."""
         return int(self.steps[self.filled])
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether the last piece was cut short by an interrupt."""
-        return self.last is not None and self.last.interrupted
-
     def advance(self, stop: int, threads: int | None) -> None:
         """Train up to a step; divergence is told once, by the piece in which a replica diverged first."""
         recorded = stop == self.next_recorded
@@ -129,11 +126,14 @@ class _Kept:
                 state=self.state,
                 threads=threads,
             )
-        self.last, self.state = part, part.state
+        filled = self.filled
         if recorded and not part.interrupted:
             for name, weights in part.weights.items():
-                self.weights[name][self.filled] = weights[0]
-            self.filled += 1
+                self.weights[name][filled] = weights[0]
+            filled += 1
+        self.last, self.state, self.filled = part, part.state, filled
+        if part.interrupted:
+            raise KeyboardInterrupt
 
     def ensemble(self) -> Ensemble:
         """What is recorded so far."""
@@ -150,7 +150,7 @@ class _Kept:
         return {name: np.asarray(v) for name, v in {**weights, **state}.items() if v is not None}
 
     def restore(self, arrays: Mapping[str, Any] | None) -> None:
-        """Stand where a checkpoint stands; a call that trains no step makes the rest of the record."""
+        """Stand where a checkpoint stands; a call that takes no step makes the rest of the record."""
         if arrays is None:
             return
         found: dict[str, Any] = {f.name: arrays.get(f"state {f.name}") for f in fields(State)}

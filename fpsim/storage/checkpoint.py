@@ -109,7 +109,7 @@ class Checkpoint:
         stream = _Hashed(handle)
         stream.write(json.dumps({"identity": self._identity, **header}).encode() + b"\n")
         for array in arrays.values():
-            np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+            np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
         handle.write(stream.digest.digest())
 
     def _read(self, path: Path, stage: str) -> tuple[int, dict[str, NDArray[np.generic]]]:

@@ -2,117 +2,296 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
 import time
+import tomllib
+from collections import Counter
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from fpsim.scenario import load_scenario, resume, run_to_file
+from fpsim.scenario import resume, run_to_file
+from fpsim.scenario.loading import scenario_from
 from fpsim.storage import load
 
-SMALL = {
-    "ensemble.replicas": 400,
-    "theory.cells": 24,
-    "theory.tolerance": 0.05,
-    "time.records": 4,
-    "time.end": 1.0,
-    "comparison.theory_samples": 400,
-    "comparison.probes": 1,
-}
+SMALL = """
+name = "small"
+kind = "bottleneck"
+
+[data]
+source = "iris"
+
+[sgd]
+learning_rate = 0.01
+temperature = 0.002
+
+[start.offset]
+mean = [0.6, 0.2]
+std = 0.1
+
+[time]
+end = 6.0
+records = 3
+
+[ensemble]
+replicas = 200
+stored = 200
+
+[theory]
+closures = ["mean-field"]
+cells = 32
+tolerance = 0.2
+
+[comparison]
+probes = 1
+theory_samples = 200
+"""
+
+pytestmark = pytest.mark.filterwarnings("ignore::fpsim.errors.ValidityWarning")
+
+
+def small():
+    return scenario_from(tomllib.loads(SMALL))
+
+
+def run_here(path, checkpoint_seconds=0.0):
+    run_to_file(small(), path, quiet=True, threads=1, checkpoint_seconds=checkpoint_seconds, overwrite=True)
+
+
+def begin(path):
+    """A process of its own that runs the scenario; a server that has imported the package forks it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fpsim.scenario.kinds.bottleneck"])
+    process = context.Process(target=run_here, args=(path,))
+    process.start()
+    return process
 
 
 def assert_same(one, other):
     assert set(one.groups) == set(other.groups)
     assert all(one.attrs[key] == other.attrs[key] for key in ("config", "seed", "complete"))
-    for path in set(one.groups) - {"/"}:
-        a, b = one[path].to_dataset(), other[path].to_dataset()
+    for path in one.groups:
+        a, b = one[path].to_dataset().drop_attrs(deep=False), other[path].to_dataset().drop_attrs(deep=False)
         assert a.identical(b), path
+    for path in set(one.groups) - {"/"}:
+        assert one[path].attrs == other[path].attrs
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
+    """The uninterrupted run, without any checkpoint."""
     path = tmp_path_factory.mktemp("whole") / "run.h5"
-    run_to_file(load_scenario("digits-bottleneck", changes=SMALL), path, quiet=True)
+    run_here(path, checkpoint_seconds=np.inf)
     return load(path)
 
 
-def start(path):
-    changes = [f"--set={key}={value}" for key, value in SMALL.items()]
-    command = [sys.executable, "-m", "fpsim", "run", "digits-bottleneck", "--out", str(path), "--quiet", *changes]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def beside(path):
+    return sorted(p.name for p in path.parent.iterdir() if p != path)
 
 
 def kill_and_resume(path, seconds, whole):
-    process = start(path)
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    """Kill a run after some seconds, resume it, and say how far it had come."""
+    process = begin(path)
+    process.join(seconds)
+    process.kill()
+    process.join()
     if not path.exists():
-        return 0  # killed before the first snapshot: nothing was lost
-    stages = len(load(path).groups)
-    resume(path, quiet=True)
-    finished = load(path)
-    assert finished.attrs["complete"] == 1
-    assert_same(finished, whole)
-    return stages
+        return "not begun"  # before the first snapshot: there was nothing to lose
+    left = load(path)
+    complete, checkpoints = left.attrs["complete"], sum(name.endswith(".checkpoint") for name in beside(path))
+    stage = "complete" if complete else f"{len(left.groups)} groups, {checkpoints} checkpoints"
+    resume(path, quiet=True, threads=1)
+    assert_same(load(path), whole)
+    assert beside(path) == []  # no checkpoint, no lock, no half-written snapshot stays
+    return stage
 
 
-@pytest.mark.parametrize("trial", range(2))
-def test_killed_run_resumes_to_the_same_bits(trial, tmp_path, whole):
-    seconds = np.random.default_rng(trial).uniform(4.0, 9.0)
-    kill_and_resume(tmp_path / "run.h5", seconds, whole)
+def campaign(folder, whole, kills, seed):
+    begun = time.perf_counter()
+    process = begin(folder / "probe.h5")
+    process.join()
+    length = time.perf_counter() - begun
+    moments = np.random.default_rng(seed).uniform(0.0, length, kills)
+    seen = Counter()
+    for trial, moment in enumerate(moments):
+        (folder / str(trial)).mkdir()
+        seen[kill_and_resume(folder / str(trial) / "run.h5", moment, whole)] += 1
+    return seen
+
+
+def test_killed_runs_resume_to_the_same_bits(tmp_path, whole):
+    assert sum(campaign(tmp_path, whole, kills=2, seed=1).values()) == 2
 
 
 @pytest.mark.slow
 def test_two_hundred_kills(tmp_path, whole):
-    begun = time.perf_counter()
-    probe = start(tmp_path / "probe.h5")
-    probe.wait()
-    length = time.perf_counter() - begun
-    rng = np.random.default_rng(7)
-    seen = set()
-    for trial in range(200):
-        seen.add(kill_and_resume(tmp_path / f"run{trial}.h5", rng.uniform(0.0, length), whole))
-    assert len(seen) > 3  # the kills fell into different stages
+    seen = campaign(tmp_path, whole, kills=200, seed=7)
+    assert len(seen) > 5, seen  # the kills fell into different stages, some inside training
 
 
-def test_a_complete_run_resumes_to_itself(tmp_path, whole):
+def test_a_complete_run_stays_as_it_is(tmp_path, whole):
     path = tmp_path / "run.h5"
-    run_to_file(load_scenario("digits-bottleneck", changes=SMALL), path, quiet=True)
+    run_here(path)
+    before = path.read_bytes()
     resume(path, quiet=True)
+    assert path.read_bytes() == before
+
+
+class Killed(BaseException):
+    pass
+
+
+def stop_at(monkeypatch, target, attribute, count):
+    """Make the n-th call of a function the last thing the process does."""
+    original, calls = getattr(target, attribute), Counter()
+
+    def counted(*arguments, **options):
+        result = original(*arguments, **options)
+        calls["made"] += 1
+        if calls["made"] == count:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(target, attribute, counted)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_stopped_after_any_snapshot_resumes_to_the_same_bits(count, tmp_path, whole, monkeypatch):
+    from fpsim.scenario import running
+
+    path = tmp_path / "run.h5"
+    with monkeypatch.context() as patch:
+        stop_at(patch, running, "save", count)
+        with pytest.raises(Killed):
+            run_here(path, checkpoint_seconds=np.inf)
+    assert load(path).attrs["complete"] == 0
+    resume(path, quiet=True, threads=1)
     assert_same(load(path), whole)
 
 
-def test_stopped_between_any_two_stages_resumes_to_the_same_bits(tmp_path, whole, monkeypatch):
-    from fpsim.scenario import running
+def stopped_in_training(path, monkeypatch, count=4):
+    """Stop a run right after its n-th checkpoint; answers the checkpoints that it left."""
+    from fpsim.storage import Checkpoint
 
-    class Killed(BaseException):
-        pass
+    with monkeypatch.context() as patch:
+        stop_at(patch, Checkpoint, "save", count)
+        with pytest.raises(Killed):
+            run_here(path)
+    return sorted(path.parent.glob(".*.checkpoint"))
 
-    stages = len(whole.groups)
-    for stop_after in range(1, 6):
-        path = tmp_path / f"{stop_after}.h5"
-        count = 0
-        original = running.save
 
-        def counted(tree, target, original=original, stop_after=stop_after):
-            nonlocal count
-            original(tree, target)
-            count += 1
-            if count == stop_after:
-                raise Killed
+def steps_trained(path, monkeypatch):
+    """Resume, and count the steps of training that this took."""
+    from fpsim.scenario import training
 
-        with monkeypatch.context() as patch:
-            patch.setattr(running, "save", counted)
-            with pytest.raises(Killed):
-                run_to_file(load_scenario("digits-bottleneck", changes=SMALL), path, quiet=True)
-        part = load(path)
-        assert part.attrs["complete"] == 0
-        assert len(part.groups) < stages
-        resume(path, quiet=True)
+    trained, original = [], training.train
+
+    def counted(*arguments, **options):
+        start = 0 if options["state"] is None else options["state"].step
+        trained.append(options["steps"][-1] - start)
+        return original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", counted)
+        resume(path, quiet=True, threads=1)
+    return sum(trained)
+
+
+def test_training_goes_on_from_the_newest_intact_checkpoint(tmp_path, whole, monkeypatch):
+    """Two generations: with the newer one damaged the older is used, with both damaged training begins again."""
+    total = 600
+    needed = []
+    for damaged in (0, 1, 2):
+        folder = tmp_path / str(damaged)
+        folder.mkdir()
+        path = folder / "run.h5"
+        checkpoints = sorted(stopped_in_training(path, monkeypatch), key=lambda p: p.stat().st_mtime_ns)
+        assert len(checkpoints) == 2
+        for checkpoint in checkpoints[2 - damaged :]:
+            content = bytearray(checkpoint.read_bytes())
+            content[len(content) // 2] ^= 1
+            checkpoint.write_bytes(bytes(content))
+        needed.append(steps_trained(path, monkeypatch))
         assert_same(load(path), whole)
+    assert 0 < needed[0] < needed[1] < needed[2] == total
+
+
+def test_a_checkpoint_of_another_configuration_is_not_used(tmp_path, monkeypatch):
+    path = tmp_path / "run.h5"
+    stopped_in_training(path, monkeypatch)
+    other = small().model_copy(update={"seed": 5})
+    run_to_file(other, path, quiet=True, threads=1, overwrite=True)
+    run_to_file(other, tmp_path / "fresh.h5", quiet=True, threads=1)
+    assert_same(load(path), load(tmp_path / "fresh.h5"))
+
+
+def test_interrupt_keeps_a_checkpoint_and_resumes(tmp_path, whole, monkeypatch):
+    """An interrupt inside the trainer, which answers it with a shorter ensemble, is an interrupt of the run."""
+    from fpsim.scenario import training
+
+    original, calls = training.train, Counter()
+
+    def interrupting(*arguments, **options):
+        calls["made"] += 1
+        if calls["made"] == 3:
+            options["progress"] = lambda _done, _total: os.kill(os.getpid(), signal.SIGINT)
+        return original(*arguments, **options)
+
+    path = tmp_path / "run.h5"
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            run_here(path, checkpoint_seconds=np.inf)
+    assert load(path).attrs["complete"] == 0
+    assert beside(path)  # a checkpoint
+    assert 0 < steps_trained(path, monkeypatch) < 600
+    assert_same(load(path), whole)
+
+
+def test_another_process_reads_while_a_run_writes(tmp_path, whole):
+    """Whole snapshots only: the recorded times grow, every one is a prefix of the final ensemble."""
+    path = tmp_path / "run.h5"
+    process = begin(path)
+    seen, opened = [], 0
+    while process.is_alive():
+        if path.exists():
+            tree = load(path)
+            with xr.open_datatree(path, engine="h5netcdf") as again:
+                assert "config" in again.attrs
+            opened += 1
+            if "/offset/ensemble" in tree.groups:
+                ensemble = tree["offset/ensemble"]
+                seen.append(ensemble.sizes["time"])
+                first = whole["offset/ensemble"]["weights"].isel(time=slice(0, seen[-1]))
+                assert np.array_equal(ensemble["weights"], first)
+    process.join()
+    assert process.exitcode == 0
+    assert opened > 3
+    assert seen == sorted(seen)
+    assert min(seen) < 4  # it was read while it grew
+
+
+def test_ctrl_c_is_one_line_and_status_130(tmp_path, whole):
+    (tmp_path / "small.toml").write_text(SMALL)
+    path = tmp_path / "run.h5"
+    command = [sys.executable, "-m", "fpsim", "run", "small.toml", "--out", "run.h5", "--quiet", "--checkpoint", "0"]
+    process = subprocess.Popen(
+        [*command, "--threads", "1"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not any(name.endswith(".checkpoint") for name in beside(path)):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert output == ""
+    (line,) = errors.strip().splitlines()
+    assert line.startswith("fpsim: interrupted; run.h5 keeps")
+    assert line.endswith("go on with: fpsim resume run.h5")
+    resume(path, quiet=True, threads=1)
+    assert_same(load(path), whole)
