@@ -156,18 +156,19 @@ def _terms(  # type: ignore[no-untyped-def]
     low, high = max(begin - terms * margin, 0), min(end + terms * margin, size)
     whole = low == 0 and high == size
     to = margin - low  # from the place in the grid to that in the scratch memory
-    scratch[:, : high + to + margin] = 0.0
-    scratch[0, low + to : high + to] = x[low:high]
+    for i in range(high + to + margin):
+        scratch[0, i] = x[i - to] if low <= i - to < high else 0.0
+        scratch[1, i] = 0.0
     for s in range(terms):
         old, new = scratch[s % 2], scratch[(s + 1) % 2]
         for j in range(first.size):
             place = k0 + s - first[j]
             if 0 <= place < begins[j + 1] - begins[j]:
                 _add(weights[begins[j] + place], old[begin + to : end + to], states[j, begin:end])
-        for w in range(np.searchsorted(walls, begin), np.searchsorted(walls, end)):
+        for w in range(_before(walls, begin), _before(walls, end)):
             losses[k0 + s] += leaks[w] * old[walls[w] + to]
         low, high = max(begin - (terms - s - 1) * margin, 0), min(end + (terms - s - 1) * margin, size)
-        seam = np.searchsorted(rows, low)
+        seam = _before(rows, low)
         for a in range(low, high, _BLOCK):
             b = min(a + _BLOCK, high)
             here, out = old[a + to : b + to], new[a + to : b + to]
@@ -184,7 +185,21 @@ def _terms(  # type: ignore[no-untyped-def]
             for i in range(out.size):
                 # subnormal tails slow every product several times and carry no mass
                 out[i] = out[i] if abs(out[i]) > _TINY else 0.0
-    following[begin:end] = scratch[terms % 2, begin + to : end + to]
+    for i in range(begin, end):
+        following[i] = scratch[terms % 2, i + to]
+
+
+@njit(cache=True, nogil=True)
+def _before(places: Integers, bound: int) -> int:
+    """How many of the ascending places lie before a bound."""
+    low, high = 0, places.size
+    while low < high:
+        middle = (low + high) // 2
+        if places[middle] < bound:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @njit(cache=True, nogil=True)
