@@ -160,13 +160,16 @@ def height_terms(
     return HeightTerms(grid, rate, diffusion, nonlinear, advection, source, mask, weight / weight.sum())
 
 
-def height_residual(fine: HeightTerms, coarse: HeightTerms) -> Identity:
+def height_residual(fine: HeightTerms | Sequence[HeightTerms], coarse: HeightTerms | Sequence[HeightTerms]) -> Identity:
     """K1 as an identity, judged by the same budget on cells twice as wide (and twice the interval).
 
     Numerics explain a residual that falls as ``h^2``, a third of the difference; a wrong drift or tensor leaves it
-    where it is.
+    where it is. Of budgets at several times the root mean square counts.
     """
-    r, c = fine.relative_residual, coarse.relative_residual
+    r, c = (
+        float(np.sqrt(np.mean([terms.relative_residual**2 for terms in ([f] if isinstance(f, HeightTerms) else f)])))
+        for f in (fine, coarse)
+    )
     return Identity(
         "K1 (height)", r, abs(c - r) / 3.0, {"coarse": c, "order": float(np.log2(c / r)) if r > 0.0 else np.inf}
     )

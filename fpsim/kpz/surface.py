@@ -46,7 +46,7 @@ __all__ = ["Scheme", "SurfaceEnsemble", "simulate_surface"]
 Scheme = Literal["lam-shin", "centred"]
 _CHUNKS = 32  # work items; each owns scratch rows, and replicas do not depend on their grouping
 _STEEPEST = 6.0  # standard deviations of the stationary slope that a default step must still resolve
-_STABLE = 2.8  # end of Runge-Kutta 4 stability on the imaginary axis
+_RESOLVED = 1.8  # of 2.8, where Runge-Kutta 4 becomes unstable: at 2.8 its damping slows the growth by 3e-4
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _start(initial: object, shape: tuple[int, int], slope: float, source: np.ran
 def _longest_step(h: NDArray[np.float64], nu: float, lam: float, noise: float) -> float:
     steepest = max(_STEEPEST * math.sqrt(noise / nu), float(np.max(np.abs(np.diff(h, axis=1)))))
     advection = abs(lam) * steepest
-    return min(0.2 / nu, _STABLE / advection if advection > 0 else math.inf)
+    return min(0.2 / nu, _RESOLVED / advection if advection > 0 else math.inf)
 
 
 def _check(

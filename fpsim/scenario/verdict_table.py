@@ -12,7 +12,7 @@ import xarray as xr
 
 from fpsim.verdict import Claim, Identity, Verdict
 
-__all__ = ["shortfalls_of", "verdict_dataset", "verdict_lines"]
+__all__ = ["collected_verdicts", "part", "shortfalls_of", "verdict_dataset", "verdict_lines"]
 
 ONE = {"units": "1"}
 
@@ -44,6 +44,25 @@ def verdict_dataset(
     )
 
 
+def part(table: xr.Dataset, name: str) -> xr.Dataset:
+    """The table as one stage's share, with dimensions ``NAME_identity``, ``NAME_claim`` that no other group has."""
+    return table.rename({str(kind): f"{name}_{kind}" for kind in table.dims})
+
+
+def collected_verdicts(tree: xr.DataTree, path: str) -> xr.Dataset:
+    """The tables of all stages below a path, one after the other."""
+    shares = []
+    for name, node in tree[path].children.items():
+        share = node.to_dataset(inherit=False)
+        shares.append(share.rename({d: str(d).removeprefix(f"{name}_") for d in share.dims}))
+    joined = [
+        xr.concat([share[names] for share in shares if names[0] in share], dim=kind)
+        for kind in ("identity", "claim")
+        if (names := sorted({str(n) for share in shares for n in share if str(n).startswith(kind)}))
+    ]
+    return xr.merge(joined)
+
+
 def verdict_lines(table: xr.Dataset) -> list[str]:
     """The two tables as lines of text."""
     lines: list[str] = []
@@ -53,7 +72,7 @@ def verdict_lines(table: xr.Dataset) -> list[str]:
         for name in table["identity"].values:
             one = table.sel(identity=name)
             residual, error = float(one["identity_residual"]), float(one["identity_error"])
-            lines.append(f"{name!s:<{width}}{residual:>12.2e}{error:>12.1e}  {one['identity_verdict'].item()}")
+            lines.append(f"{name!s:<{width}}{residual:>12.2e}{error:>12.1e}  {_verdict(one, 'identity')}")
         lines.append("")
     if "claim" in table.coords:
         lines += [f"{'claims (physics)':<{width}}{'residual':>12}{'error':>12}{'tolerance':>12}  verdict"]
@@ -61,11 +80,14 @@ def verdict_lines(table: xr.Dataset) -> list[str]:
             one = table.sel(claim=name)
             numbers = (float(one[f"claim_{column}"]) for column in ("residual", "error", "tolerance"))
             residual, error, tolerance = numbers
-            verdict, expected = one["claim_verdict"].item(), one["claim_expected"].item()
-            control = "" if expected == "holds" else f"  (control: {expected} expected)"
-            lines.append(f"{name!s:<{width}}{residual:>12.4f}{error:>12.4f}{tolerance:>12g}  {verdict}{control}")
+            lines.append(f"{name!s:<{width}}{residual:>12.3g}{error:>12.1g}{tolerance:>12g}  {_verdict(one, 'claim')}")
         lines.append("")
     return lines
+
+
+def _verdict(row: xr.Dataset, kind: str) -> str:
+    verdict, expected = (str(row[f"{kind}_{column}"].item()) for column in ("verdict", "expected"))
+    return verdict if expected == "holds" else f"{verdict}  (control: {expected} expected)"
 
 
 def shortfalls_of(table: xr.Dataset) -> tuple[str, ...]:

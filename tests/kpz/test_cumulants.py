@@ -76,7 +76,7 @@ def test_flat_kpz_growth_reaches_the_tracy_widom_law(long_flat_growth):
     """t = 16 ... 256, eight million sites."""
     result, law = rescaled_cumulants(long_flat_growth, t_min=16.0), limit_law("flat").cumulants
     assert abs(result.value.variance / law.variance - 1) < 0.03
-    assert abs(result.value.mean / law.mean - 1) < 0.04
+    assert abs(result.value.mean / law.mean - 1) < 0.02
     assert abs(result.value.skewness - law.skewness) < 0.02 + 4 * result.error.skewness
     assert abs(result.value.kurtosis - law.kurtosis) < 0.03 + 4 * result.error.kurtosis
 
