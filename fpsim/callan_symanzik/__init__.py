@@ -5,6 +5,7 @@ from fpsim.callan_symanzik.beta_function import BetaFunction, FixedPoint, fit_be
 from fpsim.callan_symanzik.collapse import collapse, scaled_correlators
 from fpsim.callan_symanzik.correlators import Correlators, correlators, correlators_of_outputs, multi_indices
 from fpsim.callan_symanzik.cutoff import CutoffScaling, NetworkLoss, cutoff_differences, cutoff_scaling
+from fpsim.callan_symanzik.exact_cases import GeometricBrownianMotion, OrnsteinUhlenbeck
 from fpsim.callan_symanzik.families import (
     Family,
     ParametricFamily,
@@ -33,9 +34,11 @@ __all__ = [
     "Family",
     "FixedPoint",
     "Flow",
+    "GeometricBrownianMotion",
     "Identity",
     "LinearRegression",
     "NetworkLoss",
+    "OrnsteinUhlenbeck",
     "Outputs",
     "ParametricFamily",
     "Run",

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.callan_symanzik.flow import Flow
 from fpsim.errors import DomainError
 
-__all__ = ["BetaFunction", "FixedPoint", "fit_beta", "fit_rates"]
+__all__ = ["BetaFunction", "FixedPoint", "fit_beta", "fit_paths", "fit_rates"]
 
 Array = NDArray[np.float64]
 
@@ -125,29 +125,62 @@ def fit_rates(
     DomainError
         If the couplings seen do not determine the polynomials.
     """
-    a = len(names)
+    powers = _powers(len(names), degree)
+    weights = np.ones_like(rates)
+    if errors is not None and errors.max() > 0.0:
+        weights = 1.0 / np.maximum(errors, 1e-3 * errors.max(axis=0))
+    return _fitted(couplings, monomials(couplings, powers), rates, weights, powers, names)
+
+
+def fit_paths(clocks: Sequence[Array], paths: Sequence[Array], names: tuple[str, ...], degree: int) -> BetaFunction:
+    """The same through paths ``(Z, g)`` (T, 1 + a) by their integrals, ``g(s) - g(s_0) = int beta(g) ds``.
+
+    Nothing is differenced along the clock, so that sampling noise of the couplings is not amplified. The integrals are
+    those of cubic splines through the monomials.
+
+    Raises
+    ------
+    DomainError
+        If the couplings seen do not determine the polynomials.
+    """
+    from scipy.interpolate import CubicSpline  # slow to import
+
+    powers = _powers(len(names), degree)
+    designs, targets = [], []
+    for s, path in zip(clocks, paths, strict=True):
+        order = np.argsort(s)
+        primitive = CubicSpline(s[order], monomials(path[order, 1:], powers)).antiderivative()
+        designs.append((primitive(s) - primitive(s[0]))[1:])
+        values = np.column_stack([np.log(np.abs(path[:, 0])), path[:, 1:]])
+        targets.append((values - values[0])[1:])
+    target = np.concatenate(targets)
+    couplings = np.concatenate([path[:, 1:] for path in paths])
+    return _fitted(couplings, np.concatenate(designs), target, np.ones_like(target), powers, names)
+
+
+def _powers(a: int, degree: int) -> NDArray[np.int64]:
     choices = [c for n in range(degree + 1) for c in combinations_with_replacement(range(a), n)]
-    powers = np.array([[choice.count(b) for b in range(a)] for choice in choices], dtype=np.int64)
-    powers = powers.reshape(len(choices), a)
-    design = monomials(couplings, powers)
+    return np.array([[choice.count(b) for b in range(a)] for choice in choices], dtype=np.int64).reshape(-1, a)
+
+
+def _fitted(
+    couplings: Array, design: Array, target: Array, weights: Array, powers: NDArray[np.int64], names: tuple[str, ...]
+) -> BetaFunction:
+    """Weighted least squares ``design @ coefficients = target``, one column at a time."""
     scale = np.sqrt(np.mean(design**2, axis=0))
     scale[scale == 0.0] = 1.0
-    rank = np.linalg.matrix_rank(design / scale, tol=1e-8 * np.sqrt(len(design)))
-    if rank < len(powers):
+    degree = int(powers.sum(axis=1).max())
+    if np.linalg.matrix_rank(design / scale, tol=1e-8 * np.sqrt(len(design))) < len(powers):
         raise DomainError(
-            f"{len(design)} points do not determine {len(powers)} coefficients of degree {degree} in "
-            f"{', '.join(names) or 'no couplings'}: more runs from other starts, or a lower degree, are accepted"
+            f"{len(design)} points do not determine {len(powers)} coefficients of degree {degree} "
+            f"in {', '.join(names) or 'no couplings'}: more runs from other starts, or a lower degree, are accepted"
         )
-    coefficients = np.empty((len(powers), 1 + a))
-    for c in range(1 + a):
-        weight = np.ones(len(design))
-        if errors is not None:
-            floor = np.maximum(errors[:, c], 1e-3 * float(np.max(errors[:, c])))
-            weight = 1.0 / floor if floor.max() > 0.0 else weight
-        answer = np.linalg.lstsq(design / scale * weight[:, None], rates[:, c] * weight, rcond=None)[0]
-        coefficients[:, c] = answer / scale
-    lower, upper = (couplings.min(axis=0), couplings.max(axis=0)) if a else (np.empty(0), np.empty(0))
-    return BetaFunction(names, powers, coefficients, lower, upper)
+    columns = [
+        np.linalg.lstsq(design / scale * w[:, None], y * w, rcond=None)[0] / scale
+        for y, w in zip(target.T, weights.T, strict=True)
+    ]
+    seen = (couplings.min(axis=0), couplings.max(axis=0)) if names else (np.empty(0), np.empty(0))
+    return BetaFunction(names, powers, np.stack(columns, axis=1), *seen)
 
 
 def fit_beta(flows: Sequence[Flow], *, degree: int = 2) -> BetaFunction:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import combinations_with_replacement
-from math import factorial
+from math import factorial, prod
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -147,7 +147,7 @@ def product_of(values: Sequence[Array], index: Sequence[int]) -> Array:
 
 def connected_of(indices: Sequence[Index], full: Array) -> Array:
     """Joint cumulants from the full functions."""
-    table = dict(zip(indices, full, strict=True))
+    table = dict(zip(indices, full.tolist(), strict=True))
 
     def cumulant(index: Index) -> float:
         total = 0.0
@@ -156,7 +156,7 @@ def connected_of(indices: Sequence[Index], full: Array) -> Array:
             missing = [key for key in keys if key not in table]
             if missing:
                 raise DomainError(f"connected function {index} needs {missing[0]}, which was not computed")
-            total += (-1.0) ** (len(blocks) - 1) * factorial(len(blocks) - 1) * float(np.prod([table[k] for k in keys]))
+            total += (-1.0) ** (len(blocks) - 1) * factorial(len(blocks) - 1) * prod(table[k] for k in keys)
         return total
 
     return np.array([cumulant(index) for index in indices])
@@ -194,7 +194,7 @@ def _independent(law: object, outputs: Outputs, indices: tuple[Index, ...]) -> i
     return int(np.linalg.matrix_rank(gram / np.outer(scale, scale), tol=1e-13, hermitian=True))
 
 
-def _thinned(law: object, size: int = 4096) -> object:
+def _thinned(law: object, size: int = 1024) -> object:
     """A few of many replicas: a rank does not need them all."""
     if isinstance(law, SampleLaw):
         return (

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import comb, factorial
+from math import comb, factorial, prod
 from typing import Protocol
 
 import numpy as np
@@ -97,7 +97,7 @@ class ParametricFamily:
         if max(max(index) for index in indices) >= len(self.inputs):
             raise DomainError(f"indices name outputs beyond the {len(self.inputs)} inputs of the family")
         orders = {n: self.moments(theta, n) for n in {len(index) for index in indices}}
-        return np.array([float(np.prod([self.inputs[i] for i in index])) * orders[len(index)] for index in indices])
+        return np.array([prod(self.inputs[i] for i in index) * orders[len(index)] for index in indices])
 
     def couplings(self, theta: Array) -> Array:
         """``(Z, g_1, ..)``; ``Z`` is that of the reference input."""

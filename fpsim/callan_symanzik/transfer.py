@@ -1,8 +1,9 @@
 """R2: do beta functions fitted to low n-point functions of some runs predict the rest?
 
-Gamma and the beta functions are fitted to ``Z`` and ``g``, which read ``G_1`` and ``G_2`` only. From the first time
-of every run the fitted flow is integrated and the family predicts all ``G_n``. The residual is the root mean square
-of prediction minus measurement over times and functions, in units of ``E|f .. f|``.
+Gamma and the beta functions are fitted to ``Z`` and ``g``, which read ``G_1`` and ``G_2`` only, through their integrals
+along the clock (``fit_paths``). From the first time of every run the fitted flow is integrated and the family predicts
+all ``G_n``. The residual is the root mean square of prediction minus measurement over times and functions, in units of
+``E|f .. f|``.
 
 What is tested: the higher functions of the fitted runs, and all functions of the other runs. Trivial if neither is
 there.
@@ -16,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.callan_symanzik.beta_function import BetaFunction, fit_rates
+from fpsim.callan_symanzik.beta_function import BetaFunction, fit_paths
 from fpsim.callan_symanzik.correlators import Correlators, Index
 from fpsim.callan_symanzik.families import Family
-from fpsim.callan_symanzik.flow import checked_clock, difference_matrix
+from fpsim.callan_symanzik.flow import checked_clock
 from fpsim.errors import DomainError
 from fpsim.estimate import propagate, stack
 from fpsim.verdict import Claim
@@ -59,7 +60,6 @@ def transfer(
     *,
     degree: int = 2,
     orders: Sequence[int] = (3, 4),
-    stencil: int = 5,
     tolerance: float = 0.02,
 ) -> Claim:
     """Transfer residual R2.
@@ -90,14 +90,10 @@ def transfer(
               for k in range(len(runs))]  # fmt: skip
     units = [np.stack([table.absolute.value for table in run.tables]) for run in runs]
     histories = [stack([table.full for table in run.tables]) for run in runs]
-    matrices = [difference_matrix(s, min(stencil, len(s))) for s in clocks]
 
     def fit(values: Sequence[Array]) -> BetaFunction:
-        charts = [run.couplings(family, v) for run, v in zip(fitted, values, strict=False)]
-        logs = [np.column_stack([np.log(np.abs(c[:, 0])), c[:, 1:]]) for c in charts]
-        rates = [m @ c for m, c in zip(matrices, logs, strict=False)]
-        points = np.concatenate([c[:, 1:] for c in charts])
-        return fit_rates(points, np.concatenate(rates), None, family.names, degree)
+        paths = [run.couplings(family, v) for run, v in zip(fitted, values, strict=False)]
+        return fit_paths(clocks[: len(fitted)], paths, family.names, degree)
 
     def residual(*values: Array) -> Array:
         beta, parts = fit(values), []

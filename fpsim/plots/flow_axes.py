@@ -1,0 +1,172 @@
+"""Pictures of renormalisation: running couplings, beta functions, flow diagrams, claims that fail, cutoff slopes.
+
+One function per Axes, ``plot_x(data, *, ax, ...) -> Axes``. Bars and bands are 1.96 standard errors: 95 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fpsim.plots.axes import _axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Points", "plot_claim", "plot_cutoff", "plot_flow_diagram", "plot_over_coupling", "plot_running"]
+
+SIGMAS = 1.96
+"""Standard errors in a bar or band: 95 % confidence."""
+
+Points = Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]]
+MARKERS = "osD^vP"
+
+
+def plot_running(
+    clock: ArrayLike,
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    ax: Axes | None = None,
+    exact: ArrayLike | None = None,
+) -> Axes:
+    """Couplings or their rates along the clock, ``{label: (values, errors)}``, with confidence bands.
+
+    Parameters
+    ----------
+    exact : array_like, optional
+        Closed form, a dashed black line above the others.
+    """
+    ax = _axes(ax)
+    s = np.asarray(clock)
+    for label, (values, errors) in curves.items():
+        v, half = np.asarray(values), SIGMAS * np.asarray(errors)
+        line = ax.plot(s, v, label=label)[0]
+        ax.fill_between(s, v - half, v + half, color=line.get_color(), alpha=0.25, linewidth=0)
+    if exact is not None:
+        ax.plot(s, np.asarray(exact), color="black", linestyle=(0, (4, 3)), linewidth=1.1, label="closed form")
+    return ax
+
+
+def plot_over_coupling(
+    points: Points,
+    *,
+    ax: Axes | None = None,
+    curve: tuple[ArrayLike, ArrayLike] | None = None,
+    fixed_points: Sequence[float] = (),
+    hollow: Sequence[str] = (),
+) -> Axes:
+    """A beta function, or scaled n-point functions, of several runs against a coupling.
+
+    Parameters
+    ----------
+    points : mapping
+        ``{run: (coupling, values, errors)}``; one marker a run.
+    curve : pair of array_like, optional
+        What the values should lie on: a closed form, or a fit.
+    fixed_points : sequence of float
+        Zeros to mark on the horizontal axis.
+    hollow : sequence of str
+        Runs drawn with empty markers, for example controls.
+    """
+    ax = _axes(ax)
+    if curve is not None:
+        ax.plot(*(np.asarray(c) for c in curve), color="0.25", linewidth=1.2, zorder=1)
+    for k, (label, (g, values, errors)) in enumerate(points.items()):
+        half = SIGMAS * np.asarray(errors)
+        marker = MARKERS[k % len(MARKERS)]
+        style: dict[str, Any] = {"fmt": marker, "fillstyle": "none" if label in hollow else "full"}
+        ax.errorbar(np.asarray(g), np.asarray(values), half, markersize=4.5, linewidth=1.0, label=label, **style)
+    if len(fixed_points):
+        ax.axhline(0.0, color="0.75", linewidth=0.8, zorder=0)
+        zeros = np.zeros(len(fixed_points))
+        ax.plot(np.asarray(fixed_points), zeros, "k*", markersize=11, zorder=5, clip_on=False, label="fixed point")
+    return ax
+
+
+def plot_flow_diagram(
+    x: ArrayLike,
+    y: ArrayLike,
+    field: tuple[ArrayLike, ArrayLike],
+    *,
+    ax: Axes | None = None,
+    paths: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    fixed_points: Sequence[tuple[float, float]] = (),
+) -> Axes:
+    """Beta functions of two couplings as flow lines, with the paths of runs and the fixed points.
+
+    Parameters
+    ----------
+    x, y : array_like
+        Values of the couplings, equally spaced.
+    field : pair of array_like, shape (len(x), len(y))
+        Beta functions of the two couplings.
+    """
+    ax = _axes(ax)
+    u, v = (np.asarray(b, float).T for b in field)
+    ax.streamplot(np.asarray(x), np.asarray(y), u, v, color="0.75", linewidth=0.7, arrowsize=0.8, density=0.9, zorder=0)
+    for k, (label, (a, b)) in enumerate((paths or {}).items()):
+        line = ax.plot(np.asarray(a), np.asarray(b), marker=MARKERS[k % len(MARKERS)], markersize=3.5, label=label)[0]
+        ax.plot(np.asarray(a)[0], np.asarray(b)[0], marker="o", markersize=8, color=line.get_color(), fillstyle="none")
+    if len(fixed_points):
+        places = np.asarray(fixed_points, float)
+        ax.plot(*places.T, "k*", markersize=11, zorder=5, clip_on=False, linestyle="none", label="fixed point")
+    return ax
+
+
+def plot_claim(
+    time: ArrayLike,
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    tolerance: float,
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Residual of a claim through time on a log axis, ``{source: (residual, error)}``; grey: the claim holds."""
+    ax = _axes(ax)
+    t = np.asarray(time)
+    lowest = min(float(np.min(np.asarray(r)[np.asarray(r) > 0.0], initial=tolerance)) for r, _ in curves.values())
+    bottom = max(0.5 * lowest, 1e-6)
+    ax.axhspan(bottom, tolerance, color="0.92", zorder=0, label="claim holds")
+    for k, (label, (residual, error)) in enumerate(curves.items()):
+        r, half = np.asarray(residual), SIGMAS * np.asarray(error)
+        low = np.minimum(half, np.maximum(r - bottom, 0.0))
+        ax.errorbar(t, np.maximum(r, bottom), (low, half), marker=MARKERS[k % len(MARKERS)], markersize=3.5,
+                    linewidth=1.2, label=label)  # fmt: skip
+    ax.set_yscale("log")
+    ax.set_ylim(bottom, 1.5)
+    return ax
+
+
+def plot_cutoff(
+    learning_rates: ArrayLike,
+    lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    ax: Axes | None = None,
+    slopes: Mapping[str, float] | None = None,
+) -> Axes:
+    """Differences between two cutoffs against the learning rate, both logarithmic, with lines of reference slopes.
+
+    Parameters
+    ----------
+    lines : mapping
+        ``{label: (differences, errors)}``; absolute values are drawn.
+    slopes : mapping, optional
+        Reference slope of each label, drawn dashed through the point of the largest learning rate.
+    """
+    ax = _axes(ax)
+    eta = np.asarray(learning_rates, float)
+    for k, (label, (differences, errors)) in enumerate(lines.items()):
+        d, half = np.abs(np.asarray(differences, float)), SIGMAS * np.asarray(errors, float)
+        bars = (np.minimum(half, 0.9 * d), half)
+        marker = MARKERS[k % len(MARKERS)]
+        drawn = ax.errorbar(eta, d, bars, fmt=marker, markersize=5, linewidth=1.2, label=label)
+        if slopes and label in slopes:
+            colour, top = drawn.lines[0].get_color(), int(np.argmax(eta))
+            ax.plot(eta, d[top] * (eta / eta[top]) ** slopes[label], "--", color=colour, linewidth=1.0,
+                    label=f"slope {slopes[label]:g}")  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("learning rate  η")
+    return ax
