@@ -9,6 +9,7 @@ from fpsim.equation.sampling import (
     drift_at,
     drift_on_cells,
     drift_on_faces,
+    phi_on_cells,
     potential_on_cells,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "drift_at",
     "drift_on_cells",
     "drift_on_faces",
+    "phi_on_cells",
     "potential_on_cells",
 ]

@@ -1,12 +1,15 @@
 """The Fokker-Planck equation as a value: drift, potential, diffusion tensor and calculus.
 
-``d_t p = -d_i(b_i p) + d_i d_j (D_ij p)``, ``b = drift - grad potential``, once converted to the Ito form.
+``d_t p = -d_i(b_i p) + d_i d_j (D_ij p)``, ``b = drift - grad potential - D grad phi``, once converted to the Ito form.
 
 Coefficients may be given as
 
 - drift: a callable of the coordinates that answers one array per axis (in one dimension also the array itself), an
   array ``(ndim, *grid.shape)`` of cell values, or ``None``;
 - potential: a callable that answers one array, an array ``grid.shape``, or ``None``;
+- phi, a dimensionless potential that moves through the noise, ``-D grad phi``: in the same forms. Alone, it makes
+  ``exp(-phi)`` stationary and balanced in detail for every tensor in Klimontovich's calculus, and for a constant tensor
+  in any;
 - diffusion: a number or array (isotropic), one per axis (diagonal), or ``ndim x ndim`` of them (tensor), or a
   callable that answers any of these.
 
@@ -56,8 +59,8 @@ class FokkerPlanck:
 
     Parameters
     ----------
-    drift, potential : see the module's docstring; keyword-only
-        Together they are one drift ``drift - grad potential``; at least one of drift, potential, diffusion is needed.
+    drift, potential, phi : see the module's docstring; keyword-only
+        Together they are one drift ``drift - grad potential - D grad phi``.
     diffusion : number, array, nested sequence or callable
         ``D``, with ``D = sigma sigma^T / 2``; zero in places is allowed, negative is not.
     calculus : {"ito", "stratonovich", "klimontovich"}
@@ -73,6 +76,7 @@ class FokkerPlanck:
     drift: Coefficient = None
     diffusion: Coefficient = 0.0
     potential: Coefficient = None
+    phi: Coefficient = None
     calculus: Calculus = Calculus.ITO
 
     def __init__(
@@ -81,9 +85,10 @@ class FokkerPlanck:
         drift: Coefficient = None,
         diffusion: Coefficient = 0.0,
         potential: Coefficient = None,
+        phi: Coefficient = None,
         calculus: str = Calculus.ITO,
     ) -> None:
-        for key, value in (("drift", drift), ("diffusion", diffusion), ("potential", potential)):
+        for key, value in (("drift", drift), ("diffusion", diffusion), ("potential", potential), ("phi", phi)):
             object.__setattr__(self, key, value)
         object.__setattr__(self, "calculus", calculus_of(calculus))
         if diffusion is None:
@@ -97,12 +102,12 @@ class FokkerPlanck:
     @cached_property
     def time_dependent(self) -> bool:
         """Whether a coefficient has a parameter ``t``."""
-        return any(depends_on(c, "t") for c in (self.drift, self.diffusion, self.potential))
+        return any(depends_on(c, "t") for c in (self.drift, self.diffusion, self.potential, self.phi))
 
     @cached_property
     def mean_field(self) -> bool:
         """Whether a coefficient has a parameter ``p``: it depends on the density."""
-        return any(depends_on(c, "p") for c in (self.drift, self.diffusion, self.potential))
+        return any(depends_on(c, "p") for c in (self.drift, self.diffusion, self.potential, self.phi))
 
     def __repr__(self) -> str:
         parts = [
@@ -111,6 +116,7 @@ class FokkerPlanck:
                 ("drift", self.drift),
                 ("diffusion", self.diffusion),
                 ("potential", self.potential),
+                ("phi", self.phi),
             )
             if value is not None
         ]

@@ -25,6 +25,7 @@ __all__ = [
     "drift_at",
     "drift_on_cells",
     "drift_on_faces",
+    "phi_on_cells",
     "potential_on_cells",
 ]
 
@@ -106,15 +107,24 @@ def diffusion_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p:
 
 def potential_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> Array | None:
     """Potential at cell centres (minimal broadcast shape), or ``None`` when the equation has none."""
-    if equation.potential is None:
+    return _scalar_on_cells(equation.potential, "potential", grid, t, p)
+
+
+def phi_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> Array | None:
+    """``phi`` at cell centres (minimal broadcast shape), or ``None`` when the equation has none."""
+    return _scalar_on_cells(equation.phi, "phi", grid, t, p)
+
+
+def _scalar_on_cells(scalar: Coefficient, what: str, grid: Grid, t: float, p: Any) -> Array | None:
+    if scalar is None:
         return None
-    raw = _call(equation.potential, grid.mesh(), t, p) if callable(equation.potential) else equation.potential
-    return _checked(raw, "potential", grid.shape)
+    return _checked(_call(scalar, grid.mesh(), t, p) if callable(scalar) else scalar, what, grid.shape)
 
 
-def _potential_slope(equation: FokkerPlanck, x: Mesh, axis: int, h: float, t: float, p: Any) -> Array:
-    potential, shape = equation.potential, _shape(x)
-    return -_derivative(lambda y: _checked(_call(potential, y, t, p), "potential", shape), x, axis, h)
+def _slope(scalar: Callable[..., Any], what: str, x: Mesh, axis: int, h: float, t: float, p: Any) -> Array:
+    """Minus the derivative of a callable scalar along an axis."""
+    shape = _shape(x)
+    return -_derivative(lambda y: _checked(_call(scalar, y, t, p), what, shape), x, axis, h)
 
 
 def _collapsed(slope: Array) -> Array:
@@ -132,18 +142,34 @@ def _collapsed(slope: Array) -> Array:
     return slope
 
 
-def _potential_drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: Any, faces: bool) -> Array:
-    h = grid.spacing[axis]
-    potential: Coefficient = equation.potential
-    if callable(potential):
-        return _collapsed(_potential_slope(equation, x, axis, h, t, p))
-    v = np.broadcast_to(_checked(potential, "potential", grid.shape), grid.shape)
-    if grid.periodic(axis):
-        wrapped = np.concatenate([v.take([-2, -1], axis), v, v.take([0, 1], axis)], axis)
-        cells = -np.gradient(wrapped, h, axis=axis).take(range(2, v.shape[axis] + 2), axis)
+def _force(
+    scalar: Coefficient, what: str, grid: Grid, along: int, x: Mesh, t: float, p: Any, faces_of: int | None
+) -> Array:
+    """Minus the derivative of a scalar along an axis, at cell centres or on the faces of an axis."""
+    h = grid.spacing[along]
+    if callable(scalar):
+        return _collapsed(_slope(scalar, what, x, along, h, t, p))
+    v = np.broadcast_to(_checked(scalar, what, grid.shape), grid.shape)
+    if grid.periodic(along):
+        wrapped = np.concatenate([v.take([-2, -1], along), v, v.take([0, 1], along)], along)
+        cells = -np.gradient(wrapped, h, axis=along).take(range(2, v.shape[along] + 2), along)
     else:
-        cells = -np.gradient(v, h, axis=axis)
-    return _to_faces(cells, axis, periodic=grid.periodic(axis)) if faces else cells
+        cells = -np.gradient(v, h, axis=along)
+    return cells if faces_of is None else _to_faces(cells, faces_of, periodic=grid.periodic(faces_of))
+
+
+def _phi_drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: Any, faces: bool) -> Array:
+    """``-(D grad phi)`` along an axis."""
+    on_grid = not callable(equation.diffusion)
+    field = diffusion_on_cells(equation, grid, t=t, p=p) if on_grid else diffusion_at(equation, x, t=t, p=p)
+    total: Array = np.zeros((1,) * grid.ndim)
+    for along, entry in enumerate(field.entries[axis]):
+        if entry is None:
+            continue
+        if on_grid and faces and entry.size > 1:
+            entry = _to_faces(entry, axis, periodic=grid.periodic(axis))
+        total = total + entry * _force(equation.phi, "phi", grid, along, x, t, p, axis if faces else None)
+    return total
 
 
 def _symmetric_root(field: DiffusionField, shape: tuple[int, ...]) -> Array:
@@ -210,7 +236,9 @@ def _drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: 
         cells = _checked(given, f"drift component {axis}", grid.shape)
         total = total + (_to_faces(cells, axis, periodic=grid.periodic(axis)) if faces else cells)
     if equation.potential is not None:
-        total = total + _potential_drift(equation, grid, axis, x, t, p, faces)
+        total = total + _force(equation.potential, "potential", grid, axis, x, t, p, axis if faces else None)
+    if equation.phi is not None:
+        total = total + _phi_drift(equation, grid, axis, x, t, p, faces)
     return total + _ito_correction(equation, grid, axis, x, t, p, faces)
 
 
@@ -243,17 +271,22 @@ def drift_at(
     DomainError
         If a coefficient is a grid array, has a wrong shape, or is not finite (with the place).
     """
-    for name in ("drift", "potential"):
+    for name in ("drift", "potential", "phi"):
         value = getattr(equation, name)
         if value is not None and not callable(value):
             raise DomainError(f"{name} is a grid array: a callable is accepted where places are not a grid")
     shape, ndim = _shape(x), len(x)
     given = [0.0] * ndim if equation.drift is None else _components(_call(equation.drift, x, t, p), ndim)
+    field = None if equation.phi is None else diffusion_at(equation, x, t=t, p=p)
     out = []
     for axis in range(ndim):
         total = _checked(given[axis], f"drift component {axis}", shape)
         if equation.potential is not None:
-            total = total + _potential_slope(equation, x, axis, spacing[axis], t, p)
+            total = total + _slope(equation.potential, "potential", x, axis, spacing[axis], t, p)
+        if field is not None:
+            for along, entry in enumerate(field.entries[axis]):
+                if entry is not None:
+                    total = total + entry * _slope(equation.phi, "phi", x, along, spacing[along], t, p)
         if equation.calculus is not Calculus.ITO and callable(equation.diffusion):
             total = total + _correction_of_callable(equation, x, axis, spacing, t, p)
         out.append(total)

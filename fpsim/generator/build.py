@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
-from fpsim.equation import FokkerPlanck, diffusion_on_cells, potential_on_cells
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, phi_on_cells, potential_on_cells
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
 from fpsim.generator.rates import axis_absorption, axis_links
@@ -60,8 +60,10 @@ def build_generator(
         raise DomainError(f"t is {t}: a finite time is accepted")
     check_memory(_bytes(grid, grid.ndim), f"a generator on {grid!r}")
     potential = potential_on_cells(equation, grid, t=t, p=p)
-    if potential is not None:
-        _check_periodic(equation, grid, potential, t, p)
+    phi = phi_on_cells(equation, grid, t=t, p=p)
+    for values, sample, what in ((potential, potential_on_cells, "potential"), (phi, phi_on_cells, "phi")):
+        if values is not None and callable(getattr(equation, what)):
+            _check_periodic(grid, values, lambda moved, f=sample: f(equation, moved, t=t, p=p), what)  # type: ignore[misc]
     field = diffusion_on_cells(equation, grid, t=t, p=p)
     if not field.diagonal:
         check_memory(_bytes(grid, grid.ndim * (grid.ndim + 1) // 2), f"a generator on {grid!r}")
@@ -69,7 +71,7 @@ def build_generator(
 
     links, absorption, lows, highs = [], {}, [], []
     for axis in range(grid.ndim):
-        link, (low, high) = axis_links(equation, grid, axis, field, potential, t=t, p=p)
+        link, (low, high) = axis_links(equation, grid, axis, field, potential, phi, t=t, p=p)
         links.append(link)
         lows.append(low)
         highs.append(high)
@@ -82,10 +84,8 @@ def _bytes(grid: Grid, offsets: int) -> float:
     return grid.size * offsets * 2.0 * (24.0 + 24.0)
 
 
-def _check_periodic(equation: FokkerPlanck, grid: Grid, potential: Array, t: float, p: Any) -> None:
+def _check_periodic(grid: Grid, values: Array, sample: Callable[[Grid], Array | None], what: str) -> None:
     """A potential along a periodic axis has to be the same one period further."""
-    if not callable(equation.potential):
-        return
     for axis in range(grid.ndim):
         if not grid.periodic(axis):
             continue
@@ -95,11 +95,11 @@ def _check_periodic(equation: FokkerPlanck, grid: Grid, potential: Array, t: flo
             [a + d for a, d in zip(grid.lower, period, strict=True)],
             [b + d for b, d in zip(grid.upper, period, strict=True)],
         )
-        again = potential_on_cells(equation, moved, t=t, p=p)
+        again = sample(moved)
         assert again is not None
-        difference = float(np.max(np.abs(again - potential)))
-        if difference > 1e-9 * max(float(np.ptp(potential)), 1e-300):
+        difference = float(np.max(np.abs(again - values)))
+        if difference > 1e-9 * max(float(np.ptp(values)), 1e-300):
             raise DomainError(
-                f"potential changes by {difference:.3g} over one period of axis {axis}: a periodic potential is "
+                f"{what} changes by {difference:.3g} over one period of axis {axis}: a periodic potential is "
                 "accepted; put the tilt into the drift"
             )

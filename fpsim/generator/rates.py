@@ -2,14 +2,16 @@
 
 Between neighbours ``i`` and ``j = i + 1`` of an axis the scheme's flux is ``m_i Q[i, j] - m_j Q[j, i]`` with
 
-    Q[i, j] = L B(-z) / h^2,   Q[j, i] = L B(z) / h^2,   z = [f h - (V_j - V_i) - (1 - alpha) (D_j - D_i)] / L,
+    Q[i, j] = L B(-z) / h^2,   Q[j, i] = L B(z) / h^2,
+    z = [f h - (V_j - V_i) - (1 - alpha) (D_j - D_i)] / L - (phi_j - phi_i),
 
 ``L`` the logarithmic mean of ``D_i`` and ``D_j``, ``f`` the drift as declared (before conversion to Ito), and alpha 0,
 1/2 or 1 for Ito, Stratonovich and Klimontovich noise. Potential and force are one set of rates; the force is averaged
 from centre to centre by Simpson's rule, so that a drift that is minus the gradient of a quartic does as well as its
 potential. What this keeps exactly, at cell centres:
 
-- constant ``D``: the Gibbs state ``exp(-V / D)``, with detailed balance;
+- constant ``D``: the Gibbs state ``exp(-V / D - phi)``, with detailed balance; Klimontovich noise: ``exp(-phi)``,
+  whatever ``D``;
 - no drift: ``p ~ D^(alpha - 1)``, and for Ito noise the jump rates are ``D_i / h^2`` to the last digit;
 - ``D`` a linear function of ``V`` (Student-t, Pearson laws): ``p ~ D^(alpha - 1) exp(-int dV / D)``.
 
@@ -34,7 +36,7 @@ from numpy.typing import NDArray
 from fpsim.density import Boundary, Grid
 from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cells, drift_on_faces
 from fpsim.generator.bernoulli import exponential_rate, logarithmic_mean
-from fpsim.generator.links import Links, pairs
+from fpsim.generator.links import Indices, Links, pairs
 
 __all__ = ["UNRESOLVED", "axis_absorption", "axis_links", "declared_drift"]
 
@@ -58,6 +60,7 @@ def axis_links(
     axis: int,
     field: DiffusionField,
     potential: Array | None,
+    phi: Array | None = None,
     *,
     t: float,
     p: Any,
@@ -71,8 +74,8 @@ def axis_links(
     axis : int
     field : DiffusionField
         Diffusion at cell centres.
-    potential : ndarray or None
-        Potential at cell centres, broadcastable to the grid.
+    potential, phi : ndarray or None
+        At cell centres, broadcastable to the grid.
     """
     h = grid.spacing[axis]
     offset = tuple(int(a == axis) for a in range(grid.ndim))
@@ -88,24 +91,31 @@ def axis_links(
         size = np.abs(cells[tail]) + 4.0 * np.abs(faces) + np.abs(cells[head])
         drift = np.where(np.abs(total) > _ROUNDING * size, total, 0.0) / (6.0 * h)  # rounding must not connect cells
     if potential is not None:
-        values = np.broadcast_to(potential, grid.shape).ravel()
-        drift -= (values[head] - values[tail]) / h**2
+        drift -= _rise(potential, grid, tail, head) / h**2
+    slope = np.zeros(len(tail)) if phi is None else _rise(phi, grid, tail, head)
     forward, backward = np.empty_like(drift), np.empty_like(drift)
-    peclet = _scharfetter_gummel(left, right, drift, _ALPHA[equation.calculus], forward, backward)
+    peclet = _scharfetter_gummel(left, right, drift, slope, _ALPHA[equation.calculus], forward, backward)
     return Links(offset, tail, head, forward, backward), peclet
+
+
+def _rise(scalar: Array, grid: Grid, tail: Indices, head: Indices) -> Array:
+    """Difference of a scalar along links."""
+    values = np.broadcast_to(scalar, grid.shape).ravel()
+    return np.asarray(values[head] - values[tail])
 
 
 @njit(cache=True)
 def _scharfetter_gummel(  # type: ignore[no-untyped-def]
-    left: Array, right: Array, drift: Array, alpha: float, forward: Array, backward: Array
+    left: Array, right: Array, drift: Array, slope: Array, alpha: float, forward: Array, backward: Array
 ):
     """Rates between cells of diffusion ``left`` and ``right``, all for unit spacing; the range of Peclet numbers."""
     low, high = np.inf, 0.0
     for i in range(drift.size):
-        a, b, c = left[i], right[i], drift[i]
+        a, b = left[i], right[i]
         mean = logarithmic_mean(a, b)
+        c = drift[i] - mean * slope[i]
         if alpha < 1.0 and max(a, b) > UNRESOLVED * min(a, b):
-            ito = c + alpha * (b - a)
+            ito = drift[i] - 0.5 * (a + b) * slope[i] + alpha * (b - a)
             forward[i], backward[i] = exponential_rate(a, ito), exponential_rate(b, -ito)
         else:
             effective = c - (1.0 - alpha) * (b - a)

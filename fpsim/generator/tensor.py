@@ -10,6 +10,13 @@ equation. The average is that of a parabola (away from walls a cubic) through ce
 ``D`` the state ``exp(-phi)`` of ``b = -D grad phi`` has zero current, exactly, if ``phi`` is a cubic polynomial, and to
 fourth order in the cell width if it is not.
 
+A drift ``-D grad phi`` that the equation declares as such, in Klimontovich's calculus or with a constant tensor, needs
+no such average: with ``m`` the mean of ``lambda(a)`` and ``lambda(a + e)``
+
+    Q[a, a + e] = m B(phi(a + e) - phi(a) - f.e)
+
+is in detailed balance with ``exp(-phi)`` to the last digit where ``f``, the force of the rest of the drift, vanishes.
+
 What goes through the tensor is limited in each of its eigendirections: ``|D f| <= 8 sqrt(mu_max mu)`` per cell, ``mu``
 the eigenvalue in cells. It keeps the artificial diffusion of a drift across a nearly singular tensor below a few times
 the largest physical one; a drift outside the range of a singular tensor goes to ``r`` entirely. The balance above
@@ -30,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Grid
-from fpsim.equation import DiffusionField, FokkerPlanck, drift_on_cells
+from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cells, phi_on_cells
 from fpsim.errors import ValidityWarning
 from fpsim.generator.bernoulli import exponential_rate
 from fpsim.generator.generator import Generator
@@ -59,11 +66,12 @@ def tensor_generator(
             ValidityWarning,
             stacklevel=3,
         )
-    drift = drift_on_cells(equation, grid, t=t, p=p)
-    velocity = np.stack(
-        [np.broadcast_to(b / h, grid.shape).ravel() for b, h in zip(drift, grid.spacing, strict=True)], axis=-1
-    )
-    force, rest, trace = _route(field, grid, velocity, lattice.added)
+    force, rest, trace = _route(field, grid, _velocity(equation, grid, t, p), lattice.added)
+    outwards, height = force, None
+    if equation.phi is not None and (field.constant or equation.calculus is Calculus.KLIMONTOVICH):
+        others = FokkerPlanck(drift=equation.drift, potential=equation.potential)
+        force, rest, _ = _route(field, grid, _velocity(others, grid, t, p), lattice.added)
+        height = np.broadcast_to(np.asarray(phi_on_cells(equation, grid, t=t, p=p)), grid.shape).ravel()
 
     weights: dict[tuple[int, ...], Array] = {
         tuple(int(v) for v in e): np.broadcast_to(rate, grid.shape).ravel()
@@ -80,13 +88,13 @@ def tensor_generator(
         along = force @ np.array(offset, float)
         single = [axis for axis, step in enumerate(offset) if step]
         remainder = rest[:, single[0]] if len(single) == 1 and abs(offset[single[0]]) == 1 else nothing
-        link = _links(grid, offset, weight, along, remainder, trace)
+        link = _links(grid, offset, weight, along, remainder, trace, height)
         links.append(link)
         for sign in (1, -1):
             for out in outward(grid, tuple(sign * v for v in offset)):
                 at = out.cells
                 local = weight[at] / out.share
-                rate = exponential_rate(local, sign * along[at] * out.share * local)
+                rate = exponential_rate(local, sign * (outwards[at] @ np.array(offset, float)) * out.share * local)
                 rate += np.maximum(sign * remainder[at], 0.0)
                 np.add.at(absorption.setdefault(out.side, np.zeros(grid.size)), at, rate)
         if len(along):
@@ -95,6 +103,14 @@ def tensor_generator(
         peclet[1] = np.inf
     low, high = peclet
     return Generator(grid, tuple(links), absorption, (low if np.isfinite(low) else 0.0, high), lattice.added_max)
+
+
+def _velocity(equation: FokkerPlanck, grid: Grid, t: float, p: Any) -> Array:
+    """Ito drift in cells per time, shape (size, ndim)."""
+    drift = drift_on_cells(equation, grid, t=t, p=p)
+    return np.stack(
+        [np.broadcast_to(b / h, grid.shape).ravel() for b, h in zip(drift, grid.spacing, strict=True)], axis=-1
+    )
 
 
 def _route(field: DiffusionField, grid: Grid, velocity: Array, added: Array) -> tuple[Array, Array, Array]:
@@ -126,14 +142,27 @@ def _route(field: DiffusionField, grid: Grid, velocity: Array, added: Array) -> 
     return force, rest, np.broadcast_to(mu.sum(axis=-1), (grid.size,))
 
 
-def _links(grid: Grid, offset: tuple[int, ...], weight: Array, along: Array, remainder: Array, trace: Array) -> Links:
+def _links(
+    grid: Grid,
+    offset: tuple[int, ...],
+    weight: Array,
+    along: Array,
+    remainder: Array,
+    trace: Array,
+    height: Array | None,
+) -> Links:
     tail, head = pairs(grid, offset)
     mean = _average(along, tail, head)
+    upwind = 0.5 * (remainder[tail] + remainder[head])
+    if height is not None:
+        common = 0.5 * (weight[tail] + weight[head])
+        pull = (mean - (height[head] - height[tail])) * common
+        forward, backward = exponential_rate(common, pull), exponential_rate(common, -pull)
+        return Links(offset, tail, head, forward + np.maximum(upwind, 0.0), backward + np.maximum(-upwind, 0.0))
     rough = np.maximum(trace[tail], trace[head]) > UNRESOLVED * np.minimum(trace[tail], trace[head])
     from_tail, from_head = np.where(rough, along[tail], mean), np.where(rough, along[head], mean)
     forward = exponential_rate(weight[tail], from_tail * weight[tail])
     backward = exponential_rate(weight[head], -from_head * weight[head])
-    upwind = 0.5 * (remainder[tail] + remainder[head])
     return Links(offset, tail, head, forward + np.maximum(upwind, 0.0), backward + np.maximum(-upwind, 0.0))
 
 
