@@ -36,6 +36,8 @@ def record_steps(
     if steps is not None and not np.issubdtype(array.dtype, np.integer):
         raise ConfigError(f"steps = {values!r}; integers are accepted")
     schedule = [int(k) for k in array] if steps is not None else [experiment.sgd.step(float(t)) for t in array]
+    if schedule[-1] >= 2**32:
+        raise ConfigError(f"{key} reach step {schedule[-1]:.3g}; below 2^32 is accepted")
     if schedule[0] < begin or np.any(np.diff(schedule) <= 0):
         raise ConfigError(f"{key} = {values!r} mean steps {schedule}; increasing ones from {begin} on are accepted")
     return schedule

@@ -136,6 +136,12 @@ class BalancedLaw:
         return np.asarray(np.exp(self.log_density(w) - scale) / total)
 
     @property
+    def mean_square(self) -> float:
+        """``E (w - 1)^2``, which sets the decay of the balance: ``d ln|q| / dt = -theta (kappa (w - 1)^2 + s0)``."""
+        x, mass = self._table
+        return float(np.sum((np.exp(0.5 * (x[1:] + x[:-1])) - 1.0) ** 2 * np.diff(mass)))
+
+    @property
     def mean(self) -> float:
         """``E w``."""
         x, mass = self._table

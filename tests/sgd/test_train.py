@@ -218,6 +218,7 @@ def test_progress_counts_steps():
         (lambda: train(experiment(), replicas=5, steps=[3, 1]), "increasing"),
         (lambda: train(experiment(), replicas=5, steps=[0.5]), "integers"),
         (lambda: train(experiment(), replicas=5, times=[0.01, 0.02]), "increasing ones"),
+        (lambda: train(experiment(), replicas=5, steps=[2**32]), r"below 2\^32"),
         (lambda: train(experiment(), replicas=5, steps=[1], record="all"), "record = 'all'"),
         (lambda: train(experiment(), replicas=5, steps=[1], track=["W7"]), "track"),
         (lambda: train(experiment(), replicas=5, steps=[1], threads=0), "threads = 0"),

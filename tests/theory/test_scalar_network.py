@@ -124,6 +124,8 @@ def test_density_is_normalised_and_that_of_the_distribution_function():
     np.testing.assert_allclose(law.density(w), slope, rtol=1e-3)
     total = quad(law.density, 0.0, 1.0, limit=200)[0] + quad(law.density, 1.0, np.inf, limit=200)[0]
     assert total == pytest.approx(1.0, abs=1e-6)
+    spread = sum(quad(lambda w: (w - 1) ** 2 * law.density(w), *ends, limit=300)[0] for ends in ((0, 1), (1, np.inf)))
+    assert law.mean_square == pytest.approx(spread, rel=2e-3)  # the tail w^(-3/2) converges slowly
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
