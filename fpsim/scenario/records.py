@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from fpsim.density import Boundary, Density, Grid
 
-__all__ = ["density_at", "density_series", "density_variable", "entry_names", "grid_coordinates", "group", "moments"]
+__all__ = [
+    "density_at",
+    "density_series",
+    "density_variable",
+    "entry_names",
+    "grid_coordinates",
+    "group",
+    "labelled",
+    "moments",
+]
 
 Array = NDArray[np.float64]
 
@@ -23,6 +32,17 @@ def group(tree: xr.DataTree, *path: str) -> xr.Dataset:
     dataset = node.to_dataset()
     used = {d for variable in dataset.data_vars.values() for d in variable.dims}
     return dataset.drop_vars([name for name, c in dataset.coords.items() if not set(c.dims) <= used])
+
+
+def labelled(dataset: xr.Dataset) -> xr.Dataset:
+    """The data set with ``units`` and ``long_name`` on every variable: dimensionless, and its own name, if unsaid."""
+    said = {}
+    for name, variable in dataset.data_vars.items():
+        unsaid = {"long_name": str(name).replace("_", " ")}
+        if variable.dtype.kind in "fiuc":
+            unsaid["units"] = "1"
+        said[name] = variable.assign_attrs({**unsaid, **variable.attrs})
+    return dataset.assign(said)
 
 
 def entry_names(matrix: str, shape: tuple[int, int]) -> tuple[str, ...]:

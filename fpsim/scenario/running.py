@@ -18,6 +18,7 @@ from fpsim.progress import Reporter, reporter
 from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
+from fpsim.scenario.records import labelled
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.storage import Checkpoint, check_target, load, provenance, remove_leftovers, save, writer_lock
 
@@ -90,9 +91,9 @@ def run(
     extra = {"checkpoint": checkpoint} if "checkpoint" in inspect.signature(kind.stages).parameters else {}
     for groups in kind.stages(scenario, tree, threads=threads, report=report or silent, **extra):
         for path, dataset in groups.items():
-            tree[path] = xr.DataTree(dataset)
+            tree[path] = xr.DataTree(labelled(dataset))
         keep(tree)
-    tree.dataset = kind.summary(tree).assign_attrs({**tree.attrs, "complete": 1})
+    tree.dataset = labelled(kind.summary(tree)).assign_attrs({**tree.attrs, "complete": 1})
     keep(tree)
     return tree
 
@@ -107,7 +108,7 @@ def with_unfinished(tree: xr.DataTree, groups: Mapping[str, xr.Dataset]) -> xr.D
     """A copy of a run with groups that are still growing, marked with the attribute ``complete`` = 0."""
     grown = tree.copy()
     for path, dataset in groups.items():
-        grown[path] = xr.DataTree(dataset.assign_attrs(complete=0))
+        grown[path] = xr.DataTree(labelled(dataset).assign_attrs(complete=0))
     return grown
 
 

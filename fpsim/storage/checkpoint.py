@@ -97,8 +97,9 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Remove the checkpoints of all stages."""
+        ours = re.compile(rf"\.{re.escape(self._target.name)}\.[A-Za-z0-9-]*\.\d\.checkpoint")
         for path in self._target.parent.iterdir():
-            if path.name.startswith(f".{self._target.name}.") and path.name.endswith(".checkpoint"):
+            if ours.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
     def _paths(self, stage: str) -> list[Path]:

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -91,8 +92,9 @@ def _locked(lock: Path) -> int:
 def remove_leftovers(path: str | Path) -> None:
     """Remove half-written snapshots that killed runs left beside a file; only the writer of the file may do so."""
     target = Path(path).resolve()
+    ours = re.compile(rf"\.{re.escape(target.name)}\.([A-Za-z0-9-]*\.\d\.checkpoint\.)?\d+\.part")
     for part in target.parent.iterdir():
-        if part.name.startswith(f".{target.name}.") and part.name.endswith(".part"):
+        if ours.fullmatch(part.name):
             part.unlink(missing_ok=True)
 
 

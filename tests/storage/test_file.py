@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
 
 from fpsim.errors import FileError
-from fpsim.storage import check_target, load, provenance, save, writer_lock
+from fpsim.storage import check_target, load, provenance, remove_leftovers, save, writer_lock
 
 
-def tree(value=1.0):
-    data = xr.Dataset({"x": ("time", np.full(2000, value))}, coords={"time": np.arange(2000.0)})
+def tree(value=1.0, *, noisy=False):
+    size = 100_000 if noisy else 2000
+    x = np.full(size, value) + noisy * np.random.default_rng(0).normal(size=size)
+    data = xr.Dataset({"x": ("time", x)}, coords={"time": np.arange(float(size))})
     result = xr.DataTree.from_dict({"/a/b": data})
     result.attrs = provenance(config="", seed=1, command="test")
     return result
@@ -38,6 +44,20 @@ def test_plain_xarray_opens_a_run_with_named_coordinates(quick_run, engine):
     with xr.open_datatree(quick_run.file, engine=engine) as everything:
         assert {"offset", "symmetric"} == set(everything.children)
         assert "[sgd]" in everything.attrs["config"]
+
+
+def test_both_engines_read_the_same_from_every_group(quick_run):
+    with h5py.File(quick_run.file) as file:
+        groups = ["/"]
+        file.visititems(lambda name, item: groups.append(name) if isinstance(item, h5py.Group) else None)
+    assert len(groups) > 8
+    for group in groups:
+        one, other = (xr.open_dataset(quick_run.file, group=group, engine=e) for e in ("h5netcdf", "netcdf4"))
+        with one, other:
+            xr.testing.assert_equal(one, other)
+            for name, variable in one.data_vars.items():
+                said = {"units", "long_name"} if variable.dtype.kind in "fiu" else {"long_name"}
+                assert said <= set(variable.attrs), (group, name)
 
 
 def test_no_anonymous_dimension(quick_run):
@@ -68,20 +88,40 @@ def test_target_that_cannot_be_written(tmp_path):
         check_target("/proc/run.h5")
 
 
-def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+FULL_DISK = """
+import resource, sys
+sys.path.insert(0, sys.argv[2])
+from test_file import tree
+from fpsim.errors import FileError
+from fpsim.storage import save
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    save(tree(2.0, noisy=True), sys.argv[1])
+except FileError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("room", [0, 3_000, 200_000])
+def test_full_disk_leaves_the_old_file(tmp_path, room):
+    """In a process that may not write more than some bytes into a file; HDF5 itself would crash there."""
     path = tmp_path / "run.h5"
     save(tree(1.0), path)
-
-    def full_disk(self, target, **_):
-        target.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(xr.DataTree, "to_netcdf", full_disk)
-    with pytest.raises(FileError, match="No space left"):
-        save(tree(2.0), path)
-    monkeypatch.undo()
+    command = [sys.executable, "-c", FULL_DISK, str(path), str(Path(__file__).parent), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cannot write (File too large)" in done.stdout
     assert float(load(path)["a/b"]["x"][0]) == 1.0
     assert [p.name for p in tmp_path.iterdir()] == ["run.h5"]
+
+
+def test_leftovers_of_killed_writers_are_removed(tmp_path):
+    left = [".run.h5.123.part", ".run.h5.a-b.0.checkpoint.7.part"]
+    others = [".other.h5.123.part", ".run.h5.a-b.0.checkpoint", ".run.h5.h5.123.part", "run.h5"]
+    for name in left + others:
+        (tmp_path / name).write_text("x")
+    remove_leftovers(tmp_path / "run.h5")
+    assert sorted(p.name for p in tmp_path.iterdir()) == others
 
 
 def test_second_writer_is_refused(tmp_path):
@@ -91,6 +131,15 @@ def test_second_writer_is_refused(tmp_path):
         writer_lock(tmp_path / "run.h5"),
     ):
         pass
+    with writer_lock(tmp_path / "run.h5"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_of_a_killed_writer_is_free(tmp_path):
+    code = "import sys, os; from fpsim.storage import writer_lock; lock = writer_lock(sys.argv[1]); lock.__enter__()"
+    subprocess.run([sys.executable, "-c", f"{code}; os.kill(os.getpid(), 9)", str(tmp_path / "run.h5")], check=False)
+    assert [p.name for p in tmp_path.iterdir()] == [".run.h5.lock"]
     with writer_lock(tmp_path / "run.h5"):
         pass
 
@@ -113,29 +162,53 @@ def test_files_that_are_not_ours(tmp_path):
         load(path)
 
 
-def error_of(path):
-    try:
-        load(path)
-    except FileError as error:
-        return str(error)
-    return None
+def damaged(whole, rng, trial):
+    """Truncated, flipped in one bit, overwritten in a block, extended or emptied."""
+    broken = bytearray(whole)
+    place = int(rng.integers(8, len(whole)))
+    match trial % 5:
+        case 0:
+            return bytes(broken[:place])
+        case 1:
+            broken[place] ^= 1 << int(rng.integers(8))
+        case 2:
+            length = len(broken[place : place + 64])
+            broken[place : place + 64] = rng.bytes(length)
+        case 3:
+            broken[place:place] = rng.bytes(16)
+        case 4:
+            return bytes(len(broken)) if trial % 2 else b""
+    return bytes(broken)
 
 
-def test_damaged_files_give_one_line(tmp_path):
+def test_a_hundred_damaged_files_give_one_line(tmp_path):
+    """Damage is told or harmless (behind the data, in the seal's name); no wrong number is ever read."""
     path = tmp_path / "run.h5"
     save(tree(), path)
     whole = path.read_bytes()
-    rng = np.random.default_rng(1)
-    refused = 0
+    rng, refused = np.random.default_rng(1), 0
     for trial in range(100):
-        if trial % 2:
-            broken = bytearray(whole)
-            for place in rng.integers(8, len(whole), 40):
-                broken[place] ^= 0xFF
-            path.write_bytes(bytes(broken))
-        else:
-            path.write_bytes(whole[: int(rng.integers(9, len(whole)))])
-        message = error_of(path)
-        assert message is None or (str(path) in message and "\n" not in message)
-        refused += message is not None
-    assert refused > 60
+        broken = damaged(whole, rng, trial)
+        path.write_bytes(broken)
+        try:
+            assert load(path).identical(tree_read(whole, tmp_path))
+        except FileError as error:
+            refused += 1
+            assert str(path) in str(error)
+            assert "\n" not in str(error)
+        assert path.read_bytes() == broken
+    assert refused > 90
+
+
+def tree_read(whole, folder):
+    (folder / "whole.h5").write_bytes(whole)
+    return load(folder / "whole.h5")
+
+
+def test_a_file_that_another_program_edited_still_opens(tmp_path):
+    """Adding an attribute breaks the seal's place, not the file."""
+    path = tmp_path / "run.h5"
+    save(tree(), path)
+    with h5py.File(path, "a") as file:
+        file.attrs["note"] = "looked at"
+    assert load(path).attrs["note"] == "looked at"
