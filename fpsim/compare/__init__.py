@@ -2,7 +2,7 @@
 
 from fpsim.compare import outputs
 from fpsim.compare.budget import Budget, BudgetRow, Refinement, Stage, error_budget
-from fpsim.compare.comparison import Comparison, compare_density, compare_samples
+from fpsim.compare.comparison import Comparison, compare_all, compare_density, compare_samples
 from fpsim.compare.distances import DISTANCES, Distance
 from fpsim.compare.moment_table import MomentRow, moments
 from fpsim.compare.outputs import draw_weights
@@ -16,6 +16,7 @@ __all__ = [
     "MomentRow",
     "Refinement",
     "Stage",
+    "compare_all",
     "compare_density",
     "compare_samples",
     "draw_weights",

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from fpsim.compare.distances import distance_named
 from fpsim.compare.judge import Judgement, judge
-from fpsim.compare.law import Law, Sample, Theory, check_points
+from fpsim.compare.law import Law, Sample, Theory, sample_of
 from fpsim.density import Density
 from fpsim.errors import DomainError
 
@@ -38,8 +38,9 @@ class Stage:
     ----------
     name : str
         Such as ``"SGD"``, ``"sme1"``, ``"mean field"``.
-    law : Density or array_like, shape (R, ndim) or (R,)
-        A density on a grid, or points of independent replicas.
+    law : Density or array_like, shape (R, ndim), (R,) or (R, m, ndim)
+        A density on a grid, points of independent replicas, or ``m`` points for each replica which may depend on each
+        other (pooled outputs; then all stages are such samples, and floors resample whole replicas).
     source : str
         What sets it apart from the stage before, such as ``"closure"``; not used for the first stage.
     """
@@ -172,7 +173,7 @@ def error_budget(
     refinements: Sequence[Refinement] = (),
     distance: str = "total_variation",
     time: float = math.nan,
-    bins: int | tuple[int, ...] | None = None,
+    bins: int | None = None,
     rng: int | np.random.SeedSequence | np.random.Generator | None = 0,
 ) -> Budget:
     """Split the distance between the first and the last stage into its causes.
@@ -184,8 +185,9 @@ def error_budget(
         independent samples, are then too high, never too low.
     refinements : sequence of Refinement
         Coarser solutions of the last stage.
-    bins : int or tuple of int, optional
-        As in :func:`fpsim.compare.compare_density`; the same bins serve all links.
+    bins : int, optional
+        Number of cells for histogram distances, rounded down to a power of two. They hold equally many points of the
+        first and the last law pooled, and serve all links.
     rng : None, int, SeedSequence or Generator
         Where a floor has no closed form.
 
@@ -200,10 +202,10 @@ def error_budget(
     samples = [law for law in laws if isinstance(law, Sample)]
     if not samples:
         raise DomainError("stages are all densities: at least one sample (the experiment) is accepted")
-    frame = kind.shared(kind.frame(samples[0], laws[-1], bins), min(sample.size for sample in samples))
+    frame = kind.common(samples[0], laws[-1], min(sample.size for sample in samples), bins)
 
     def link(a: Law, b: Law) -> Judgement:
-        return judge(kind, a, b, frame, rng=generator, library=False)
+        return judge(kind, a, b, frame, rng=generator, library=False, band=False)
 
     whole = link(laws[0], laws[-1])
     names = [stage.name for stage in stages]
@@ -239,14 +241,15 @@ def _checked(stages: Sequence[Stage], refinements: Sequence[Refinement]) -> list
     if not all(sources) or len(set(sources)) < len(sources) or "sampling" in sources:
         raise DomainError(f"sources {sources}: a different name for every link is accepted ('sampling' is taken)")
     laws: list[Law] = [
-        Theory(s.law)
-        if isinstance(s.law, Density)
-        else Sample.independent(check_points(s.law, what=f"points of {s.name}"))
-        for s in stages
+        Theory(s.law) if isinstance(s.law, Density) else sample_of(s.law, what=f"points of {s.name}") for s in stages
     ]
     dimensions = {s.name: law.ndim for s, law in zip(stages, laws, strict=True)}
     if len(set(dimensions.values())) > 1:
         raise DomainError(f"stages have numbers of coordinates {dimensions}: equal numbers are accepted")
+    clustered = {s.name: isinstance(law, Sample) and law.clustered for s, law in zip(stages, laws, strict=True)}
+    if len(set(clustered.values())) > 1:
+        some = ", ".join(name for name, several in clustered.items() if several)
+        raise DomainError(f"stages {some} have several points for each replica: the same in all stages is accepted")
     if refinements and not isinstance(laws[-1], Theory):
         raise DomainError("refinements are given but the last stage is a sample: a density is accepted")
     return laws

@@ -8,7 +8,7 @@ agreement, so ``z = 4`` is rarer for total variation than for them); a compariso
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.compare.distances import Distance, distance_named
+from fpsim.compare.distances import DISTANCES, Distance, distance_named
 from fpsim.compare.judge import judge
 from fpsim.compare.law import Law, Sample, Theory, check_points, sample_of
 from fpsim.density import Density
 from fpsim.errors import DomainError
 
-__all__ = ["Comparison", "compare_density", "compare_samples"]
+__all__ = ["Comparison", "compare_all", "compare_density", "compare_samples"]
 
 RNG = None | int | np.random.SeedSequence | np.random.Generator
 
@@ -178,6 +178,51 @@ def compare_samples(
     return _compare(kind, left, right, observable, time, bins, details, rng)
 
 
+def compare_all(
+    theory: Density | ArrayLike,
+    samples: ArrayLike,
+    *,
+    observable: str,
+    distances: Sequence[str] = tuple(DISTANCES),
+    time: float = math.nan,
+    rng: RNG = 0,
+) -> tuple[Comparison, ...]:
+    """Compare by many distances at once, without confidence bands (``nan``), at a fraction of the cost.
+
+    Parameters
+    ----------
+    theory : Density or array_like
+        A density, as in :func:`compare_density`; or points drawn from the theory, as in :func:`compare_samples`.
+    samples : array_like
+        Points of the experiment, of the theory's kind: (R, ndim), (R,) or (R, m, ndim).
+    distances : sequence of str
+        Keys of ``DISTANCES``.
+
+    Returns
+    -------
+    tuple of Comparison
+        Values, floors and spreads are those of the single comparisons.
+
+    Raises
+    ------
+    DomainError, ConfigError
+        As in the single comparisons.
+    """
+    kinds = [distance_named(name) for name in distances]
+    sample = sample_of(samples, what=f"samples of {observable}")
+    reference = Theory(theory) if isinstance(theory, Density) else sample_of(theory, what=f"theory of {observable}")
+    several = isinstance(reference, Sample) and reference.clustered
+    if sample.ndim != reference.ndim or sample.clustered != several:
+        raise DomainError(
+            f"samples of {observable} have shape {np.shape(samples)}, the theory {reference.ndim} coordinates: equal "
+            "numbers of coordinates, and several points for each replica in both or in neither, are accepted"
+        )
+    generator, details = np.random.default_rng(rng), {"replicas": int(sample.size)}
+    return tuple(
+        _compare(kind, sample, reference, observable, time, None, details, generator, band=False) for kind in kinds
+    )
+
+
 def _compare(
     kind: Distance,
     sample: Sample,
@@ -187,10 +232,12 @@ def _compare(
     bins: int | tuple[int, ...] | None,
     details: dict[str, Any],
     rng: RNG,
+    *,
+    band: bool = True,
 ) -> Comparison:
     frame = kind.frame(sample, reference, bins)
-    found = judge(kind, sample, reference, frame, rng=np.random.default_rng(rng))
-    band = (max(found.value - 1.96 * found.error, 0.0), found.value + 1.96 * found.error)
+    found = judge(kind, sample, reference, frame, rng=np.random.default_rng(rng), band=band)
+    ends = (max(found.value - 1.96 * found.error, 0.0), found.value + 1.96 * found.error)
     return Comparison(
         observable,
         kind.name,
@@ -198,7 +245,7 @@ def _compare(
         found.floor,
         found.spread,
         time,
-        band,
+        ends if band else (math.nan, math.nan),
         found.method,
         details | kind.describe(frame),
     )

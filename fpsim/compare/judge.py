@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,14 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    kind: Distance, first: Law, second: Law, frame: Any, *, rng: np.random.Generator, library: bool = True
+    kind: Distance,
+    first: Law,
+    second: Law,
+    frame: Any,
+    *,
+    rng: np.random.Generator,
+    library: bool = True,
+    band: bool = True,
 ) -> Judgement:
     """Distance of ``first`` from ``second`` in a frame, with its floor.
 
@@ -42,6 +50,8 @@ def judge(
         What ``kind.frame`` answered.
     library : bool
         Compute the distance of the points themselves where a library does; otherwise from the features of the frame.
+    band : bool
+        Resample the value for its own standard deviation (``nan`` otherwise).
     """
 
     def functional(p: Array, q: Array) -> Array:
@@ -52,8 +62,9 @@ def judge(
             value = float(functional(kind.expected(first, frame), kind.expected(second, frame)))
             return Judgement(value, 0.0, 0.0, 0.0, "no sampling")
         first, second = second, first
-    grouped = _in_groups(kind, first, frame)
-    other = kind.expected(second, frame) if isinstance(second, Theory) else _in_groups(kind, second, frame)
+    groups = _BAND_GROUPS if band else 1
+    grouped = _in_groups(kind, first, frame, groups)
+    other = kind.expected(second, frame) if isinstance(second, Theory) else _in_groups(kind, second, frame, groups)
     value_of_points = kind.value(first, second, frame) if library else None
     if value_of_points is None:
         means = [g[0].sum(axis=0) / g[1].sum() if isinstance(g, tuple) else g for g in (grouped, other)]
@@ -63,13 +74,13 @@ def judge(
         assert isinstance(second, Sample)
         null = pooled_null(functional, *_pool(kind, first, second, frame), rng=rng)
         method = "bootstrap of whole replicas" if first.clustered else "bootstrap"
-    error = standard_deviation(functional, grouped, other, rng=rng)
+    error = standard_deviation(functional, grouped, other, rng=rng) if band else math.nan
     return Judgement(value_of_points, *null, error, method)
 
 
-def _in_groups(kind: Distance, sample: Sample, frame: Any) -> tuple[Array, Array]:
+def _in_groups(kind: Distance, sample: Sample, frame: Any, most: int) -> tuple[Array, Array]:
     """Feature sums and points of about equal groups of whole replicas."""
-    groups = int(min(sample.size, _BAND_GROUPS))
+    groups = int(min(sample.size, most))
     labels = sample.replica % groups
     return kind.sums(sample.points, labels, groups, frame), np.bincount(labels, minlength=groups).astype(np.float64)
 

@@ -19,7 +19,18 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.density import Density
 from fpsim.errors import DomainError
 
-__all__ = ["Law", "Sample", "Theory", "check_points", "cumulative", "draw", "quantiles", "sample_of", "stratified"]
+__all__ = [
+    "Law",
+    "Sample",
+    "Theory",
+    "check_points",
+    "covariance_of",
+    "cumulative",
+    "draw",
+    "quantiles",
+    "sample_of",
+    "stratified",
+]
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -87,6 +98,15 @@ def _harmonious(ndim: int) -> float:
     for _ in range(60):
         x = (1.0 + x) ** (1.0 / (ndim + 1))
     return x
+
+
+def covariance_of(points: Array) -> Array:
+    """Covariance (ndim, ndim) of points (n, ndim), 1/n normalisation.
+
+    Without a matrix product: for few columns, threads of the linear algebra library cost far more than they give.
+    """
+    x = points - points.mean(axis=0)
+    return np.asarray(np.einsum("ni,nj->ij", x, x) / len(x))
 
 
 def check_points(points: ArrayLike, *, what: str) -> Array:
@@ -168,7 +188,7 @@ class Sample:
     @cached_property
     def covariance(self) -> Array:
         """Covariance (ndim, ndim), 1/n normalisation."""
-        return np.atleast_2d(np.cov(self.points, rowvar=False, bias=True))
+        return covariance_of(self.points)
 
 
 Law = Theory | Sample

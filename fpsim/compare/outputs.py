@@ -133,7 +133,7 @@ def balance(network: Network, w1: ArrayLike, w2: ArrayLike) -> Array:
         If shapes do not fit the network or weights are not finite.
     """
     first, second = _checked(network, w1, w2)
-    return np.asarray(first @ first.transpose(0, 2, 1) - second.transpose(0, 2, 1) @ second)
+    return np.asarray(np.einsum("rid,rjd->rij", first, first) - np.einsum("rdi,rdj->rij", second, second))
 
 
 def draw_weights(

@@ -26,6 +26,8 @@ Bins = int | tuple[int, ...] | None
 
 MIN_COUNT = 10.0
 """Smallest expected number of points in a bin."""
+MOST_BLOCKS = 4e6
+"""Blocks between the cuts of a tree up to which a density is integrated; beyond, its stratified points are counted."""
 
 
 class Partition(Protocol):
@@ -80,8 +82,18 @@ class TreePartition:
     threshold: Array
 
     def probabilities(self, theory: Theory) -> Array:
-        """Share of the theory's points in each cell, to about one in 10^4."""
-        return np.bincount(self.locate(theory.points), minlength=self.size) / len(theory.points)
+        """Probability of each cell under a theory: exact where cuts are edges of its grid, cubic in between."""
+        cuts = [np.unique(self.threshold[self.axis == i]) for i in range(theory.ndim)]
+        if np.prod([c.size + 1.0 for c in cuts]) > MOST_BLOCKS:
+            return np.bincount(self.locate(theory.points), minlength=self.size) / len(theory.points)
+        mass, middle = theory.density.values / theory.density.values.sum(), []
+        for axis, (own, cut) in enumerate(zip(theory.density.grid.edges, cuts, strict=True)):
+            edge = np.concatenate((own[:1], cut[(cut > own[0]) & (cut < own[-1])], own[-1:]))
+            mass = np.diff(cumulative(mass, own, edge, axis), axis=axis)
+            middle.append(0.5 * (edge[1:] + edge[:-1]))
+        # Every block between neighbouring cuts lies in one cell of the tree.
+        blocks = np.stack(np.meshgrid(*middle, indexing="ij"), axis=-1).reshape(-1, theory.ndim)
+        return np.bincount(self.locate(blocks), mass.ravel(), self.size).astype(np.float64)
 
     @property
     def size(self) -> int:

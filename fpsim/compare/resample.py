@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = ["pooled_null", "resampled_means", "standard_deviation"]
@@ -32,9 +33,23 @@ def resampled_means(sums: Array, counts: Array, draws: int, resamples: int, rng:
     counts : ndarray, shape (groups,)
         Points in each group.
     """
-    groups = len(counts)
-    weights = rng.multinomial(draws, np.full(groups, 1.0 / groups), size=resamples).astype(np.float64)
-    return (weights @ sums) / (weights @ counts)[:, None]
+    means = np.zeros((resamples, sums.shape[1]))
+    _add_drawn(rng.integers(len(counts), size=(resamples, draws)), np.ascontiguousarray(sums), counts, means)
+    return means
+
+
+@njit(cache=True, nogil=True)
+def _add_drawn(chosen, sums, counts, out):  # type: ignore[no-untyped-def]
+    """Row by row, without a matrix product: threads of the linear algebra library cost more than they give here."""
+    for r in range(chosen.shape[0]):
+        total = 0.0
+        for c in range(chosen.shape[1]):
+            g = chosen[r, c]
+            total += counts[g]
+            for f in range(sums.shape[1]):
+                out[r, f] += sums[g, f]
+        for f in range(sums.shape[1]):
+            out[r, f] /= total
 
 
 def standard_deviation(

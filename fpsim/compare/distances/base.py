@@ -59,9 +59,9 @@ class Distance(ABC):
     def describe(self, frame: Any) -> dict[str, Any]:
         """What was chosen, for the record."""
 
-    def shared(self, frame: Any, _size: float) -> Any:
-        """The frame for comparisons of laws it was not made for, the smallest sample having ``size`` points."""
-        return frame
+    def common(self, first: Sample, last: Law, _size: float, bins: Any) -> Any:
+        """A frame for a chain of laws that begins and ends with these, the smallest sample having ``size`` replicas."""
+        return self.frame(first, last, bins)
 
     def without_bins(self, bins: Any) -> None:
         """Refuse bins given to a distance that has none."""

@@ -85,9 +85,14 @@ class Binned(Distance):
             mean, sd = binned_floor(self.summand, pool / (n + others), n, others, frame.epsilon)
         return root_floor(mean, sd) if self.root else (mean, sd)
 
-    def shared(self, frame: BinnedFrame, size: float) -> BinnedFrame:
-        """Bins may be empty in other samples: where that would be infinite, half a point is added to each."""
-        return BinnedFrame(frame.partition, 0.5 / size) if self.positive else frame
+    def common(self, first: Sample, last: Law, size: float, bins: Any) -> BinnedFrame:
+        """Cells of equal count of both ends pooled, so that a narrow theory and a wide experiment are both resolved.
+
+        They may be empty in other samples: where that would be infinite, half a point is added to each.
+        """
+        fewest = min(len(first.points), len(last.points))
+        a, b = (law.points[:: len(law.points) // fewest] for law in (first, last))
+        return BinnedFrame(partition_samples(a, b, size, bins), 0.5 / size if self.positive else 0.0)
 
     def describe(self, frame: BinnedFrame) -> dict[str, Any]:
         """Number and kind of the bins."""

@@ -27,12 +27,16 @@ def _gap(difference: Array, thresholds: Array) -> Array:
 def _mean_gap(s: Array) -> float:
     """``E|X - X'|`` over all pairs, from the order statistics."""
     n = s.size
-    return float(2.0 * (np.sort(s) @ (2.0 * np.arange(1, n + 1) - n - 1)) / n**2)
+    return float(2.0 * (np.sort(s) * (2.0 * np.arange(1, n + 1) - n - 1)).sum() / n**2)
 
 
 def _floor(lines: list[Array], n: float) -> tuple[float, float]:
     few = np.random.default_rng(0).choice(lines[0].size, min(lines[0].size, 500), replace=False)
-    gaps = np.mean([np.abs(s[few, None] - s[few]) for s in lines], axis=0)
+    gaps, one = np.zeros((few.size, few.size)), np.empty((few.size, few.size))
+    for s in lines:
+        np.subtract.outer(s[few], s[few], out=one)
+        gaps += np.abs(one, out=one)
+    gaps /= len(lines)
     return energy_floor(gaps, float(np.mean([_mean_gap(s) for s in lines])), n)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpsim.compare.distances.base import Distance
 from fpsim.compare.floors import norm_floor
-from fpsim.compare.law import Law, Sample, Theory
+from fpsim.compare.law import Law, Sample, Theory, covariance_of
 
 __all__ = ["COVARIANCE", "MEAN", "Moments"]
 
@@ -78,7 +78,7 @@ class Moments(Distance):
         ndim = len(frame)
         # About the mean itself a covariance is, to leading order, the mean of the products.
         part = features[:, :ndim] if self.moment is _mean else features[:, ndim:]
-        return norm_floor(np.atleast_2d(np.cov(part, rowvar=False)), n)
+        return norm_floor(covariance_of(part), n)
 
     def describe(self, _frame: Array) -> dict[str, Any]:
         """Nothing was chosen."""

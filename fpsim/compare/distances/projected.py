@@ -40,6 +40,10 @@ def directions(ndim: int) -> Array:
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
 
 
+def _along(points: Array, direction: Array) -> Array:
+    return np.asarray(np.einsum("ij,j->i", points, direction))
+
+
 @dataclass(frozen=True, eq=False)
 class ProjectedFrame:
     """Directions (L, ndim) and increasing thresholds (L, G) along each."""
@@ -84,7 +88,7 @@ class Projected(Distance):
         self.without_bins(bins)
         along = np.eye(sample.ndim) if self.axes_only else directions(sample.ndim)
         count = THRESHOLDS if sample.ndim > 1 else 8 * THRESHOLDS
-        pools = ((sample.points @ u, reference.points @ u) for u in along)
+        pools = ((_along(sample.points, u), _along(reference.points, u)) for u in along)
         return ProjectedFrame(along, np.stack([_thresholds(np.concatenate(pool), count) for pool in pools]))
 
     def sums(self, points: Array, labels: Labels, groups: int, frame: ProjectedFrame) -> Array:
@@ -92,7 +96,7 @@ class Projected(Distance):
         lines, count = frame.thresholds.shape
         out = np.empty((groups, lines, count))
         for j in range(lines):
-            s = np.searchsorted(frame.thresholds[j], points @ frame.directions[j], side="left")
+            s = np.searchsorted(frame.thresholds[j], _along(points, frame.directions[j]), side="left")
             cell = np.bincount(labels * (count + 1) + s, minlength=groups * (count + 1))
             np.cumsum(cell.reshape(groups, count + 1)[:, :-1], axis=1, out=out[:, j])
         return out.reshape(groups, -1)
@@ -100,7 +104,7 @@ class Projected(Distance):
     def expected(self, theory: Theory, frame: ProjectedFrame) -> Array:
         """Cumulative of the theory's points at every threshold, shape (L G,)."""
         levels = [
-            np.searchsorted(np.sort(theory.points @ u), c, side="right") / len(theory.points)
+            np.searchsorted(np.sort(_along(theory.points, u)), c, side="right") / len(theory.points)
             for u, c in zip(frame.directions, frame.thresholds, strict=True)
         ]
         return np.concatenate(levels)
@@ -127,7 +131,7 @@ class Projected(Distance):
         else:
             n = sample.size * reference.size / (sample.size + reference.size)
             pool = np.concatenate((sample.points, reference.points))
-        closed = self.floor([pool @ u for u in frame.directions], n)
+        closed = self.floor([_along(pool, u) for u in frame.directions], n)
         if closed is not None:
             return closed[0] * self.scale(sample.ndim), closed[1] * self.scale(sample.ndim)
         return self._bootstrap(reference, frame, n) if isinstance(reference, Theory) else None

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.compare.distances.projected import Projected
-from fpsim.compare.floors import wasserstein_floor
+from fpsim.compare.floors import sliced_floor, wasserstein_floor
 
 __all__ = ["WASSERSTEIN"]
 
@@ -23,8 +23,8 @@ def _gap(difference: Array, thresholds: Array) -> Array:
     return np.asarray(np.trapezoid(np.abs(difference), thresholds, axis=-1))
 
 
-def _floor(lines: list[Array], n: float) -> tuple[float, float] | None:
-    return wasserstein_floor(lines[0], n) if len(lines) == 1 else None
+def _floor(lines: list[Array], n: float) -> tuple[float, float]:
+    return wasserstein_floor(lines[0], n) if len(lines) == 1 else sliced_floor(lines, n)
 
 
 WASSERSTEIN = Projected("wasserstein", _line, _gap, _floor)
