@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 from fpsim.errors import DomainError
 
@@ -41,12 +43,14 @@ def boundaries_of(spec: object, ndim: int) -> tuple[Sides, ...]:
     DomainError
         If a name is unknown, the count is wrong, or only one side of an axis is periodic.
     """
-    per_axis = [spec] * ndim if isinstance(spec, str) else list(spec)  # type: ignore[call-overload]
+    if not isinstance(spec, Iterable):
+        raise DomainError(f"boundary is {spec!r}: one name, or one entry for each of {ndim} axes")
+    per_axis: list[Any] = [spec] * ndim if isinstance(spec, str) else list(spec)
     if len(per_axis) != ndim:
         raise DomainError(f"boundary has {len(per_axis)} entries: one name, or one entry for each of {ndim} axes")
     sides = []
     for axis, entry in enumerate(per_axis):
-        pair = (entry, entry) if isinstance(entry, str) else tuple(entry)
+        pair = (entry, entry) if isinstance(entry, str) else tuple(entry) if isinstance(entry, Iterable) else ()
         if len(pair) != 2:
             raise DomainError(f"boundary of axis {axis} is {entry!r}: accepted are a name or a (lower, upper) pair")
         lower, upper = (_boundary(name, f"of axis {axis}") for name in pair)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
+from fpsim.density.numbers import real_array, whole_number
 from fpsim.errors import DomainError
 
 __all__ = ["from_function", "from_samples", "gaussian", "mixture"]
@@ -31,10 +32,12 @@ def _interval(lower: Array, upper: Array) -> Array:
 
 
 def _covariance(covariance: ArrayLike, ndim: int) -> Array:
-    cov = np.asarray(covariance, float)
+    cov = real_array(covariance, "covariance")
     full = cov * np.eye(ndim) if cov.ndim == 0 else np.diag(cov) if cov.ndim == 1 else cov
     if full.shape != (ndim, ndim):
         raise DomainError(f"covariance has shape {cov.shape}: a number, ({ndim},) or ({ndim}, {ndim}) are accepted")
+    if not np.isfinite(cov).all():
+        raise DomainError("covariance is not finite: finite numbers are accepted")
     if not np.allclose(full, full.T) or np.linalg.eigvalsh(full)[0] <= 0.0:
         raise DomainError("covariance is not symmetric positive definite")
     return full
@@ -42,7 +45,10 @@ def _covariance(covariance: ArrayLike, ndim: int) -> Array:
 
 def _gaussian_values(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Array:
     """Probability of every cell under N(mean, covariance)."""
-    mu = np.broadcast_to(np.asarray(mean, float), (grid.ndim,))
+    mu = real_array(mean, "mean")
+    if mu.shape not in ((), (grid.ndim,)) or not np.isfinite(mu).all():
+        raise DomainError(f"mean is {mu.tolist()}: a finite number or ({grid.ndim},) of them is accepted")
+    mu = np.broadcast_to(mu, (grid.ndim,))
     cov = _covariance(covariance, grid.ndim)
     if np.allclose(cov, np.diag(np.diag(cov)), rtol=0, atol=1e-15 * np.abs(cov).max()):
         values = np.ones(grid.shape)
@@ -70,7 +76,12 @@ def _cell_averages(grid: Grid, function: Callable[..., ArrayLike], *, order: int
     values = np.zeros(grid.shape)
     for index in product(range(order), repeat=grid.ndim):
         points = (x + 0.5 * h * nodes[i] for x, h, i in zip(mesh, grid.spacing, index, strict=True))
-        values += np.prod(0.5 * weights[list(index)]) * np.asarray(function(*points), float)
+        found = real_array(function(*points), "function")
+        if found.ndim > grid.ndim or any(
+            n not in (1, m) for n, m in zip(found.shape[::-1], grid.shape[::-1], strict=False)
+        ):
+            raise DomainError(f"function answers shape {found.shape}: what broadcasts to {grid.shape} is accepted")
+        values += np.prod(0.5 * weights[list(index)]) * found
     return values
 
 
@@ -94,8 +105,8 @@ def gaussian(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Density:
 
 def mixture(grid: Grid, weights: ArrayLike, means: Sequence[ArrayLike], covariances: Sequence[ArrayLike]) -> Density:
     """Mixture of normal densities with the given positive weights, normalised to mass one."""
-    w = np.asarray(weights, float)
-    if not (len(w) == len(means) == len(covariances)) or (w < 0).any():
+    w = np.atleast_1d(real_array(weights, "weights"))
+    if not (len(w) == len(means) == len(covariances)) or not len(w) or not (w >= 0).all():
         raise DomainError(
             f"mixture of {len(w)} weights, {len(means)} means, {len(covariances)} covariances: equal "
             "numbers and weights >= 0 are accepted"
@@ -105,7 +116,16 @@ def mixture(grid: Grid, weights: ArrayLike, means: Sequence[ArrayLike], covarian
 
 
 def from_function(grid: Grid, function: Callable[..., ArrayLike], *, order: int = 2, normalize: bool = True) -> Density:
-    """Density from a callable of the coordinates, averaged over cells with ``order`` Gauss-Legendre nodes per axis."""
+    """Density from a callable of the coordinates, averaged over cells with ``order`` Gauss-Legendre nodes per axis.
+
+    Raises
+    ------
+    DomainError
+        If the function's answer has a wrong shape, is negative or not finite (with the cell), or is zero everywhere.
+    """
+    if not callable(function):
+        raise DomainError(f"function is a {type(function).__name__}: a callable of the coordinates is accepted")
+    order = whole_number(order, "order", least=1)
     values = _cell_averages(grid, function, order=order)
     return _normalized(grid, values) if normalize else Density(grid, values)
 
@@ -118,19 +138,29 @@ def from_samples(grid: Grid, samples: ArrayLike, *, weights: ArrayLike | None = 
     DomainError
         If the samples have the wrong shape, are not finite, or all lie outside the box.
     """
-    x = np.asarray(samples, float)
+    x = real_array(samples, "samples")
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2 or x.shape[1] != grid.ndim:
         raise DomainError(f"samples have shape {np.shape(samples)}: (M, {grid.ndim}) is accepted")
     if not np.isfinite(x).all():
         raise DomainError("samples are not all finite: remove diverged replicas and say how many")
+    total = float(len(x))
+    if weights is not None:
+        w = real_array(weights, "weights")
+        if w.shape != (len(x),) or not (np.isfinite(w) & (w >= 0.0)).all():
+            raise DomainError(f"weights have shape {w.shape}: ({len(x)},) finite numbers >= 0 are accepted")
+        total = float(w.sum())
+    if not total > 0.0:
+        raise DomainError("samples hold nothing: at least one, of positive weight, is accepted")
     counts, _ = np.histogramdd(x, bins=[np.asarray(e) for e in grid.edges], weights=weights)
-    total = float(len(x) if weights is None else np.sum(np.asarray(weights)))
     return Density(grid, counts / (total * grid.cell_volume))
 
 
 def _normalized(grid: Grid, values: Array) -> Density:
     total = float(values.sum())
+    if not np.isfinite(total):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise DomainError(f"density is {values[where]} at cell {where}: finite values >= 0 are accepted")
     if not total > 0.0:
-        raise DomainError(f"the density is zero (or not finite) on the whole box {grid!r}")
+        raise DomainError(f"the density is zero on the whole box {grid!r}")
     return Density(grid, values / (total * grid.cell_volume))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
+from fpsim.density.numbers import real_array, whole_number
 from fpsim.density.points import place_points
 from fpsim.errors import DomainError
 
@@ -43,7 +44,9 @@ class Density:
     values: Array
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float64, order="C")
+        if not isinstance(self.grid, Grid):
+            raise DomainError(f"grid is a {type(self.grid).__name__}: a Grid is accepted")
+        values = np.array(real_array(self.values, "density"), order="C")
         if values.shape != self.grid.shape:
             raise DomainError(f"density has shape {values.shape}: the grid's shape {self.grid.shape} is accepted")
         bad = ~(np.isfinite(values) & (values >= 0.0))
@@ -96,14 +99,22 @@ class Density:
 
     def expectation(self, observable: object) -> float:
         """``int f p dx / int p dx`` for a callable of the coordinates (midpoint rule)."""
-        f = observable(*self.grid.mesh()) if callable(observable) else observable
-        return float(np.sum(np.broadcast_to(np.asarray(f, float), self.grid.shape) * self.values) / self.values.sum())
+        f = real_array(observable(*self.grid.mesh()) if callable(observable) else observable, "observable")
+        try:
+            values = np.broadcast_to(f, self.grid.shape)
+        except ValueError:
+            raise DomainError(f"observable has shape {f.shape}: what broadcasts to {self.grid.shape}") from None
+        if not np.isfinite(values).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+            raise DomainError(f"observable is {values[where]} at cell {where}: finite values are accepted")
+        return float(np.sum(values * self.values) / self.values.sum())
 
     def marginal(self, *axes: int) -> Density:
         """Marginal density of the named axes, in the order of the grid."""
-        keep = sorted({a % self.grid.ndim for a in axes})
-        if not keep:
-            raise DomainError("marginal of no axis: at least one axis is accepted")
+        ndim = self.grid.ndim
+        if not axes or not all(-ndim <= a < ndim for a in axes):
+            raise DomainError(f"marginal of axes {axes}: at least one of 0 to {ndim - 1} is accepted")
+        keep = sorted({a % ndim for a in axes})
         drop = tuple(a for a in range(self.grid.ndim) if a not in keep)
         grid = self.grid
         part = Grid(
@@ -127,8 +138,7 @@ class Density:
         DomainError
             If ``size`` is not a whole number >= 0.
         """
-        if not isinstance(size, int | np.integer) or size < 0:
-            raise DomainError(f"size is {size}: a whole number >= 0 is accepted")
+        size = whole_number(size, "size", least=0)
         gen = np.random.default_rng(rng)  # type: ignore[arg-type]
         return place_points(self, gen.random(size), gen.random((size, self.grid.ndim)))
 
@@ -136,9 +146,13 @@ class Density:
         """Density at ``points`` (M, ndim), linear between cell centres, zero outside the box; never negative."""
         from scipy.ndimage import map_coordinates
 
-        x = np.atleast_2d(np.asarray(points, float))
-        if x.shape[-1] != self.grid.ndim:
-            raise DomainError(f"points have {x.shape[-1]} coordinates: {self.grid.ndim} are accepted")
+        x = np.atleast_2d(real_array(points, "points"))
+        if x.ndim != 2 or x.shape[-1] != self.grid.ndim:
+            raise DomainError(f"points have shape {np.shape(points)}: (M, {self.grid.ndim}) is accepted")
+        if not np.isfinite(x).all():
+            raise DomainError(
+                f"point {int(np.flatnonzero(~np.isfinite(x).all(axis=1))[0])} is not finite: finite places"
+            )
         index = (x - np.array(self.grid.lower)) / np.array(self.grid.spacing) - 0.5
         for axis in range(self.grid.ndim):
             if not self.grid.periodic(axis):

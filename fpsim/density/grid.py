@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary, Sides, boundaries_of
+from fpsim.density.numbers import real_array, whole_number
 from fpsim.errors import DomainError
 
 __all__ = ["Grid"]
@@ -60,19 +61,19 @@ class Grid:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        lower, upper = tuple(float(v) for v in self.lower), tuple(float(v) for v in self.upper)
-        shape = tuple(int(n) for n in self.shape)
+        lower, upper = (
+            tuple(float(v) for v in real_array(ends, "end of an axis")) for ends in (self.lower, self.upper)
+        )
+        shape = tuple(whole_number(n, f"number of cells of axis {axis}", least=2) for axis, n in enumerate(self.shape))
         ndim = len(shape)
         if not 1 <= ndim <= 4 or len(lower) != ndim or len(upper) != ndim:
             raise DomainError(
                 f"grid with {len(lower)} lower ends, {len(upper)} upper ends and {ndim} cell counts: "
                 "accepted are equal numbers from 1 to 4"
             )
-        for axis, (a, b, n) in enumerate(zip(lower, upper, shape, strict=True)):
+        for axis, (a, b) in enumerate(zip(lower, upper, strict=True)):
             if not (np.isfinite(a) and np.isfinite(b) and a < b):
                 raise DomainError(f"axis {axis} goes from {a} to {b}: finite, increasing ends are accepted")
-            if n < 2:
-                raise DomainError(f"axis {axis} has {n} cells: at least 2 are accepted")
         names = tuple(self.names) or tuple(f"x{i}" for i in range(ndim))
         if len(names) != ndim or len(set(names)) != ndim:
             raise DomainError(f"names {names}: {ndim} different names are accepted")
@@ -88,6 +89,8 @@ class Grid:
         names: Sequence[str] = (),
     ) -> Grid:
         """Grid from one ``(lower, upper, cells)`` per axis."""
+        if not axes or any(len(axis) != 3 for axis in axes):
+            raise DomainError(f"box of {axes}: (lower, upper, cells) for each of 1 to 4 axes are accepted")
         lower, upper, shape = zip(*axes, strict=True)
         return cls(lower, upper, shape, boundary, tuple(names))  # type: ignore[arg-type]
 

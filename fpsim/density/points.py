@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def place_points(density: Density, levels: ArrayLike, inside: ArrayLike) -> Arra
         If shapes disagree or a number lies outside [0, 1].
     """
     grid, p = density.grid, density.values
-    level, u = np.asarray(levels, float), np.asarray(inside, float)
+    level, u = real_array(levels, "levels"), real_array(inside, "places inside cells")
     if level.ndim != 1 or u.shape != (level.size, grid.ndim):
         raise DomainError(f"levels {level.shape} and places {u.shape}: (M,) and (M, {grid.ndim}) are accepted")
     for numbers in (level, u):

@@ -37,6 +37,8 @@ def regrid(density: Density, grid: Grid) -> Density:
     DomainError
         If the dimension differs, or a periodic axis has another box.
     """
+    if not isinstance(density, Density) or not isinstance(grid, Grid):
+        raise DomainError(f"regrid of a {type(density).__name__} to a {type(grid).__name__}: a Density and a Grid")
     old = density.grid
     if grid.ndim != old.ndim:
         raise DomainError(f"regrid from {old.ndim} to {grid.ndim} dimensions: equal dimensions are accepted")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
 
 __all__ = ["DiffusionField", "diffusion_field"]
@@ -83,7 +84,7 @@ def diffusion_field(raw: Any, ndim: int, shape: Sequence[int]) -> DiffusionField
         else:
             raise _form_error(f"a sequence of {len(raw)}", ndim)
     else:
-        array = np.asarray(raw, float)
+        array = real_array(raw, "diffusion")
         if array.shape == (ndim, ndim) or array.shape == (ndim, ndim, *shape):
             entries = [[array[i, j] for j in range(ndim)] for i in range(ndim)]
         elif (array.shape == (ndim,) and ndim > 1) or (array.shape == (ndim, *shape)):
@@ -105,7 +106,7 @@ def _form_error(found: str, ndim: int) -> DomainError:
 def _entry(raw: Any, i: int, j: int, shape: tuple[int, ...]) -> Array | None:
     if raw is None:
         return None
-    entry = np.asarray(raw, float)
+    entry = real_array(raw, f"diffusion entry ({i}, {j})")
     entry = entry.reshape((1,) * len(shape)) if entry.ndim == 0 else entry
     try:
         fits = np.broadcast_shapes(entry.shape, shape) == shape and entry.ndim == len(shape)

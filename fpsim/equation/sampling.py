@@ -7,6 +7,7 @@ are fourth-order central differences of callables (step ``h / 16``) and second-o
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
+from fpsim.density.numbers import real_array
 from fpsim.equation.calculus import Calculus
 from fpsim.equation.diffusion import DiffusionField, diffusion_field
 from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck, depends_on
@@ -35,12 +37,26 @@ Mesh = tuple[Array, ...]
 
 def _call(coefficient: Callable[..., Any], x: Mesh, t: float, p: Any) -> Any:
     extra = {name: value for name, value in (("t", t), ("p", p)) if depends_on(coefficient, name)}
-    with np.errstate(all="ignore"):  # what comes out is checked and reported with its place
-        return coefficient(*x, **extra)
+    try:
+        with np.errstate(all="ignore"):  # what comes out is checked and reported with its place
+            return coefficient(*x, **extra)
+    except TypeError:
+        if _takes(coefficient, x, extra):
+            raise
+        name = getattr(coefficient, "__name__", "coefficient")
+        raise DomainError(f"{name}{inspect.signature(coefficient)} does not take the {len(x)} coordinates") from None
+
+
+def _takes(coefficient: Callable[..., Any], x: Mesh, extra: dict[str, Any]) -> bool:
+    try:
+        inspect.signature(coefficient).bind(*x, **extra)
+    except TypeError:
+        return False
+    return True
 
 
 def _checked(raw: Any, what: str, shape: tuple[int, ...]) -> Array:
-    array = np.asarray(raw, float)
+    array = real_array(raw, what)
     array = array.reshape((1,) * len(shape)) if array.ndim == 0 else array
     try:
         fits = array.ndim == len(shape) and np.broadcast_shapes(array.shape, shape) == shape
@@ -56,7 +72,7 @@ def _checked(raw: Any, what: str, shape: tuple[int, ...]) -> Array:
 
 def _components(raw: Any, ndim: int) -> list[Any]:
     if ndim == 1 and not isinstance(raw, (list, tuple)):
-        array = np.asarray(raw, float)
+        array = real_array(raw, "drift")
         return [array[0] if array.ndim == 2 and len(array) == 1 else array]
     count = len(raw) if hasattr(raw, "__len__") and getattr(raw, "ndim", 1) > 0 else 1
     if count != ndim or (ndim > 1 and not isinstance(raw, (list, tuple)) and raw.ndim != ndim + 1):

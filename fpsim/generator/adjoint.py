@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
 from fpsim.generator.uniformization import evolve
@@ -31,7 +32,7 @@ def observable_on_cells(generator: Generator, observable: Callable[..., Any] | A
         If the shape does not broadcast to the grid or a value is not finite.
     """
     grid = generator.grid
-    raw = np.asarray(observable(*grid.mesh()) if callable(observable) else observable, float)
+    raw = real_array(observable(*grid.mesh()) if callable(observable) else observable, "observable")
     try:
         values = np.broadcast_to(raw, grid.shape).ravel()
     except ValueError:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
+from fpsim.density.numbers import real_array
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, phi_on_cells, potential_on_cells
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
@@ -54,9 +55,14 @@ def build_generator(
     >>> generator.absorbing
     False
     """
-    if equation.mean_field and p is None:
-        raise DomainError("the equation depends on the density and p is None: a Density is accepted")
-    if not np.isfinite(t):
+    if not isinstance(equation, FokkerPlanck) or not isinstance(grid, Grid):
+        raise DomainError(
+            f"a {type(equation).__name__} on a {type(grid).__name__}: a FokkerPlanck on a Grid is accepted"
+        )
+    if equation.mean_field and not isinstance(p, Density | tuple):
+        found = "None" if p is None else f"a {type(p).__name__}"
+        raise DomainError(f"the equation depends on the density and p is {found}: a Density is accepted")
+    if not np.isfinite(real_array(t, "t")):
         raise DomainError(f"t is {t}: a finite time is accepted")
     check_memory(_bytes(grid, grid.ndim), f"a generator on {grid!r}")
     potential = potential_on_cells(equation, grid, t=t, p=p)

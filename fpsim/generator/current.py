@@ -91,9 +91,11 @@ def circulation(generator: Generator, density: Density) -> Result:
     Raises
     ------
     DomainError
-        If an axis is periodic or a wall absorbs: areas are not defined there.
+        If there is one dimension only, an axis is periodic or a wall absorbs: areas are not defined there.
     """
     grid = generator.grid
+    if grid.ndim < 2:
+        raise DomainError("circulation in one dimension: two or more are accepted")
     if generator.absorbing or any(grid.periodic(axis) for axis in range(grid.ndim)):
         raise DomainError("circulation on a grid with periodic or absorbing axes: reflecting boundaries are accepted")
     masses = generator.masses(density)

@@ -109,6 +109,8 @@ class Generator:
         DomainError
             If the density lives on another grid.
         """
+        if not isinstance(density, Density):
+            raise DomainError(f"density is a {type(density).__name__}: a Density is accepted")
         if density.grid != self.grid:
             raise DomainError(f"density lives on {density.grid!r}: the generator's grid {self.grid!r} is accepted")
         return np.asarray(density.values.ravel() * self.grid.cell_volume)

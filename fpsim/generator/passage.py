@@ -120,6 +120,8 @@ def splitting_probability(generator: Generator, targets: Sequence[Target]) -> Re
     DomainError
         If targets overlap, or some cell reaches none of them.
     """
+    if not len(targets):
+        raise DomainError("there are no targets: at least one is accepted")
     masks = [cells_of(generator.grid, target, f"target {i}") for i, target in enumerate(targets)]
     union = np.logical_or.reduce(masks)
     overlap = np.sum(masks, axis=0) > 1

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eig
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
+from fpsim.density.numbers import whole_number
 from fpsim.errors import DomainError, ToleranceError, ValidityWarning
 from fpsim.generator.generator import Generator
 from fpsim.generator.m_matrix import m_matrix
@@ -90,7 +91,7 @@ def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
         If the iteration does not converge.
     """
     size = generator.grid.size
-    if not 1 <= count <= size:
+    if whole_number(count, "count", least=1) > size:
         raise DomainError(f"count is {count}: 1 to {size} are accepted")
     if size <= _SMALL or count + 4 >= size - 1:
         values, left, right = eig(generator.matrix.toarray(), left=True, right=True)

@@ -26,6 +26,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Density
+from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
 from fpsim.generator.squaring import transition_matrix
@@ -132,7 +133,7 @@ def evolve(
 
 def check_times(times: ArrayLike) -> Array:
     """Times as an array; ``DomainError`` unless finite, non-negative and not decreasing."""
-    t = np.atleast_1d(np.asarray(times, float))
+    t = np.atleast_1d(real_array(times, "times"))
     if t.ndim != 1 or not len(t) or not np.isfinite(t).all() or t[0] < 0.0 or (np.diff(t) < 0.0).any():
         raise DomainError(f"times are {np.array2string(t, threshold=6)}: finite, non-negative, not decreasing numbers")
     return t

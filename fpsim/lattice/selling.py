@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.equation.diffusion import DiffusionField
+from fpsim.errors import DomainError
 
 __all__ = ["REACH", "LatticeDiffusion", "lattice_diffusion"]
 
@@ -81,7 +82,16 @@ def lattice_diffusion(field: DiffusionField, grid: Grid, *, reach: int | None = 
     grid : Grid
     reach : int, optional
         Longest component of an offset; ``REACH`` of the number of coupled axes by default.
+
+    Raises
+    ------
+    DomainError
+        If the tensor has another number of axes than the grid, or ``reach`` is less than one.
     """
+    if field.ndim != grid.ndim:
+        raise DomainError(f"a tensor of {field.ndim} axes on a grid of {grid.ndim}: equal numbers are accepted")
+    if reach is not None and reach < 1:
+        raise DomainError(f"reach is {reach}: a whole number >= 1 is accepted")
     offsets: list[tuple[int, ...]] = []
     rates: list[Array] = []
     added = np.zeros((1,) * grid.ndim)

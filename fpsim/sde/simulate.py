@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Boundary, Density, Grid
+from fpsim.density.numbers import real_array, whole_number
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.errors import DomainError
 from fpsim.sde.schemes import Coefficients, euler_maruyama, platen
@@ -82,12 +83,12 @@ def simulate(
     Raises
     ------
     DomainError
-        If times or the step are not accepted, or a coefficient depends on the density or is a grid array.
+        If times, the step or the start are not accepted, or a coefficient depends on the density or is a grid array.
     """
     if equation.mean_field:
         raise DomainError("the equation depends on the density: paths of a fixed equation are accepted")
     gen = np.random.default_rng(rng)  # type: ignore[arg-type]
-    when = np.atleast_1d(np.asarray(times, float))
+    when = np.atleast_1d(real_array(times, "times"))
     if when.size == 0 or not np.isfinite(when).all() or when[0] < 0.0 or (np.diff(when) <= 0.0).any():
         raise DomainError("times do not increase from >= 0: finite, increasing times are accepted")
     if not step > 0.0:
@@ -96,7 +97,13 @@ def simulate(
         advance = {Scheme.EULER: euler_maruyama, Scheme.PLATEN: platen}[Scheme(scheme)]
     except ValueError:
         raise DomainError(f"scheme {scheme!r}: accepted are euler, platen") from None
-    x = start.sample(samples, rng=gen) if isinstance(start, Density) else np.array(start, float, ndmin=2)
+    x = (
+        start.sample(whole_number(samples, "samples", least=1), rng=gen)
+        if isinstance(start, Density)
+        else _places(start)
+    )
+    if grid is not None and (x.shape[1] != grid.ndim or not grid.contains(x).all()):
+        raise DomainError(f"start has places {x.shape} that do not all lie in {grid!r}: places between the walls")
     coefficients = _coefficients(equation, np.maximum(np.ptp(x, axis=0), 1e-3) / 100.0)
     out, alive, now = np.full((len(when), *x.shape), np.nan), np.arange(len(x)), 0.0
     for k, t in enumerate(when):
@@ -110,6 +117,13 @@ def simulate(
         now = float(t)
         out[k, alive] = x
     return Paths(when, out)
+
+
+def _places(start: ArrayLike) -> Array:
+    x = np.array(real_array(start, "start"), ndmin=2)
+    if x.ndim != 2 or not x.size or not np.isfinite(x).all():
+        raise DomainError(f"start has shape {np.shape(start)}: (M, ndim) finite places, at least one, are accepted")
+    return x
 
 
 def _coefficients(equation: FokkerPlanck, smooth: Array) -> Coefficients:

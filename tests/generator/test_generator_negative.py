@@ -133,12 +133,15 @@ def test_targets_that_cannot_be_reached():
 
 
 def test_analyses_outside_their_domain():
-    with pytest.raises(DomainError, match="1 to 20"):
+    with pytest.raises(DomainError, match="count is 0: a whole number >= 1"):
         slowest_modes(CLOSED, 0)
     with pytest.raises(DomainError, match="infinite"):
         entropy_production(ABSORBING, gaussian(ABSORBING.grid, 0.0, 0.1))
+    with pytest.raises(DomainError, match="in one dimension"):
+        circulation(CLOSED, START)
+    ring = Grid.box((0, 1, 6), (0, 1, 6), boundary=["periodic", "reflecting"])
     with pytest.raises(DomainError, match="periodic or absorbing"):
-        circulation(ABSORBING, gaussian(ABSORBING.grid, 0.0, 0.1))
+        circulation(build_generator(FokkerPlanck(diffusion=0.1), ring), gaussian(ring, 0.5, 0.1))
 
 
 def test_diffusion_added_to_keep_jumps_short_is_said():
@@ -147,3 +150,27 @@ def test_diffusion_added_to_keep_jumps_short_is_said():
         generator = build_generator(FokkerPlanck(diffusion=[[0.5, 0.4], [0.4, 0.5]]), grid)
     assert generator.added > 0.1
     assert "isotropic diffusion added" in repr(generator)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: build_generator(3, GRID), "a int on a Grid"),
+        (lambda: build_generator(FokkerPlanck(diffusion=0.1), (0, 1, 4)), "on a tuple"),
+        (lambda: build_generator(FokkerPlanck(diffusion=0.1), GRID, t="soon"), "t is 'soon'"),
+        (lambda: build_generator(FokkerPlanck(drift=lambda x, p: x), GRID, p=3), "p is a int"),
+        (lambda: propagate(CLOSED, np.ones(20), [1.0]), "density is a ndarray"),
+        (lambda: propagate(CLOSED, START, "soon"), "times is 'soon'"),
+        (lambda: propagate(CLOSED, START, [np.inf]), "times are"),
+        (lambda: propagate(CLOSED, START, [1.0], tail=np.nan), "tail is nan"),
+        (lambda: propagate(ABSORBING, gaussian(ABSORBING.grid, 0.0, 0.1), [1e9]), "zero everywhere"),
+        (lambda: slowest_modes(CLOSED, 2.5), "count is 2.5"),
+        (lambda: slowest_modes(CLOSED, 21), "21.*20"),
+        (lambda: splitting_probability(CLOSED, []), "no targets"),
+        (lambda: mean_first_passage_time(CLOSED, []), "target"),
+        (lambda: entropy_production(CLOSED, gaussian(Grid.box((-1, 1, 8)), 0.0, 0.1)), "lives on"),
+    ],
+)
+def test_arguments_that_are_no_such_thing(call, message):
+    with pytest.raises(DomainError, match=message):
+        call()

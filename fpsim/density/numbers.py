@@ -1,0 +1,42 @@
+"""Input as real numbers, or an error that says what was found."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.errors import DomainError
+
+__all__ = ["real_array", "whole_number"]
+
+
+def real_array(raw: Any, what: str) -> NDArray[np.float64]:
+    """``raw`` as an array of float64; ``DomainError`` if it is complex, ragged or not numeric."""
+    try:
+        array = np.asarray(raw)
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float64, copy=False)
+        if array.dtype.kind == "O":
+            return array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DomainError(f"{what} is {_shown(raw)}: real numbers are accepted") from None
+    raise DomainError(f"{what} is {_shown(raw)} of type {array.dtype}: real numbers are accepted")
+
+
+def whole_number(raw: Any, what: str, *, least: int) -> int:
+    """``raw`` as an int; ``DomainError`` if it is not whole or less than ``least``."""
+    try:
+        number = operator.index(raw)
+    except TypeError:
+        raise DomainError(f"{what} is {_shown(raw)}: a whole number >= {least} is accepted") from None
+    if number < least:
+        raise DomainError(f"{what} is {number}: a whole number >= {least} is accepted")
+    return number
+
+
+def _shown(raw: Any) -> str:
+    text = repr(raw)
+    return text if len(text) < 40 else f"{text[:36]} ..."
