@@ -59,7 +59,7 @@ class Team:
             raise DomainError(f"threads is {threads}: a number >= 1 is accepted")
         self.size = available if threads is None else threads
         self._pool: ThreadPoolExecutor | None = None
-        self._scratch = [np.empty(0) for _ in range(self.size)]
+        self._scratch = [np.empty(0) for _ in range(self.size + 1)]
 
     def scratch(self, part: int, shape: tuple[int, ...]) -> Array:
         """Scratch array of a thread; the same memory for every caller, kept between calls."""
@@ -67,6 +67,10 @@ class Team:
         if self._scratch[part].size < size:
             self._scratch[part] = np.empty(size)
         return self._scratch[part][:size].reshape(shape)
+
+    def shared(self, shape: tuple[int, ...]) -> Array:
+        """Scratch array that all threads write to, each in its own part."""
+        return self.scratch(self.size, shape)
 
     def run(self, work: Callable[[int, int, int], Any], count: int, cells: int) -> None:
         """Call ``work(part, begin, end)`` for parts that cover ``range(count)``."""

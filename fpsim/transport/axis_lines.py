@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.transport.diffuse import diffuse_lines
-from fpsim.transport.diffuse_group import diffuse_group
+from fpsim.transport.diffuse_group import diffuse_group, eliminate
 from fpsim.transport.limit import LANES
 from fpsim.transport.remap import remap_group
 from fpsim.transport.trace import REACH
@@ -27,9 +27,37 @@ DIFFUSE, REMAP = 0, 1
 """Operations of a programme; each comes with the number of its table."""
 
 
+CACHE_LINE = 8  # numbers
+
+MOST_PARTS = 32
+"""Most parts of a diffusion step that are tried before its order is lowered."""
+
+
 def room_for(n: int, lines: int) -> int:
     """Size of the scratch that ``sweep_lines`` needs for lines of ``n`` cells."""
-    return (2 * (n + 2 * REACH) + 7 * n + 9) * min(lines, LANES)
+    return (2 * (n + 2 * REACH) + 7 * n + 6) * min(lines, LANES)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _load(u: Array, starts: Small, stride: int, v: Array) -> None:
+    """Cells of some lines to ``v[k, line]``; where a line is contiguous, a cache line of it at a time."""
+    n, lanes = v.shape
+    block = CACHE_LINE if stride == 1 else 1
+    for low in range(0, n, block):
+        for q in range(lanes):
+            for k in range(low, min(low + block, n)):
+                v[k, q] = u[starts[q] + k * stride]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _store(u: Array, starts: Small, stride: int, v: Array) -> None:
+    """The way back of ``_load``."""
+    n, lanes = v.shape
+    block = CACHE_LINE if stride == 1 else 1
+    for low in range(0, n, block):
+        for q in range(lanes):
+            for k in range(low, min(low + block, n)):
+                u[starts[q] + k * stride] = v[k, q]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -50,6 +78,7 @@ def sweep_lines(
     end: int,
     work: Array,
     absorbed: Array,
+    clipped: Array,
 ) -> None:
     """Run a programme on the lines ``begin ... end`` of the flat array ``u`` in place.
 
@@ -61,52 +90,78 @@ def sweep_lines(
     cells, weights : shapes (tables, n + 1), (tables, 7, n + 1), of ``reconstruction_weights``
     rates, factors : shapes (tables, n), (tables, FACTORS, n), of ``eliminate``
     work : flat, of size ``room_for(n, lines)``
-    absorbed : receives per line what left through its ends
+    absorbed, clipped : receive per line what left through its ends, and what the remaps' clamp moved
     """
     tall, closed = n + 2 * REACH, periodic and n > 2
     for first in range(begin, end, LANES):
         lanes = min(LANES, end - first)
-        rows = work[: (2 * tall + 9) * lanes].reshape((2 * tall + 9, lanes))
+        rows = work[: (2 * tall + 6) * lanes].reshape((2 * tall + 6, lanes))
         v, w, few = rows[:tall], rows[tall : 2 * tall], rows[2 * tall :]
-        lost, before = few[0], few[1]
+        lost, moved = few[0], few[1]
         for q in range(lanes):
-            lost[q] = 0.0
-        for k in range(n):
-            for q in range(lanes):
-                v[k + REACH, q] = u[starts[first + q] + k * stride]
+            lost[q] = moved[q] = 0.0
+        _load(u, starts[first : first + lanes], stride, v[REACH : REACH + n])
         for step in range(len(programme)):
             table = programme[step, 1]
             if programme[step, 0] == REMAP:
-                remap_group(v, w, n, periodic, cells[table], weights[table], few[2:5], lost)
+                remap_group(v, w, n, periodic, cells[table], weights[table], few[2:5], lost, moved)
                 v, w = w, v
                 continue
-            before[:] = lost
+            few[2] = lost
             x, y = v[REACH : REACH + n], w[REACH : REACH + n]
-            if diffuse_group(x, y, n, closed, low, high, rates[table], factors[table], few[2], lost):
+            if diffuse_group(x, y, n, closed, low, high, rates[table], factors[table], few[3], lost):
                 v, w = w, v
             else:
-                lost[:] = before
-                rest = work[(2 * tall + 9) * lanes : (2 * tall + 9 + 7 * n) * lanes]
-                _diffuse_safely(x, n, closed, low, high, rates[table], rest, lost)
-        for k in range(n):
-            for q in range(lanes):
-                u[starts[first + q] + k * stride] = v[k + REACH, q]
+                lost[:] = few[2]
+                rest = work[(2 * tall + 6) * lanes : (2 * tall + 6 + 7 * n) * lanes]
+                if _diffuse_safely(x, y, n, closed, low, high, rates[table], few[3:], rest, lost):
+                    v, w = w, v
+        _store(u, starts[first : first + lanes], stride, v[REACH : REACH + n])
         for q in range(lanes):
-            absorbed[first + q] = lost[q]
+            absorbed[first + q], clipped[first + q] = lost[q], moved[q]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _diffuse_safely(
-    v: Array, n: int, closed: bool, low: float, high: float, rate: Array, work: Array, lost: Array
-) -> None:
-    """Diffuse the lines of a group in place in sub-steps that cannot undershoot."""
-    lanes = v.shape[1]
+    v: Array,
+    w: Array,
+    n: int,
+    closed: bool,
+    low: float,
+    high: float,
+    rate: Array,
+    few: Array,
+    work: Array,
+    lost: Array,
+) -> bool:
+    """Diffuse the lines of a group in parts that a cliff permits; whether ``w`` has the result.
+
+    The first part is so short that nothing can undershoot. It rounds the cliff, so that later ones may be longer.
+    """
+    shortest, left, lanes, swapped = 0.8 / rate.max(), 1.0, v.shape[1], False
+    part, r, factor = shortest, work[:n], work[n : 7 * n].reshape((6, n))
+    for _ in range(MOST_PARTS):
+        now = left if left < 1.5 * part else part
+        r[:] = rate * now
+        eliminate(r, closed, low, high, factor)
+        few[0] = lost
+        if diffuse_group(v, w, n, closed, low, high, r, factor, few[1], lost):
+            v, w, swapped = w, v, not swapped
+            if now == left:
+                return swapped
+            left, part = left - now, 3.0 * part
+        else:
+            lost[:] = few[0]
+            if part <= shortest:
+                break
+            part = max(0.2 * part, shortest)
     starts, same = np.arange(lanes).astype(np.int32), np.zeros(lanes, np.int32)
     lengths, order = np.full(lanes, n, np.int32), np.empty((0, 0), np.int32)
     low_exit, high_exit = np.full(lanes, low).astype(np.float32), np.full(lanes, high).astype(np.float32)
     out = np.zeros(lanes)
     diffuse_lines(
-        v.reshape(n * lanes), starts, lengths, lanes, order, closed, low_exit, high_exit, rate, same, 1, 1.0,
+        v.reshape(n * lanes), starts, lengths, lanes, order, closed, low_exit, high_exit, rate, same, 1, left,
         0, lanes, work, out,
     )  # fmt: skip
     lost += out
+    return swapped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +16,7 @@ from fpsim.lattice.lines import LineSet, lines_along
 from fpsim.parallel import Team
 from fpsim.transport.axis_lines import DIFFUSE, REMAP, room_for, sweep_lines
 from fpsim.transport.diffuse_group import FACTORS, eliminate
-from fpsim.transport.sweep import unused
+from fpsim.transport.sweep import Account
 from fpsim.transport.trace import REACH, reconstruction_weights, trace_feet
 
 __all__ = ["AxisSweep"]
@@ -23,8 +24,8 @@ __all__ = ["AxisSweep"]
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-KEPT = 4
-"""Steps whose tables a sweep keeps: fixed coefficients meet the same few again and again."""
+KEPT = 6
+"""Tables that a sweep keeps: fixed coefficients meet the same few steps again and again."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -38,11 +39,30 @@ def _remap_tables(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _diffusion_tables(rate: Array, dt: float, closed: bool, low: float, high: float, r: Array, factor: Array) -> None:
-    """Of a step (row 1) and of half a step (row 0)."""
-    for row in range(2):
-        for k in range(len(rate)):
-            r[row, k] = rate[k] * (0.5 * dt if row == 0 else dt)
-        eliminate(r[row], closed, low, high, factor[row])
+    for k in range(len(rate)):
+        r[k] = rate[k] * dt
+    eliminate(r, closed, low, high, factor)
+
+
+class _Shelf:
+    """Places for the tables of the last few steps used."""
+
+    def __init__(self, tables: tuple[Array | Integers, ...], forget: Callable[[], None]) -> None:
+        self.tables = tables
+        self._forget = forget  # what knows the old places
+        self._place: dict[float, int] = {}
+
+    def place(self, dt: float, fill: Callable[[float, int], None]) -> int:
+        """Number of the table of a step, made if it is not there."""
+        found = self._place.get(dt)
+        if found is None:
+            found = len(self._place)
+            if found == KEPT:  # the one that has been there longest makes room
+                found = self._place.pop(next(iter(self._place)))
+                self._forget()
+            self._place[dt] = found
+            fill(dt, found)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,51 +100,63 @@ class AxisSweep:
         return self.grid.periodic(self.axis), low, high
 
     @cached_property
-    def _known(self) -> dict[tuple[float, int], tuple[Integers, Array, Array, Array]]:
+    def _remaps(self) -> _Shelf:
+        faces = 0 if self.drift is None else len(self.drift)
+        tables = np.empty((KEPT, faces), np.int64), np.empty((KEPT, 2 * REACH + 1, faces))
+        return _Shelf(tables, self._programmes.clear)
+
+    @cached_property
+    def _diffusions(self) -> _Shelf:
+        cells = 0 if self.rate is None else len(self.rate)
+        return _Shelf((np.empty((KEPT, cells)), np.empty((KEPT, FACTORS, cells))), self._programmes.clear)
+
+    def _remap(self, dt: float, place: int) -> None:
+        assert self.drift is not None
+        (periodic, low, high), (cell, weight) = self._sides, self._remaps.tables
+        foot = np.empty(len(self.drift))
+        _remap_tables(self.drift, dt, periodic, low > 0.0, high > 0.0, foot, cell[place], weight[place])
+
+    def _diffuse(self, dt: float, place: int) -> None:
+        assert self.rate is not None
+        (periodic, low, high), (r, factor), n = self._sides, self._diffusions.tables, len(self.rate)
+        # on a ring of two cells both neighbours are the same one
+        twice = 2.0 if periodic and n == 2 else 1.0
+        _diffusion_tables(self.rate, twice * dt, periodic and n > 2, low, high, r[place], factor[place])
+
+    @cached_property
+    def _programmes(self) -> dict[tuple[float, int, int], Integers]:
         return {}
 
-    def _tables(self, dt: float, pieces: int) -> tuple[Integers, Array, Array, Array]:
-        """Tables of a step of which the drift is made in equal pieces, kept for the last few used."""
-        found = self._known.get((dt, pieces))
-        if found is None:
-            n, (periodic, low, high) = self.grid.shape[self.axis], self._sides
-            faces, cells = (0 if self.drift is None else n + 1), (0 if self.rate is None else n)
-            cell, weight = np.empty((1, faces), np.int64), np.empty((1, 2 * REACH + 1, faces))
-            r, factor = np.empty((2, cells)), np.empty((2, FACTORS, cells))
+    def _programme(self, dt: float, steps: int, pieces: int) -> Integers:
+        """Operations of some steps and their tables, which are made if they are not there."""
+        known = self._programmes.get((dt, steps, pieces))
+        if known is not None:
+            return known
+        drift = whole = half = []
+        if self.drift is not None:
+            drift = [(REMAP, self._remaps.place(dt / pieces, self._remap))] * pieces
+        if self.rate is not None:
+            if self.drift is None or steps > 1:
+                whole = [(DIFFUSE, self._diffusions.place(dt, self._diffuse))]
             if self.drift is not None:
-                _remap_tables(
-                    self.drift, dt / pieces, periodic, low > 0.0, high > 0.0, np.empty(faces), cell[0], weight[0]
-                )
-            if self.rate is not None:
-                # on a ring of two cells both neighbours are the same one
-                twice = 2.0 if periodic and n == 2 else 1.0
-                _diffusion_tables(self.rate, twice * dt, periodic and n > 2, low, high, r, factor)
-            if len(self._known) >= KEPT:
-                self._known.clear()
-            found = self._known[dt, pieces] = cell, weight, r, factor
-        return found
+                half = [(DIFFUSE, self._diffusions.place(0.5 * dt, self._diffuse))]
+        operations = half + (drift + whole) * (steps - 1) + drift + half if half else (drift + whole) * steps
+        self._programmes[dt, steps, pieces] = programme = np.array(operations)
+        return programme
 
-    def _programme(self, steps: int, pieces: int) -> Integers:
-        if self.drift is None:
-            return np.tile([DIFFUSE, 1], (steps, 1))
-        drift = [[REMAP, 0]] * pieces
-        if self.rate is None:
-            return np.array(drift * steps)
-        between = [*drift, [DIFFUSE, 1]]
-        return np.array([[DIFFUSE, 0], *(between * (steps - 1)), *drift, [DIFFUSE, 0]])
-
-    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> float:
+    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> Account:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         lines, (periodic, low, high) = self.lines, self._sides
-        n, programme, tables = self.grid.shape[self.axis], self._programme(steps, pieces), self._tables(dt, pieces)
-        leaks = low > 0.0 or high > 0.0
-        lost = np.empty(lines.count) if leaks else unused(lines.count)
+        n, programme = self.grid.shape[self.axis], self._programme(dt, steps, pieces)
+        tables = *self._remaps.tables, *self._diffusions.tables
+        lost = team.shared((2, lines.count))
 
         def work(part: int, begin: int, end: int) -> None:
+            room = team.scratch(part, (room_for(n, lines.count),))
             sweep_lines(
-                u, lines.starts, lines.stride, n, periodic, low, high, programme, *tables, begin, end,
-                team.scratch(part, (room_for(n, lines.count),)), lost,
+                u, lines.starts, lines.stride, n, periodic, low, high, programme, *tables, begin, end, room,
+                lost[0], lost[1],
             )  # fmt: skip
 
         team.run(work, lines.count, u.size * len(programme))
-        return float(np.sum(lost)) if leaks else 0.0
+        return Account.of(lost)

@@ -6,8 +6,9 @@ global one. A local error is a third of the distance between one double step and
 coefficients are fixed are probed every few steps only; when a probe finds the error grown too far, the steps since the
 last probe are taken back.
 
-Below some step the distance stops falling, because a remap's own error does not depend on the step. That floor belongs
-to the grid; the controller stops there, goes on with the step that reached it, and says so.
+Shorter steps do not help where the grid is what errs. The sweeps report how much the limiter of their remaps moved; an
+error below that is the grid's, not the step's. Where the distance stops falling for another reason, two refinements in
+vain tell. The controller then goes on with the step that it has, and says so.
 """
 
 from __future__ import annotations
@@ -35,11 +36,17 @@ FLOOR_ORDER = 1.5
 
 FLOOR_LARGEST = 3e-3
 
+LADDER = 4
+"""Steps are shares 2^(-k / LADDER) of the whole time: those that return find their tables."""
+
 SHORTEST = 0.02, 0.0005
 """Shortest step of fixed and of varying coefficients: the share of a cell's content that it moves.
 
 Below it the error of a remap, which does not depend on the step, is all there is.
 """
+
+CLIP_SHARE = 1.0
+"""Share of what limiters moved that passes for the step's error."""
 
 MAX_STEPS = 1_000_000
 
@@ -86,7 +93,7 @@ class Controller:
         self._spare = tuple(np.empty_like(u) for u in self.state)
         self._saved = tuple(np.empty_like(u) for u in self.state)
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
-        self._h, self._least = self.span * min(max(0.5 * self.tolerance**0.5, 1 / 128), 1 / 8), 0.0
+        self._h, self._least = self._on_ladder(self.span * min(max(self.tolerance**0.5, 1 / 128), 1 / 4)), 0.0
         self._doubts, self._wary = 0, 0.0
 
     def run_to(self, end: float) -> None:
@@ -126,21 +133,23 @@ class Controller:
             for copy, u in zip(self._spare, self.state, strict=True):
                 copy[:] = u
             self.stepper.advance(self._spare, self.t, 2.0 * h, 1, pieces=2)
-            lost = self.stepper.advance(self.state, self.t, h, 2)
+            lost, clipped = self.stepper.advance(self.state, self.t, h, 2)
             if self.follower is not None and not self._fits(h):
                 before = None
                 continue
             local = self._distance() / 3.0
-            allowed = self._allowed(2.0 * h)
+            tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * float(clipped.max()) / self._mass
+            allowed = max(tolerated, limited)
             if before is not None and before[2] == self.t:
                 self._doubt(h, local, *before[:2])
             if local <= 1.5 * allowed:
+                self.floor = self.floor or local > 1.5 * tolerated
                 break
             if h <= max(self._least, self._shortest()):
                 self.floor = True
                 break
             before, self._wary = (h, local, self.t), self.t
-            self._reject(h * min(max(0.85 * (allowed / local) ** 0.5, 0.1), 0.7))
+            self._reject(self._on_ladder(h * min(max(0.85 * (allowed / local) ** 0.5, 0.1), 0.7)))
         self.absorbed += lost
         self.error += local
         self.taken += 2
@@ -186,13 +195,17 @@ class Controller:
         if self._doubts >= 2:
             self.floor, self._least = True, max(self._least, longer if local / h > error / longer else h)
 
+    def _on_ladder(self, h: float) -> float:
+        """The next shorter step of the ladder."""
+        return float(self.span * 2.0 ** (np.floor(LADDER * np.log2(h / self.span) + 1e-9) / LADDER))
+
     def _shortest(self) -> float:
         return SHORTEST[0 if self.stepper.autonomous else 1] / max(self.stepper.speed, 1e-300)
 
     def _choose(self, h: float, local: float, allowed: float) -> None:
         """The next step."""
         growth = 0.85 * (allowed / max(local, 1e-300)) ** 0.5
-        wanted = max(h * min(max(growth, 0.3), 3.0), self._least, self._shortest())
+        wanted = max(self._on_ladder(h * min(max(growth, 0.3), 3.0)), self._least, self._shortest())
         self._h = max(wanted, self._h) if growth > 1.0 else wanted
 
     def _cruise(self, end: float) -> None:
@@ -200,7 +213,7 @@ class Controller:
         left = end - self.t
         needed = max(int(np.ceil(left / self._h * (1.0 - 1e-12))), 1)
         steps, h = (needed, left / needed) if needed <= CRUISE else (CRUISE, self._h)
-        self.absorbed += self.stepper.advance(self.state, self.t, h, steps)
+        self.absorbed += self.stepper.advance(self.state, self.t, h, steps).absorbed
         self.path.append((self.t, h, steps))
         self.error += self._rate * (h / self._probed) ** 2 * h * steps
         self.taken += steps

@@ -190,10 +190,12 @@ def _solve_open(
             den = 1.0 - (below + above) * a[k, q] + out * (r[k, q] * share - s[k, q])
             inv = 1.0 / (den - lower * z[before, q])
             z[k, q] = above * a[after, q] * inv
-            v[k, q] = (g[k, q] - lower * v[before, q]) * inv
+            x = (g[k, q] - lower * v[before, q]) * inv
+            v[k, q] = x if abs(x) > TINY else 0.0
     for k in range(rows - 2, -1, -1):
         for q in range(lanes):
-            v[k, q] -= z[k, q] * v[k + 1, q]
+            x = v[k, q] - z[k, q] * v[k + 1, q]
+            v[k, q] = x if abs(x) > TINY else 0.0
     for k in range(rows):
         for q in range(lanes):
             lowest[q] = min(lowest[q], v[k, q])
@@ -212,13 +214,13 @@ def _solve_closed(v: Array, a: Array, g: Array, z: Array, s: Array, lowest: Arra
         for q in range(lanes):
             link = lower * a[before, q]
             inv = 1.0 / (1.0 - 2.0 * a[k, q] - link * z[before, q])
-            v[k, q] = (g[k, q] - link * v[before, q]) * inv
-            s[k, q] = (-edge * a[n, q] - link * s[before, q]) * inv
+            x, y = (g[k, q] - link * v[before, q]) * inv, (-edge * a[n, q] - link * s[before, q]) * inv
+            v[k, q], s[k, q] = x if abs(x) > TINY else 0.0, y if abs(y) > TINY else 0.0
             z[k, q] = upper * a[k + 1, q] * inv
     for k in range(n - 2, -1, -1):
         for q in range(lanes):
-            v[k, q] -= z[k, q] * v[k + 1, q]
-            s[k, q] -= z[k, q] * s[k + 1, q]
+            x, y = v[k, q] - z[k, q] * v[k + 1, q], s[k, q] - z[k, q] * s[k + 1, q]
+            v[k, q], s[k, q] = x if abs(x) > TINY else 0.0, y if abs(y) > TINY else 0.0
     for q in range(lanes):
         v[n, q] = (g[n, q] - a[0, q] * v[0, q] - a[n - 1, q] * v[n - 1, q]) / (
             1.0 - 2.0 * a[n, q] + a[0, q] * s[0, q] + a[n - 1, q] * s[n - 1, q]
@@ -226,5 +228,6 @@ def _solve_closed(v: Array, a: Array, g: Array, z: Array, s: Array, lowest: Arra
         lowest[q] = min(v[n, q], 0.0)
     for k in range(n):
         for q in range(lanes):
-            v[k, q] += s[k, q] * v[n, q]
+            x = v[k, q] + s[k, q] * v[n, q]
+            v[k, q] = x if abs(x) > TINY else 0.0
             lowest[q] = min(lowest[q], v[k, q])

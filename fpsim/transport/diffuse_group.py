@@ -84,18 +84,21 @@ def diffuse_group(
     for k in range(1, m):
         lower, scale = a[k - 1], inv[k]
         for q in range(lanes):
-            w[k, q] = (w[k, q] - lower * w[k - 1, q]) * scale
+            x = (w[k, q] - lower * w[k - 1, q]) * scale
+            w[k, q] = x if abs(x) > TINY else 0.0  # here, not in the end: tails decay through many empty cells
     for k in range(m - 2, -1, -1):
         upper = z[k]
         for q in range(lanes):
-            w[k, q] -= upper * w[k + 1, q]
+            x = w[k, q] - upper * w[k + 1, q]
+            w[k, q] = x if abs(x) > TINY else 0.0
     if closed:
         for q in range(lanes):
             w[m, q] = (w[m, q] - a[0] * w[0, q] - a[m - 1] * w[m - 1, q]) * inv[m]
         for k in range(m):
             tail = s[k]
             for q in range(lanes):
-                w[k, q] += tail * w[m, q]
+                x = w[k, q] + tail * w[m, q]
+                w[k, q] = x if abs(x) > TINY else 0.0
     if low > 0.0 or high > 0.0:
         into, out = 0.5 * low * r[0], 0.5 * high * r[n - 1]
         for q in range(lanes):
@@ -104,9 +107,4 @@ def diffuse_group(
     for k in range(n):
         for q in range(lanes):
             negative |= w[k, q] < 0.0
-    if negative and not borrow(w, n, closed):
-        return False
-    for k in range(n):
-        for q in range(lanes):
-            w[k, q] = w[k, q] if w[k, q] > TINY else 0.0
-    return True
+    return negative == 0 or borrow(w, n, closed)

@@ -13,7 +13,7 @@ from fpsim.lattice.lines import LineSet, lines_along
 from fpsim.parallel import Team
 from fpsim.transport.diffuse import diffuse_lines
 from fpsim.transport.limit import LANES
-from fpsim.transport.sweep import table_of, unused
+from fpsim.transport.sweep import Account, table_of
 
 __all__ = ["DiffusionSweep"]
 
@@ -56,14 +56,14 @@ class DiffusionSweep:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         return 2.0 * self.scale * float(self.coefficient.max())
 
-    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> float:
+    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> Account:  # noqa: ARG002
         """See :class:`fpsim.transport.sweep.Sweep`."""
-        lines, out = self.lines, 0.0
+        lines, absorbed = self.lines, 0.0
         if lines.longest == 1 and not self.leaks:
-            return out
+            return Account()
         # on a ring of two cells both neighbours are the same one
         step = self.scale * dt * (2.0 if lines.closed and lines.longest == 2 else 1.0)
-        lost = np.zeros(lines.count) if self.leaks else unused(lines.count)
+        lost = team.shared((lines.count,))
         starts, stride = table_of(lines, self.grid.shape if lines.order.size else self.coefficient.shape)
 
         def work(part: int, begin: int, end: int) -> None:
@@ -75,5 +75,5 @@ class DiffusionSweep:
 
         for _ in range(steps):
             team.run(work, lines.count, u.size)
-            out += float(np.sum(lost)) if self.leaks else 0.0
-        return out
+            absorbed += float(np.sum(lost)) if self.leaks else 0.0
+        return Account(absorbed)

@@ -13,7 +13,7 @@ from fpsim.density.grid import Grid
 from fpsim.lattice.lines import LineSet, lines_along
 from fpsim.parallel import Team
 from fpsim.transport.remap import remap_lines
-from fpsim.transport.sweep import table_of, unused
+from fpsim.transport.sweep import Account, table_of
 
 __all__ = ["DriftSweep"]
 
@@ -45,32 +45,27 @@ class DriftSweep:
         return np.ascontiguousarray(self.drift).ravel()
 
     @cached_property
-    def absorbs(self) -> tuple[bool, bool]:
-        """Whether the lower and the upper wall absorb."""
-        low, high = self.grid.boundary[self.axis]
-        return low is Boundary.ABSORBING, high is Boundary.ABSORBING
-
-    @cached_property
     def speed(self) -> float:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         return float(max(self.drift.max(), -self.drift.min())) / self.grid.spacing[self.axis]
 
-    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> float:
+    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> Account:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         n, periodic, lines = self.grid.shape[self.axis], self.grid.periodic(self.axis), self.lines
-        low, high = self.absorbs
-        lost = np.zeros(lines.count) if low or high else unused(lines.count)
+        low, high = (side is Boundary.ABSORBING for side in self.grid.boundary[self.axis])
+        lost = team.shared((2, lines.count))
         starts, stride = table_of(lines, self.drift.shape)
-        scale, out = 1.0 / self.grid.spacing[self.axis], 0.0
+        scale, absorbed, clipped = 1.0 / self.grid.spacing[self.axis], 0.0, 0.0
 
         def work(part: int, begin: int, end: int) -> None:
             room, cells = team.scratch(part, (10, n + 7)), np.empty(n + 1, np.int64)
             remap_lines(
                 u, lines.starts, lines.stride, n, periodic, low, high, self.flat, starts, stride, scale, dt / pieces,
-                begin, end, room, cells, lost,
+                begin, end, room, cells, lost[0], lost[1],
             )  # fmt: skip
 
         for _ in range(steps * pieces):
             team.run(work, lines.count, u.size)
-            out += float(np.sum(lost)) if low or high else 0.0
-        return out
+            out = Account.of(lost)
+            absorbed, clipped = absorbed + out.absorbed, clipped + out.clipped
+        return Account(absorbed, clipped)

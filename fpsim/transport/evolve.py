@@ -30,6 +30,7 @@ from fpsim.transport.evolution import Evolution
 from fpsim.transport.follow import Follower
 from fpsim.transport.inspect import cautions, jump_rate, memory_estimate, peclet_range
 from fpsim.transport.stepper import Stepper
+from fpsim.transport.sweeps import Sampled, sample
 
 __all__ = ["evolve"]
 
@@ -107,9 +108,10 @@ def evolve(
     if not 0.0 < tolerance < 1.0:
         raise DomainError(f"tolerance is {tolerance}: a number between 0 and 1 is accepted")
     p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
-    ranges = [peclet_range(e, d.grid, p=p) for e, d in zip(equations, starts, strict=True)]
+    known = tuple(sample(e, d.grid, p=p) for e, d in zip(equations, starts, strict=True))
+    ranges = [peclet_range(k, d.grid) for k, d in zip(known, starts, strict=True)]
     peclet = min(r[0] for r in ranges), max(r[1] for r in ranges)
-    chosen = _chosen(method, equations, starts, coupled, peclet[1], when[-1], follow)
+    chosen = _chosen(method, equations, starts, coupled, peclet[1], known, when[-1], follow)
     grids = tuple(d.grid for d in starts)
     memory = memory_estimate(equations, grids, len(when), coarse=estimate_grid_error)
     what = f"an evolution on {sum(g.size for g in grids)} cells with {len(when)} output times"
@@ -128,7 +130,10 @@ def evolve(
         with Team(threads) as team:
             if path and not follow:
                 return _again(equations, begin, coupled, when, path, team)
-            return _by_sweeps(equations, begin, coupled, when, tolerance, follow, team, report, path)
+            stepper = Stepper(equations, tuple(d.grid for d in begin), coupled, team)
+            if begin is starts and stepper.autonomous:
+                stepper.know(known)
+            return _by_sweeps(stepper, begin, when, tolerance, follow, report, path)
 
     result = run(starts, progress)
     grid_error = np.full(len(when), np.nan)
@@ -168,6 +173,7 @@ def _chosen(
     starts: tuple[Density, ...],
     coupled: bool,
     peclet: float,
+    known: tuple[Sampled, ...],
     end: float,
     follow: bool,
 ) -> str:
@@ -184,23 +190,20 @@ def _chosen(
     if not fixed or peclet > RESOLVED:
         return "sweeps"
     grid = starts[0].grid
-    cheap = grid.size <= SMALL or jump_rate(equations[0], grid) * end * grid.size <= CHEAP
+    cheap = grid.size <= SMALL or jump_rate(known[0], grid) * end * grid.size <= CHEAP
     return "generator" if cheap else "sweeps"
 
 
 def _by_sweeps(
-    equations: tuple[FokkerPlanck, ...],
+    stepper: Stepper,
     starts: tuple[Density, ...],
-    coupled: bool,
     when: Array,
     tolerance: float,
     follow: bool,
-    team: Team,
     progress: Progress | None,
     path: list[tuple[float, float, int]],
 ) -> Evolution:
-    state = tuple(np.array(d.values).ravel() for d in starts)
-    stepper = Stepper(equations, tuple(d.grid for d in starts), coupled, team)
+    state, coupled = tuple(np.array(d.values).ravel() for d in starts), stepper.coupled
     if follow:
         stepper.move(Follower().refit(stepper.grids, state))
     control = Controller(stepper, state, tolerance, when[-1], Follower() if follow else None, progress)

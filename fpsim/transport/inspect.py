@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
-from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces
+from fpsim.equation import FokkerPlanck
+from fpsim.transport.sweeps import Sampled
 
 __all__ = ["cautions", "jump_rate", "memory_estimate", "peclet_range"]
 
@@ -21,29 +20,24 @@ ARRAYS = 4.0  # the state, two copies for the step control, one answer
 MARGIN = 0.5  # masks and sums while an answer is checked, in arrays
 
 
-def peclet_range(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> tuple[float, float]:
+def peclet_range(known: Sampled, grid: Grid) -> tuple[float, float]:
     """Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` on the grid (infinite where D vanishes)."""
-    field = diffusion_on_cells(equation, grid, t=t, p=p)
     low, high = np.inf, 0.0
-    for axis in range(grid.ndim):
-        drift = np.abs(drift_on_faces(equation, grid, axis, t=t, p=p)) * grid.spacing[axis]
-        diffusion = field.axis(axis)
+    for axis, b in enumerate(known.drift):
+        drift, diffusion = np.abs(b) * grid.spacing[axis], known.diffusion.axis(axis)
         if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
-            drift = drift.take(range(grid.shape[axis]), axis)
+            drift = drift[(slice(None),) * axis + (slice(0, -1),)]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
         low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
     return low, high
 
 
-def jump_rate(equation: FokkerPlanck, grid: Grid) -> float:
+def jump_rate(known: Sampled, grid: Grid) -> float:
     """Largest rate at which a cell is left in the generator of an equation, about."""
-    field = diffusion_on_cells(equation, grid)
     total = 0.0
     for axis, h in enumerate(grid.spacing):
-        total += (
-            2.0 * float(field.axis(axis).max()) / h**2 + float(np.abs(drift_on_faces(equation, grid, axis)).max()) / h
-        )
+        total += 2.0 * float(known.diffusion.axis(axis).max()) / h**2 + float(np.abs(known.drift[axis]).max()) / h
     return total
 
 

@@ -47,13 +47,21 @@ def _fill_ghosts(v: Array, n: int, periodic: bool) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def remap_group(
-    v: Array, w: Array, n: int, periodic: bool, cell: Integers, weight: Array, room: Array, lost: Array
+    v: Array,
+    w: Array,
+    n: int,
+    periodic: bool,
+    cell: Integers,
+    weight: Array,
+    room: Array,
+    lost: Array,
+    clipped: Array,
 ) -> None:
     """Remap several lines at once, from ``v`` to ``w``.
 
     Both have shape (n + 6, lines) with the cells in rows ``REACH ... REACH + n``; ``cell`` and ``weight`` are what
     ``reconstruction_weights`` gives for the common drift; ``room`` has shape (3, lines); what was carried out through
-    the ends is added to ``lost``.
+    the ends is added to ``lost``, what the clamp moved to ``clipped``.
     """
     held, got, wrap = room[0], room[1], room[2]
     lanes = v.shape[1]  # not a constant: loops of known, small length would be unrolled instead of vectorised
@@ -73,9 +81,10 @@ def remap_group(
         for q in range(lanes):
             total = w0 * v[row, q] + w1 * v[row + 1, q] + w2 * v[row + 2, q] + w3 * v[row + 3, q]
             total += w4 * v[row + 4, q] + w5 * v[row + 5, q] + w6 * v[row + 6, q]
-            total = min(max(total, same * held[q]), most[q])
-            got[q] = total + (other * v[left, q] - held[q])
-            held[q] = total
+            clamped = min(max(total, same * held[q]), most[q])
+            clipped[q] += abs(clamped - total)
+            got[q] = clamped + (other * v[left, q] - held[q])
+            held[q] = clamped
         for m in range(previous + 1, i):
             between = (m % n if periodic else m) + REACH
             for q in range(lanes):
@@ -118,6 +127,7 @@ def remap_lines(
     work: Array,
     cell: Integers,
     absorbed: Array,
+    clipped: Array,
 ) -> None:
     """Remap each line with its own drift ``drift[drift_starts[line] + f * drift_stride] * scale`` (cells per time).
 
@@ -134,7 +144,7 @@ def remap_lines(
         _fill_ghosts(v, n, periodic)
         trace_feet(speed, dt, n, periodic, low, high, foot)
         reconstruction_weights(foot, n, periodic, cell, weight)
-        held, wrap, previous = 0.0, 0.0, cell[0]
+        held, wrap, moved, previous = 0.0, 0.0, 0.0, cell[0]
         for f in range(n + 1):
             i = cell[f]
             row = i % n if periodic else i
@@ -142,7 +152,9 @@ def remap_lines(
             for j in range(2 * REACH + 1):
                 total += weight[j, f] * v[row + j, 0]
             seam = periodic and i == cell[n] and f > 0
-            total = min(max(total, held if i == previous else 0.0), wrap if seam else v[row + REACH, 0])
+            clamped = min(max(total, held if i == previous else 0.0), wrap if seam else v[row + REACH, 0])
+            moved += abs(clamped - total)
+            total = clamped
             if i == previous:
                 got = total - held
             else:
@@ -158,6 +170,7 @@ def remap_lines(
                 for m in range(0 if periodic else previous):
                     absorbed[line] += v[m + REACH, 0]
             previous = i
+        clipped[line] = moved
         if not periodic:
             absorbed[line] += v[previous + REACH, 0] - held
             for m in range(previous + 1, n):

@@ -9,8 +9,9 @@ the composition stays of second order. (No splitting into positive steps has a h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.parallel import Team
 from fpsim.transport.sweep import Block, Sweep
-from fpsim.transport.sweeps import sample, sweep_blocks
+from fpsim.transport.sweeps import Sampled, sample, sweep_blocks
 
 __all__ = ["Stepper", "palindrome"]
 
@@ -40,6 +41,13 @@ def palindrome(blocks: tuple[Block, ...], steps: int = 1) -> Iterator[tuple[Swee
         for k, block in reversed(list(enumerate(outer))):
             share = 1.0 if k == 0 and step + 1 < steps else 0.5
             yield from ((sweep, share, 1) for sweep in block)
+
+
+class Ledger(NamedTuple):
+    """Per equation: mass absorbed by walls, mass misplaced by limiters."""
+
+    absorbed: Array
+    clipped: Array
 
 
 @dataclass(eq=False)
@@ -87,33 +95,38 @@ class Stepper:
         if grids != self.grids:
             self.grids, self._fixed, self._recent = grids, None, None
 
-    def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> Array:
-        """Advance flat arrays in place by ``steps`` steps ``h``; absorbed mass per equation.
+    def know(self, known: Sequence[Sampled]) -> None:
+        """Take fixed coefficients that have been evaluated already."""
+        self._fixed = self._made(known)
+
+    def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> Ledger:
+        """Advance flat arrays in place by ``steps`` steps ``h``.
 
         Each drift sweep is made of ``pieces`` equal ones. A step ``2 h`` in two pieces remaps as often and as far as
         two steps ``h``: what differs between them is the error of the splitting, not that of the remap.
         """
-        absorbed = np.zeros(len(state))
+        ledger = np.zeros((2, len(state)))
         if self.autonomous:
             if self._fixed is None:
                 self._fixed = self._blocks(t, None)
             for i, (u, blocks) in enumerate(zip(state, self._fixed, strict=True)):
-                absorbed[i] = self._step(u, blocks, h, steps, pieces)
-            return absorbed
+                ledger[:, i] = self._step(u, blocks, h, steps, pieces)
+            return Ledger(*(ledger * self.volumes))
         for step in range(steps):
             now = t + step * h
             all_blocks = self._blocks(now + 0.5 * h, self._middle(state, now, h) if self.mean_field else None)
             self._recent = all_blocks
             for i, (u, blocks) in enumerate(zip(state, all_blocks, strict=True)):
-                absorbed[i] += self._step(u, blocks, h, 1, pieces)
-        return absorbed
+                ledger[:, i] += self._step(u, blocks, h, 1, pieces)
+        return Ledger(*(ledger * self.volumes))
 
-    def _step(self, u: Array, blocks: tuple[Block, ...], h: float, steps: int, pieces: int) -> float:
-        """Mass absorbed in ``steps`` steps with fixed sweeps."""
-        return sum(
-            sweep.apply(u, share * h, self.team, steps=times, pieces=pieces) * sweep.grid.cell_volume
-            for sweep, share, times in palindrome(blocks, steps)
-        )
+    def _step(self, u: Array, blocks: tuple[Block, ...], h: float, steps: int, pieces: int) -> tuple[float, float]:
+        """Content absorbed and content clipped in ``steps`` steps with fixed sweeps."""
+        absorbed = clipped = 0.0
+        for sweep, share, times in palindrome(blocks, steps):
+            done = sweep.apply(u, share * h, self.team, steps=times, pieces=pieces)
+            absorbed, clipped = absorbed + done.absorbed, clipped + done.clipped
+        return absorbed, clipped
 
     def _middle(self, state: tuple[Array, ...], t: float, h: float) -> tuple[Array, ...]:
         """Densities half a step ahead, to first order."""
@@ -132,7 +145,10 @@ class Stepper:
         if state is not None:
             densities = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(self.grids, state, strict=True))
             p = densities if self.coupled else densities[0]
-        found = [sweep_blocks(sample(e, g, t=t, p=p), g) for e, g in zip(self.equations, self.grids, strict=True)]
+        return self._made([sample(e, g, t=t, p=p) for e, g in zip(self.equations, self.grids, strict=True)])
+
+    def _made(self, known: Sequence[Sampled]) -> tuple[tuple[Block, ...], ...]:
+        found = [sweep_blocks(k, g) for k, g in zip(known, self.grids, strict=True)]
         self.added = max(self.added, *(added for _, added in found))
         self.speed = max((s.speed for blocks, _ in found for block in blocks for s in block), default=0.0)
         return tuple(blocks for blocks, _ in found)

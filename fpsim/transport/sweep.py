@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,23 @@ from fpsim.density.grid import Grid
 from fpsim.lattice.lines import LineSet
 from fpsim.parallel import Team
 
-__all__ = ["Block", "Sweep", "table_of", "unused"]
+__all__ = ["Account", "Block", "Sweep", "table_of"]
 
 Array = NDArray[np.float64]
+
+
+class Account(NamedTuple):
+    """What became of the content, in the unit of ``sum(u)``: absorbed by walls; misplaced by a limiter."""
+
+    absorbed: float = 0.0
+    clipped: float = 0.0
+
+    @classmethod
+    def of(cls, lines: Array) -> Account:
+        """Sum of what happened on every line; rows as here."""
+        if lines.shape[1] == 1:
+            return cls(float(lines[0, 0]), float(lines[1, 0]))
+        return cls(*lines.sum(axis=1).tolist())
 
 
 class Sweep(Protocol):
@@ -30,8 +44,8 @@ class Sweep(Protocol):
         """Largest share of a cell's content that leaves it per unit time."""
         ...
 
-    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> float:
-        """Advance the flat array ``u`` in place by ``steps`` steps ``dt``; what was absorbed, in the unit of ``sum(u)``.
+    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> Account:
+        """Advance the flat array ``u`` in place by ``steps`` steps ``dt``.
 
         Drift goes in ``pieces`` equal parts per step.
         """
@@ -46,13 +60,3 @@ Block = tuple[Sweep, ...]
 def table_of(lines: LineSet, shape: tuple[int, ...]) -> tuple[NDArray[np.int32], int]:
     """Where a coefficient of that (broadcast) shape begins on each line, and its step along lines."""
     return (lines.starts, lines.stride) if shape == lines.shape else lines.starts_in(shape)
-
-
-@lru_cache(maxsize=1)
-def _unused(size: int) -> Array:
-    return np.zeros(size)
-
-
-def unused(count: int) -> Array:
-    """Where kernels put absorbed mass that walls make zero; never read."""
-    return _unused(1 << max(count - 1, 1).bit_length())
