@@ -87,7 +87,7 @@ def verdict_lines(table: xr.Dataset) -> list[str]:
 
 def _verdict(row: xr.Dataset, kind: str) -> str:
     verdict, expected = (str(row[f"{kind}_{column}"].item()) for column in ("verdict", "expected"))
-    return verdict if expected == "holds" else f"{verdict}  (control: {expected} expected)"
+    return f"{verdict}  (control: fails expected)" if expected == "fails" else verdict
 
 
 def shortfalls_of(table: xr.Dataset) -> tuple[str, ...]:

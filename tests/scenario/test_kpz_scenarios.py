@@ -94,3 +94,85 @@ def test_what_does_not_fit_into_memory_is_refused_before_any_work(monkeypatch):
     monkeypatch.setattr("fpsim.memory.SHARE", 1e-9)
     with pytest.raises(MemoryLimitError, match=r"height\.cells = 192"):
         run(reduced("kpz-identity"))
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return run(reduced("kpz-surface", growth__replicas=768, growth__times=4, schemes__end=30.0))
+
+
+def test_surfaces_grow_with_the_exponents_of_their_class(surface):
+    for name, beta in (("edwards-wilkinson", 1 / 4), ("kpz", 1 / 3)):
+        grown = surface[f"growth/{name}"].to_dataset()
+        error = grown.attrs["growth_exponent_error"]
+        assert abs(grown.attrs["growth_exponent"] - beta) < 0.01 + 4 * error
+        assert error < 0.01
+        z = (grown["local_exponent"] - beta) / grown["local_exponent_error"]
+        assert float(np.abs(z).max()) < 4.0
+
+
+def test_edwards_wilkinson_surfaces_are_exact_on_the_lattice(surface):
+    linear = surface["growth/edwards-wilkinson"].to_dataset()
+    z = (linear["width2"] - linear["exact_width2"]) / linear["width2_error"]
+    assert float(np.abs(z).max()) < 4.0
+    ratio = linear["structure_factor"] / linear["exact_structure_factor"]
+    assert abs(float(ratio.mean()) - 1.0) < 4.0 / np.sqrt(ratio.size * 768)
+    kpz = surface["growth/kpz"].to_dataset()
+    assert float(kpz["width2"][-1]) > 1.2 * float(linear["exact_width2"][-1])
+
+
+def test_height_of_one_site_has_the_law_of_flat_starts(surface):
+    kpz = surface["growth/kpz"].to_dataset()
+    value, error = kpz["chi_cumulant"], kpz["chi_cumulant_error"]
+    flat = kpz["law_cumulant"].sel(law="flat")
+    near = np.abs(value - flat) < 0.05 * np.abs(flat) + 4 * error
+    assert bool(near.sel(cumulant=["mean", "variance", "skewness"]).all())
+    curved = kpz["law_cumulant"].sel(law="gue")
+    assert bool((np.abs(value - curved) > 8 * error).sel(cumulant=["mean", "variance"]).all())
+    assert float(value.sel(cumulant="skewness")) > 4 * float(error.sel(cumulant="skewness"))
+
+
+def test_stationary_state_is_kept_by_one_scheme_only(surface):
+    schemes = surface["schemes"].to_dataset()
+    exact = schemes.attrs["exact_width2"]
+    assert exact == pytest.approx((64 - 1 / 64) / 12)
+    last = schemes.isel(time=-1)
+    gap = (last["width2"] - exact) / last["width2_error"]
+    assert abs(float(gap.sel(scheme="lam-shin"))) < 4
+    assert float(gap.sel(scheme="centred")) < -4
+    rough = surface["roughness"].to_dataset()
+    assert abs(rough.attrs["roughness_exponent"] - 0.5) < 4 * rough.attrs["roughness_exponent_error"]
+
+
+def test_verdicts_of_the_surfaces(surface):
+    found = verdicts(surface, "identity") | verdicts(surface, "claim")
+    controls = {
+        "EW: growth exponent 1/3",
+        "KPZ: growth exponent 1/4",
+        "KPZ against curved law, mean",
+        "KPZ against curved law, variance",
+        "centred: stationary width",
+        "centred: stationary velocity",
+    }
+    assert {name for name, verdict in found.items() if verdict == "fails"} == controls
+    assert found["KPZ: widths are a power of the size"] == "trivial"  # two sizes
+    assert not shortfalls(surface)
+    assert "trivial" in report(surface)
+    names = ["surfaces", "growth", "structure-factor", "one-point-law", "stationary-state"]
+    assert [name for name, _ in figures_of(surface)] == names
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("growth__size", 32, "saturates before the last time 64"),
+        ("growth__times", 3, "growth.times"),
+        ("roughness__sizes", (64, 16), "increasing sizes"),
+        ("roughness__sizes", (64,), "roughness.sizes"),
+        ("schemes__size", 33, "schemes.size"),
+        ("growth__nonlinearity", 0.0, "growth.nonlinearity"),
+    ],
+)
+def test_wrong_keys_of_the_surfaces_are_named(key, value, says):
+    with pytest.raises(ConfigError, match=says):
+        reduced("kpz-surface", **{key: value})

@@ -1,0 +1,271 @@
+"""The computation: growth of both kinds of surface, saturated widths, and the stationary state of two schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fpsim.kpz.claims import exact_value, exponent, limit_law_claims, power_law, spectrum_identity
+from fpsim.kpz.cumulants import RescaledCumulants, one_point_cumulants, rescaled_cumulants
+from fpsim.kpz.exact import ew_structure_factor, ew_width2, saturation_width2, stationary_velocity
+from fpsim.kpz.roughness import growth_exponent, roughness_exponent, width2
+from fpsim.kpz.spectrum import compare_spectrum, structure_factor
+from fpsim.kpz.surface import SurfaceEnsemble, simulate_surface
+from fpsim.kpz.tracy_widom import Cumulants, limit_law
+from fpsim.progress import Reporter
+from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
+from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.verdict import Claim, Identity, Verdict
+
+__all__ = ["stages"]
+
+Array = NDArray[np.float64]
+TIME = {"units": "1", "long_name": "time since the flat start"}
+EXPONENTS = {"edwards-wilkinson": 0.25, "kpz": 1.0 / 3.0}
+TOLERANCE, LIMIT_TOLERANCE = 0.04, 0.1
+"""Deviations of exponents (1/4 and 1/3 are 0.083 apart) and of cumulants that count as agreement at these times."""
+CUMULANTS = ("mean", "variance", "skewness", "kurtosis")
+LAWS = ("flat", "gue", "baik-rains")
+BINS = np.linspace(-6.0, 8.0, 71)
+SATURATED = 0.15
+"""Saturated widths are taken at ``SATURATED * size^(3/2)`` for a nonlinearity of three."""
+
+
+def stages(
+    scenario: KPZSurfaceScenario, done: xr.DataTree, *, threads: int | None, report: Reporter
+) -> Iterator[dict[str, xr.Dataset]]:
+    """Groups ``/growth/...``, ``/roughness``, ``/schemes`` and ``/verdicts/...`` for each."""
+    for offset, (name, lam) in enumerate((("edwards-wilkinson", 0.0), ("kpz", scenario.growth.nonlinearity))):
+        if f"/verdicts/{name}" not in done.groups:
+            yield _growth(scenario, name, lam, scenario.seed + offset, threads, report)
+    if "/verdicts/roughness" not in done.groups:
+        yield _roughness(scenario, threads, report)
+    if "/verdicts/schemes" not in done.groups:
+        yield _schemes(scenario, threads, report)
+
+
+def _growth(
+    scenario: KPZSurfaceScenario, name: str, lam: float, seed: int, threads: int | None, report: Reporter
+) -> dict[str, xr.Dataset]:
+    g = scenario.growth
+    times = g.first * 2.0 ** np.arange(g.times)
+    progress = report(f"grow {name}")
+    run = simulate_surface(
+        g.size, times, nu=g.tension, lam=lam, noise=g.noise, replicas=g.replicas, rng=seed, threads=threads
+    )
+    first = simulate_surface(  # the same first replica, all of whose profiles are kept
+        g.size, times, nu=g.tension, lam=lam, noise=g.noise, replicas=1, rng=seed, heights_at=times.tolist(), dt=run.dt
+    )
+    progress(1, 1)
+    record = _growth_record(run, first.heights[:, 0], EXPONENTS[name])
+    if name == "kpz":
+        verdicts, expected, cumulants = _limit_laws(run, times[1])
+        record = record.merge(cumulants)
+    else:
+        verdicts, expected = _lattice(run), {}
+    beta = growth_exponent(run)
+    other = EXPONENTS["kpz" if lam == 0.0 else "edwards-wilkinson"]
+    right, wrong = (
+        exponent(f"{_long(name)}: growth exponent {_fraction(v)}", beta, v, tolerance=TOLERANCE)
+        for v in (EXPONENTS[name], other)
+    )
+    expected = {**expected, wrong.name: "fails"}
+    table = verdict_dataset([right, wrong, *verdicts], expected=expected)
+    return {f"/growth/{name}": record, f"/verdicts/{name}": part(table, name)}
+
+
+def _long(name: str) -> str:
+    return {"kpz": "KPZ", "edwards-wilkinson": "EW"}[name]
+
+
+def _fraction(value: float) -> str:
+    return "1/4" if value == 0.25 else "1/3"
+
+
+def _growth_record(run: SurfaceEnsemble, profile: Array, expected: float) -> xr.Dataset:
+    cumulants, width, spectrum = one_point_cumulants(run), width2(run), structure_factor(run.heights[0])
+    beta = growth_exponent(run)
+    exact = {"nu": run.nu, "noise": run.noise}
+    linear = run.lam == 0.0
+    length2: dict[str, Any] = {"units": "height^2"}
+    data: dict[str, Any] = {
+        "variance": ("time", cumulants.value[:, 1], {**length2, "long_name": "variance over sites and replicas"}),
+        "variance_error": ("time", cumulants.error[:, 1], {**length2, "long_name": "standard error"}),
+        "width2": ("time", width.value, {**length2, "long_name": "squared width"}),
+        "width2_error": ("time", width.error, {**length2, "long_name": "standard error"}),
+        "local_exponent": (
+            "middle",
+            beta.details["local"],
+            {"units": "1", "long_name": "growth exponent of three neighbouring times"},
+        ),
+        "local_exponent_error": ("middle", beta.details["local_error"], {"units": "1", "long_name": "standard error"}),
+        "profile": (("time", "site"), profile, {"units": "height", "long_name": "one surface"}),
+        "structure_factor": ("wavenumber", spectrum.value, {**length2, "long_name": "structure factor, last time"}),
+        "structure_factor_error": ("wavenumber", spectrum.error, {**length2, "long_name": "standard error"}),
+        "stationary_structure_factor": (
+            "wavenumber",
+            ew_structure_factor(run.size, np.inf, **exact),
+            {**length2, "long_name": "structure factor of the stationary state"},
+        ),
+    }
+    if linear:
+        data["exact_width2"] = ("time", ew_width2(run.size, run.times, **exact), {**length2, "long_name": "exact"})
+        spectrum_now = ew_structure_factor(run.size, float(run.times[-1]), **exact)
+        data["exact_structure_factor"] = ("wavenumber", spectrum_now, {**length2, "long_name": "exact"})
+    coordinates = {
+        "time": ("time", run.times, TIME),
+        "middle": ("middle", np.sqrt(run.times[1:-1] * run.times[:-2] * 2.0), TIME),
+        "site": ("site", np.arange(run.size), {"units": "1", "long_name": "site"}),
+        "wavenumber": ("wavenumber", spectrum.wavenumber, {"units": "1/site", "long_name": "wavenumber"}),
+    }
+    attributes = {"growth_exponent": float(beta.value), "growth_exponent_error": float(beta.error)}
+    return xr.Dataset(data, coordinates, {**attributes, "expected_exponent": expected, "time_step": run.dt})
+
+
+def _last_width(run: SurfaceEnsemble) -> tuple[float, float]:
+    """Squared width at the last time, and its standard error."""
+    width = width2(run)
+    return float(np.atleast_1d(width.value)[-1]), float(np.atleast_1d(width.error)[-1])
+
+
+def _lattice(run: SurfaceEnsemble) -> list[Identity | Claim]:
+    """Edwards-Wilkinson surfaces are exact on the lattice."""
+    time, width = float(run.times[-1]), _last_width(run)
+    exact = {"nu": run.nu, "noise": run.noise}
+    return [
+        exact_value(
+            f"EW: width at t = {time:g}",
+            *width,
+            float(ew_width2(run.size, time, **exact)),
+        ),
+        spectrum_identity(
+            "EW: structure factor",
+            compare_spectrum(structure_factor(run.heights[0]), ew_structure_factor(run.size, time, **exact)),
+        ),
+    ]
+
+
+def _limit_laws(run: SurfaceEnsemble, t_min: float) -> tuple[list[Identity | Claim], dict[str, Verdict], xr.Dataset]:
+    """One-point cumulants against the Tracy-Widom law of flat starts; that of curved ones has to fail."""
+    found = rescaled_cumulants(run, t_min=t_min)
+    claims = limit_law_claims("KPZ against flat law", found, limit_law("flat"), tolerance=LIMIT_TOLERANCE)
+    control = limit_law_claims("KPZ against curved law", found, limit_law("gue"), tolerance=LIMIT_TOLERANCE)[:2]
+    h = run.heights[0]
+    counts = np.histogram((h - h.mean()) / h.std(), BINS)[0]
+    record = xr.Dataset(
+        {
+            "chi_cumulant": ("cumulant", _row(found.value), {"units": "1", "long_name": "cumulants of chi"}),
+            "chi_cumulant_error": ("cumulant", _row(found.error), {"units": "1", "long_name": "standard error"}),
+            "law_cumulant": (
+                ("law", "cumulant"),
+                [_row(limit_law(law).cumulants) for law in LAWS],
+                {"units": "1", "long_name": "cumulants of the limit laws"},
+            ),
+            "count": (
+                "bin",
+                counts,
+                {"units": "1", "long_name": "sites by standardised height at the last time"},
+            ),
+        },
+        {
+            "cumulant": list(CUMULANTS),
+            "law": list(LAWS),
+            "bin": ("bin", 0.5 * (BINS[1:] + BINS[:-1]), {"units": "1", "long_name": "standardised height"}),
+        },
+    )
+    return [*claims, *control], {c.name: "fails" for c in control}, record
+
+
+def _row(cumulants: Cumulants | RescaledCumulants) -> list[float]:
+    return [float(getattr(cumulants, name)) for name in CUMULANTS]
+
+
+def _roughness(scenario: KPZSurfaceScenario, threads: int | None, report: Reporter) -> dict[str, xr.Dataset]:
+    g, r = scenario.growth, scenario.roughness
+    progress = report("saturated widths")
+    value: list[float] = []
+    error: list[float] = []
+    for k, size in enumerate(r.sizes):
+        time = SATURATED * size**1.5 * 3.0 / g.nonlinearity * (g.tension / g.noise) ** 0.5
+        run = simulate_surface(
+            size,
+            [time],
+            nu=g.tension,
+            lam=g.nonlinearity,
+            noise=g.noise,
+            replicas=r.replicas,
+            rng=scenario.seed + 10 + k,
+            threads=threads,
+        )
+        for column, number in zip((value, error), _last_width(run), strict=True):
+            column.append(number)
+        progress(k + 1, len(r.sizes))
+    alpha = roughness_exponent(r.sizes, value, error)
+    relative = float(np.sqrt(np.mean((np.array(error) / value) ** 2)))
+    law = power_law("KPZ: widths are a power of the size", alpha, relative)
+    verdicts = [exponent("KPZ: roughness exponent 1/2", alpha, 0.5, tolerance=TOLERANCE), law]
+    expected: dict[str, Verdict] = {law.name: "holds" if law.freedom > 0 else "trivial"}
+    units = {"units": "height^2"}
+    record = xr.Dataset(
+        {
+            "width2": ("size", value, {**units, "long_name": "squared width at saturation"}),
+            "width2_error": ("size", error, {**units, "long_name": "standard error"}),
+            "exact_width2": (
+                "size",
+                [saturation_width2(n, nu=g.tension, noise=g.noise) for n in r.sizes],
+                {**units, "long_name": "exact squared width"},
+            ),
+        },
+        {"size": ("size", list(r.sizes), {"units": "1", "long_name": "sites"})},
+        {"roughness_exponent": float(alpha.value), "roughness_exponent_error": float(alpha.error)},
+    )
+    return {
+        "/roughness": record,
+        "/verdicts/roughness": part(verdict_dataset(verdicts, expected=expected), "roughness"),
+    }
+
+
+def _schemes(scenario: KPZSurfaceScenario, threads: int | None, report: Reporter) -> dict[str, xr.Dataset]:
+    """Lam-Shin slopes keep the stationary width and velocity, centred ones do not."""
+    g, s = scenario.growth, scenario.schemes
+    times = s.end * np.arange(1, s.times + 1) / s.times
+    progress, names = report("schemes"), ("lam-shin", "centred")
+    exact = saturation_width2(s.size, nu=g.tension, noise=g.noise)
+    speed = stationary_velocity(s.size, g.nonlinearity, nu=g.tension, noise=g.noise)
+    value, error, verdicts = [], [], []
+    for k, scheme in enumerate(names):
+        run = simulate_surface(
+            s.size,
+            times,
+            nu=g.tension,
+            lam=g.nonlinearity,
+            noise=g.noise,
+            replicas=s.replicas,
+            scheme=scheme,  # type: ignore[arg-type]
+            initial="stationary",
+            rng=scenario.seed + 30,
+            threads=threads,
+        )
+        width = width2(run)
+        value.append(width.value)
+        error.append(width.error)
+        velocity = run.mean[-1] / s.end
+        verdicts.append(exact_value(f"{scheme}: stationary width", *_last_width(run), exact))
+        mean, spread = float(velocity.mean()), float(velocity.std() / np.sqrt(s.replicas))
+        verdicts.append(exact_value(f"{scheme}: stationary velocity", mean, spread, speed))
+        progress(k + 1, 2)
+    expected: dict[str, Verdict] = {v.name: "fails" for v in verdicts[2:]}
+    units = {"units": "height^2"}
+    record = xr.Dataset(
+        {
+            "width2": (("scheme", "time"), value, {**units, "long_name": "squared width"}),
+            "width2_error": (("scheme", "time"), error, {**units, "long_name": "standard error"}),
+        },
+        {"scheme": list(names), "time": ("time", times, {"units": "1", "long_name": "time since a stationary start"})},
+        {"exact_width2": exact},
+    )
+    return {"/schemes": record, "/verdicts/schemes": part(verdict_dataset(verdicts, expected=expected), "schemes")}
