@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FpsimError as error:
         _say(str(error))
         return 2
+    except OSError as error:  # a path that the system refuses in a way that nobody foresaw
+        _say(f"{error.filename or 'a file'}: {error.strerror or error}; another path is accepted")
+        return 2
     except MemoryError as error:
         _say(f"not enough memory ({error}): fewer replicas, cells or records need less")
         return 2

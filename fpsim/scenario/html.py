@@ -6,53 +6,84 @@ import base64
 import html
 import io
 import tomllib
+from collections.abc import Iterator
 
 import xarray as xr
 
 from fpsim.plots import styled
-from fpsim.scenario.running import figures_of, report
+from fpsim.scenario.running import figures_of, report, shortfalls
 
 __all__ = ["html_report"]
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8884; --accent: #0072b2; }
+:root { color-scheme: light dark; --line: #8884; --accent: #0072b2; --short: #d55e00; }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p.see { max-width: 44rem; border-left: 4px solid var(--accent); padding-left: 1rem; }
-figure { margin: 1rem 0; } figcaption { font-size: .9rem; opacity: .8; }
+h1 { font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin-top: 2.2rem; scroll-margin-top: 1rem; }
+nav { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .95rem; } a { color: var(--accent); }
+.see { max-width: 44rem; border-left: 4px solid var(--accent); padding-left: 1rem; }
+.short { max-width: 60rem; border-left: 4px solid var(--short); padding-left: 1rem; }
+.short ul { margin: .3rem 0; padding-left: 1.2rem; }
+figure { margin: 1.4rem 0; } figcaption { font-size: .95rem; font-weight: 600; margin-bottom: .3rem; }
 .wide { overflow-x: auto; } .wide img { max-width: 100%; min-width: 38rem; background: #fff; border-radius: 6px; }
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 6px; font-size: .82rem; }
+summary { cursor: pointer; }
+@media (max-width: 40rem) { pre { font-size: .7rem; } }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .9rem; }
 dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 """
 
 
 def html_report(tree: xr.DataTree) -> str:
-    """The page as text; it needs no other file and no network."""
-    attributes = {k: str(v) for k, v in tree.attrs.items()}
+    """The page as text; it needs no other file and no network.
+
+    An interrupted run gives a page of what is there, and says that it is not complete.
+    """
+    attributes = {str(k): str(v) for k, v in tree.attrs.items()}
+    complete = attributes.get("complete") == "1"
     title = html.escape(attributes["title"])
-    see = html.escape(tomllib.loads(attributes["config"]).get("see", "").strip())
-    pictures = []
+    see = html.escape(str(tomllib.loads(attributes["config"]).get("see", "")).strip())
+    parts = {
+        "table": ("Theory beside experiment", f"{_shortfalls(tree, complete)}<pre>{html.escape(report(tree))}</pre>"),
+        "pictures": ("Pictures", "".join(_pictures(tree))),
+        "configuration": ("Configuration", f"<pre>{html.escape(attributes['config'])}</pre>"),
+        "provenance": ("Provenance", _provenance(attributes)),
+    }
+    links = "".join(f'<a href="#{key}">{name}</a>' for key, (name, _) in parts.items())
+    body = "".join(f'<h2 id="{key}">{name}</h2>{content}' for key, (name, content) in parts.items())
+    state = "" if complete else "<p><strong>This run is not complete; fpsim resume goes on with it.</strong></p>"
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
+        f'<h1>{title}</h1><nav>{links}</nav>{state}<p class="see">{see}</p>{body}</body></html>\n'
+    )
+
+
+def _pictures(tree: xr.DataTree) -> Iterator[str]:
     with styled():
         for name, figure in figures_of(tree):
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png")
             data = base64.b64encode(buffer.getvalue()).decode()
-            pictures.append(
-                f'<figure><figcaption>{html.escape(name)}</figcaption><div class="wide">'
-                f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}"></div></figure>'
+            caption = html.escape(name.replace("-", " ").replace("_", " "))
+            yield (
+                f'<figure><figcaption>{caption}</figcaption><div class="wide" tabindex="0">'
+                f'<img alt="{caption}" src="data:image/png;base64,{data}"></div></figure>'
             )
-    provenance = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(attributes[key])}</dd>"
-        for key in ("scenario", "command", "seed", "created", "fpsim_version", "libraries", "machine")
-    )
-    unfinished = "" if attributes.get("complete") == "1" else "<p><strong>This run is not complete.</strong></p>"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
-        f'<h1>{title}</h1>{unfinished}<p class="see">{see}</p>'
-        f"<h2>Theory beside experiment</h2><pre>{html.escape(report(tree))}</pre>"
-        f"<h2>Pictures</h2>{''.join(pictures)}"
-        f"<h2>Configuration</h2><pre>{html.escape(attributes['config'])}</pre>"
-        f"<h2>Provenance</h2><dl>{provenance}</dl></body></html>\n"
-    )
+
+
+def _shortfalls(tree: xr.DataTree, complete: bool) -> str:
+    """What did not hold, before the table that says by how much."""
+    lines = shortfalls(tree) if complete else ()
+    if not lines:
+        return ""
+    rows = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    open_ = " open" if len(lines) <= 6 else ""
+    count = f"Did not hold in this run: {len(lines)}"
+    return f'<details class="short"{open_}><summary>{count}</summary><ul>{rows}</ul></details>'
+
+
+def _provenance(attributes: dict[str, str]) -> str:
+    keys = ("scenario", "command", "seed", "created", "fpsim_version", "libraries", "machine")
+    rows = (f"<dt>{html.escape(k.replace('_', ' '))}</dt><dd>{html.escape(attributes[k])}</dd>" for k in keys)
+    return f"<dl>{''.join(rows)}</dl>"

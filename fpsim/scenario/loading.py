@@ -126,6 +126,7 @@ def scenario_from(
         _put(tree, key, value)
     tree.setdefault("kind", "bottleneck")
     tree.setdefault("name", "unnamed")
+    _check_integers(tree, where)
     try:
         model = kind_named(tree["kind"]).model
     except ConfigError as error:
@@ -184,6 +185,16 @@ def _toml_value(value: Any) -> str:
 
 def _deep_copy(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _deep_copy(v) if isinstance(v, Mapping) else v for k, v in raw.items()}
+
+
+def _check_integers(value: Any, where: str, key: str = "") -> None:
+    """Refuse integers beyond 64 bits, as TOML does: arithmetic on longer ones has no bound in time or memory."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ConfigError(f"{where}: {key} = {shown(value)}: integers of 64 bits are accepted")
+    if isinstance(value, Mapping | list | tuple):
+        inner = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, one in inner:
+            _check_integers(one, where, f"{key}.{name}" if key else str(name))
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import tomllib
@@ -214,6 +215,8 @@ def _write_run(
         def snapshot(tree: xr.DataTree) -> None:
             nonlocal current
             if not current.attrs:  # the first: the checks have passed, and nothing of an older run may stay
+                if figures is not None:
+                    _folder(figures)
                 remove_leftovers(target)
                 if done is None:
                     checkpoint.remove()
@@ -254,27 +257,44 @@ def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
     """Draw all pictures of a run into a folder, as PNG."""
     from fpsim.plots import styled
 
-    place = Path(folder)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{place}: cannot make the folder for the pictures ({error.strerror})") from None
+    place = _folder(folder)
     paths = []
     with styled():
         for name, figure in figures_of(tree):
             paths.append(place / f"{name}.png")
-            figure.savefig(paths[-1])
+            try:
+                figure.savefig(paths[-1])
+            except OSError as error:
+                raise FileError(f"{paths[-1]}: cannot write ({error.strerror or error})") from None
     return tuple(paths)
 
 
+def _folder(path: str | Path) -> Path:
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{path}: cannot make the folder for the pictures ({error.strerror})") from None
+    return Path(path)
+
+
 def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
-    """Name and figure of every picture of a run."""
-    return kind_named(tree.attrs["kind"]).figures(tree)
+    """Name and figure of every picture of a run; of an interrupted run those for which everything is there."""
+    figures = kind_named(tree.attrs["kind"]).figures
+    if tree.attrs.get("complete") == 1:
+        yield from figures(tree)
+        return
+    with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):  # a group that is not there yet
+        yield from figures(finished_part(tree))
 
 
 def report(tree: xr.DataTree) -> str:
-    """The table of a run."""
-    return kind_named(tree.attrs["kind"]).report(tree)
+    """The table of a run; of an interrupted one what there is."""
+    table = kind_named(tree.attrs["kind"]).report
+    if tree.attrs.get("complete") == 1:
+        return table(tree)
+    with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):
+        return f"This run is not complete; fpsim resume goes on with it.\n\n{table(finished_part(tree))}".strip()
+    return "This run is not complete; fpsim resume goes on with it."
 
 
 def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
