@@ -7,11 +7,13 @@ from fpsim.plots.axes import (
     plot_image,
     plot_marginal,
 )
+from fpsim.plots.budget_axes import plot_budget
 from fpsim.plots.style import COLOURS, LABELS, styled
 
 __all__ = [
     "COLOURS",
     "LABELS",
+    "plot_budget",
     "plot_curves",
     "plot_density",
     "plot_distances",

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["COLOURS", "LABELS", "styled"]
+__all__ = ["CAUSES", "COLOURS", "LABELS", "styled"]
 
 LABELS = {
     "ensemble": "SGD ensemble",
@@ -29,6 +29,19 @@ COLOURS = {
     "theory": "#0072B2",
 }
 """Colours of sources, from the colour-blind-safe set of Okabe and Ito."""
+
+
+CAUSES = {
+    "sampling": "#BBBBBB",
+    "dependent batches": "#F0E442",
+    "non-Gaussian mini-batch noise": "#CC79A7",
+    "order of the modified equation": "#E69F00",
+    "correlation of the matrices": "#56B4E9",
+    "closure": "#D55E00",
+    "grid": "#0072B2",
+    "time step": "#009E73",
+}
+"""Colours of the causes of an error budget, from the same set."""
 
 
 @contextlib.contextmanager

@@ -1,38 +1,41 @@
 """Comparison stage of a bottleneck run: every closure against the ensemble, at every recorded time.
 
 A factorised closure claims a density for each matrix and, for the outputs, their product; so outputs and losses are
-those of weights drawn independently from the two densities. Output distances are of the first output component; the
-probe's is that of the first probe image, which lies near the end of the data along the first principal component.
+those of weights drawn independently from the two densities. Total variation, with confidence bands, uses all replicas;
+the table of all distances uses a first part of them (``comparison.measured``), whose floor stands beside every value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from fpsim.compare import Comparison, compare_density, compare_samples, outputs
+from fpsim.compare import DISTANCES, Comparison, compare_all, compare_density, compare_samples, outputs
 from fpsim.datasets import Dataset
 from fpsim.density import Density
 from fpsim.network import Network
+from fpsim.scenario.kinds.bottleneck.outputs import (
+    MATRICES,
+    Outputs,
+    matrices,
+    outputs_of,
+    outputs_record,
+    probe_indices,
+)
 
-__all__ = ["compare_case", "probe_indices"]
+__all__ = ["compare_case"]
 
 Array = NDArray[np.float64]
-Pair = tuple[Array, Array]
-MATRICES = ("W1", "W2")
-PER_REPLICA = 4
-"""Images pooled per replica: enough to see the data's spread, few enough that replicas set the floor."""
-POOLED_REPLICAS = 20_000
-BINS = 120
-
-
-def probe_indices(data: Dataset, count: int) -> NDArray[np.int64]:
-    """Samples spread evenly over the order of the first coordinate: probes from one end of the data to the other."""
-    order = np.argsort(data.x[:, 0], kind="stable")
-    return order[np.round(np.linspace(0.03, 0.97, count) * (len(order) - 1)).astype(int)]
+Row = list[Comparison]
+TIME = {"units": "1", "long_name": "training time, steps x learning rate"}
+JOINT = ("mean", "covariance")
+"""Distances of all weights together: the covariance holds the correlations between the matrices."""
+POOLED = tuple(d for d in DISTANCES if d not in ("energy", "kolmogorov_smirnov"))
+"""Distances of pooled outputs: floors come from resampling replicas, which these two make slow."""
 
 
 def compare_case(
@@ -44,9 +47,11 @@ def compare_case(
     densities: Mapping[str, Sequence[tuple[Density, ...]]],
     probes: int,
     theory_samples: int,
+    measured: int,
     seed: int,
+    threads: int | None,
     progress: Callable[[int, int], None],
-) -> tuple[xr.Dataset, xr.Dataset]:
+) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Compare the closures of one start with its ensemble.
 
     Parameters
@@ -57,59 +62,54 @@ def compare_case(
         By closure: one pair of densities (W1, W2) per time.
     probes, theory_samples : int
         Probe images; weights drawn from the theory for outputs and losses.
+    measured : int
+        Replicas, and draws of the theory, behind the table of all distances.
 
     Returns
     -------
-    outputs, comparison : xarray.Dataset
-        Output and loss densities at the last time; distances with floors, (time, closure, observable).
+    outputs, comparison, distances : xarray.Dataset
+        Output and loss densities at the last time; total variation with floors, (time, closure, observable); all
+        distances, (time, closure, quantity, measure).
     """
     where = probe_indices(data, probes)
-    rows: list[list[list[Comparison]]] = []
-    final: dict[str, _Outputs] = {}
-    for index, time in enumerate(times):
-        rng = np.random.default_rng([seed, index])
-        replicas = min(samples["W1"].shape[1], theory_samples)
-        truth = _outputs(
-            network, data, where, _matrices(network, [samples[m][index][:replicas] for m in MATRICES]), rng
-        )
-        row = []
+    count = min(samples["W1"].shape[1], theory_samples)
+
+    def at(index: int) -> tuple[list[Row], list[Row], dict[str, Outputs]]:
+        rng, time = np.random.default_rng([seed, index]), float(times[index])
+        now = {m: samples[m][index] for m in MATRICES}
+        truth = outputs_of(network, data, where, matrices(network, [now[m][:count] for m in MATRICES]), rng)
+        short, long, final = [], [], {"ensemble": truth}
         for closure, path in densities.items():
             pair = dict(zip(MATRICES, path[index], strict=True))
             drawn = outputs.draw_weights(pair, theory_samples, network=network, rng=rng)
-            theory = _outputs(network, data, where, drawn, rng)
-            weights = [
-                compare_density(pair[m], samples[m][index], observable=f"density {m}", time=float(time))
-                for m in MATRICES
+            final[closure] = outputs_of(network, data, where, drawn, rng)
+            weights = [compare_density(pair[m], now[m], observable=f"density {m}", time=time) for m in MATRICES]
+            short.append(weights + _compare_outputs(truth, final[closure], time))
+            joint = [
+                np.concatenate([w.reshape(len(w), -1)[:measured] for w in both], axis=1)
+                for both in (drawn, tuple(now[m] for m in MATRICES))
             ]
-            row.append(weights + _compare_outputs(truth, theory, float(time)))
-            final[closure] = theory
-        final["ensemble"] = truth
-        rows.append(row)
-        progress(index + 1, len(times))
-    return _outputs_record(data, where, final), _comparison_record(times, list(densities), rows)
+            long.append(list(_all_distances(pair, now, joint, truth, final[closure], time, measured)))
+        return short, long, final
 
-
-class _Outputs(dict[str, Array]):
-    """``pooled`` (R, m, d), ``at_probe`` (R, P, d) and ``loss`` (R,)."""
-
-
-def _matrices(network: Network, flat: Sequence[Array]) -> Pair:
-    w1, w2 = (f.reshape(len(f), *network.shapes[m]) for f, m in zip(flat, MATRICES, strict=True))
-    return w1, w2
-
-
-def _outputs(
-    network: Network, data: Dataset, where: NDArray[np.int64], weights: Pair, rng: np.random.Generator
-) -> _Outputs:
-    w1, w2 = (w[:POOLED_REPLICAS] for w in weights)
-    return _Outputs(
-        pooled=outputs.pooled(network, w1, w2, data.x, per_replica=PER_REPLICA, rng=rng)[..., :1],
-        at_probe=outputs.at_probes(network, *weights, data.x[where])[..., 0],
-        loss=outputs.replica_loss(network, *weights, data.x),
+    rows: list[list[Row]] = []
+    everything: list[list[Row]] = []
+    final: dict[str, Outputs] = {}
+    with ThreadPoolExecutor(threads or 2) as pool:
+        for index, (short, long, found) in enumerate(pool.map(at, range(len(times)))):
+            rows.append(short)
+            everything.append(long)
+            final = found
+            progress(index + 1, len(times))
+    closures = list(densities)
+    return (
+        outputs_record(data, where, final),
+        _comparison_record(times, closures, rows),
+        _distances_record(times, closures, everything, measured),
     )
 
 
-def _compare_outputs(truth: _Outputs, theory: _Outputs, time: float) -> list[Comparison]:
+def _compare_outputs(truth: Outputs, theory: Outputs, time: float) -> Row:
     return [
         compare_samples(truth["pooled"], theory["pooled"], observable="pooled outputs", time=time),
         compare_samples(truth["at_probe"][:, 0], theory["at_probe"][:, 0], observable="output at probe 1", time=time),
@@ -117,65 +117,38 @@ def _compare_outputs(truth: _Outputs, theory: _Outputs, time: float) -> list[Com
     ]
 
 
-def _bins(sets: Sequence[Array], truth: Array) -> Array:
-    """Bin edges over what the ensemble covers and somewhat beyond, within what any source covers."""
-    low, high = np.quantile(truth, (0.001, 0.999))
-    reach = max(high - low, 1e-12)
-    least, most = (float(f(s)) for f, s in ((np.min, np.concatenate(sets)), (np.max, np.concatenate(sets))))
-    return np.linspace(max(low - reach, least), max(min(high + reach, most), low + 1e-9), BINS + 1)
+def _all_distances(
+    pair: Mapping[str, Density],
+    now: Mapping[str, Array],
+    joint: Sequence[Array],
+    truth: Outputs,
+    theory: Outputs,
+    time: float,
+    measured: int,
+) -> Iterator[Comparison]:
+    def compare(what: Density | ArrayLike, sample: ArrayLike, name: str, *only: str) -> tuple[Comparison, ...]:
+        return compare_all(what, sample, observable=name, time=time, distances=only or tuple(DISTANCES))
 
-
-def _histogram(values: Array, edges: Array) -> Array:
-    """Density on the bins, normalised by all values: what falls outside the bins is missing from it."""
-    counts, _ = np.histogram(values, edges)
-    return counts / (values.size * np.diff(edges))
-
-
-def _outputs_record(data: Dataset, where: NDArray[np.int64], final: Mapping[str, _Outputs]) -> xr.Dataset:
-    sources, truth = ["ensemble", *(s for s in final if s != "ensemble")], final["ensemble"]
-
-    def histograms(pick: Callable[[_Outputs], Array]) -> tuple[Array, Array]:
-        sets = [pick(final[s]).ravel() for s in sources]
-        edges = _bins(sets, pick(truth).ravel())
-        return np.array([_histogram(v, edges) for v in sets]), 0.5 * (edges[1:] + edges[:-1])
-
-    pooled, output = histograms(lambda o: o["pooled"])
-    loss_density, loss = histograms(lambda o: o["loss"])
-    probed = [histograms(lambda o, q=q: o["at_probe"][:, q]) for q in range(len(where))]  # type: ignore[misc]
-    variables = {
-        "pooled": (("source", "output"), pooled, {"long_name": "density of the first output, pooled over the data"}),
-        "at_probe": (
-            ("source", "probe", "bin"),
-            np.stack([h for h, _ in probed], axis=1),
-            {"long_name": "density of the first output at a probe image"},
-        ),
-        "probe_output": (
-            ("probe", "bin"),
-            np.array([c for _, c in probed]),
-            {"long_name": "first output, bin centres"},
-        ),
-        "loss_density": (("source", "loss"), loss_density, {"long_name": "density of the loss of a replica"}),
-    }
-    raw = data.reconstruct(data.x[where])
-    if raw.shape[1] == 64:
-        variables["probe_image"] = (
-            ("probe", "row", "column"),
-            raw.reshape(-1, 8, 8),
-            {"long_name": "probe image, projected on the principal components", "units": "grey level, 0 to 16"},
+    for m in MATRICES:
+        density, sample = pair[m], now[m][:measured]
+        yield from compare(density, sample, f"density {m}")
+        for axis, name in enumerate(density.grid.names if density.grid.ndim > 1 else ()):
+            yield from compare(density.marginal(axis), sample[:, axis], name)
+    yield from compare(joint[0], joint[1], "all weights", *JOINT)
+    k = round((np.sqrt(8 * truth["balance"].shape[1] + 1) - 1) / 2)
+    for entry, (i, j) in enumerate(zip(*np.triu_indices(k), strict=True)):
+        yield from compare(
+            theory["balance"][:measured, entry], truth["balance"][:measured, entry], f"Q_{i + 1}_{j + 1}"
         )
-    return xr.Dataset(
-        variables,
-        coords={
-            "source": sources,
-            "output": ("output", output, {"units": "1", "long_name": "first output, bin centres"}),
-            "loss": ("loss", loss, {"units": "1", "long_name": "loss, bin centres"}),
-            "bin": ("bin", np.arange(BINS)),
-            "probe": ("probe", where, {"long_name": "index of the sample in the data set"}),
-        },
-    )
+    groups = max(measured // truth["pooled"].shape[1], 100)
+    yield from compare(theory["pooled"][:groups], truth["pooled"][:groups], "pooled outputs", *POOLED)
+    for probe in range(truth["at_probe"].shape[1]):
+        claimed, found = theory["at_probe"][:measured, probe], truth["at_probe"][:measured, probe]
+        yield from compare(claimed, found, f"output at probe {probe + 1}")
+    yield from compare(theory["loss"][:measured], truth["loss"][:measured], "loss")
 
 
-def _comparison_record(times: Array, closures: Sequence[str], rows: list[list[list[Comparison]]]) -> xr.Dataset:
+def _comparison_record(times: Array, closures: Sequence[str], rows: list[list[Row]]) -> xr.Dataset:
     def field(get: Callable[[Comparison], float], name: str) -> tuple[object, ...]:
         values = np.array([[[get(c) for c in cell] for cell in row] for row in rows])
         return ("time", "closure", "observable"), values, {"units": "1", "long_name": name}
@@ -190,8 +163,38 @@ def _comparison_record(times: Array, closures: Sequence[str], rows: list[list[li
             "band_high": field(lambda c: c.band[1], "upper end of the 95 % band"),
         },
         coords={
-            "time": ("time", times, {"units": "1", "long_name": "training time, steps x learning rate"}),
+            "time": ("time", times, TIME),
             "closure": list(closures),
             "observable": [c.observable for c in rows[0][0]],
         },
+    )
+
+
+def _distances_record(times: Array, closures: Sequence[str], rows: list[list[Row]], measured: int) -> xr.Dataset:
+    observables = list(dict.fromkeys(c.observable for c in rows[0][0]))
+    place = {o: i for i, o in enumerate(observables)}, {d: i for i, d in enumerate(DISTANCES)}
+    units = "1; of the observable (wasserstein, energy, mean) or its square (covariance)"
+
+    def field(name: str, long_name: str, unit: str) -> tuple[object, ...]:
+        values = np.full((len(times), len(closures), len(observables), len(DISTANCES)), np.nan)
+        for t, row in enumerate(rows):
+            for i, cell in enumerate(row):
+                for c in cell:
+                    values[t, i, place[0][c.observable], place[1][c.distance]] = getattr(c, name)
+        return ("time", "closure", "quantity", "measure"), values, {"units": unit, "long_name": long_name}
+
+    return xr.Dataset(
+        {
+            "value": field("value", "distance between theory and ensemble", units),
+            "floor": field("floor", "mean distance if theory were true", units),
+            "spread": field("spread", "standard deviation of the distance if theory were true", units),
+            "z": field("z", "(value - floor) / spread", "1"),
+        },
+        coords={
+            "time": ("time", times, TIME),
+            "closure": list(closures),
+            "quantity": observables,
+            "measure": list(DISTANCES),
+        },
+        attrs={"replicas": measured},
     )

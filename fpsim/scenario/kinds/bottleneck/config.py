@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,16 @@ from fpsim.scenario.sections import (
     Time,
 )
 
-__all__ = ["BottleneckScenario"]
+__all__ = ["BottleneckComparison", "BottleneckScenario"]
+
+
+class BottleneckComparison(Comparison):
+    """What is compared."""
+
+    measured: Annotated[int, Field(ge=100)] = 2_000
+    """Replicas behind the table of all distances at all times."""
+    svag: Annotated[int, Field(ge=2, le=1000)] = 8
+    """``l`` of the SVAG ensemble that stands for the first-order modified equation in the error budget."""
 
 
 class BottleneckScenario(ScenarioBase):
@@ -33,7 +42,7 @@ class BottleneckScenario(ScenarioBase):
     time: Time = Time()
     ensemble: EnsembleSize = EnsembleSize()
     theory: Theory = Theory()
-    comparison: Comparison = Comparison()
+    comparison: BottleneckComparison = BottleneckComparison()
 
     @model_validator(mode="after")
     def _fits(self) -> BottleneckScenario:
@@ -48,6 +57,8 @@ class BottleneckScenario(ScenarioBase):
                 raise ValueError(
                     f"start.{name}.mean has {len(start.mean)} entries: one number or {entries} are accepted"
                 )
+        if self.theory.order != "sme1":
+            raise ValueError(f"theory.order = {self.theory.order!r}: closures of one matrix are those of sme1")
         steps = self.time.end / self.sgd.learning_rate
         if steps < self.time.records:
             raise ValueError(

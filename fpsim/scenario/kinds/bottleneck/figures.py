@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from fpsim.plots import COLOURS, LABELS, plot_curves, plot_density, plot_distances, plot_image, plot_marginal
+from fpsim.plots import (
+    COLOURS,
+    LABELS,
+    plot_budget,
+    plot_curves,
+    plot_density,
+    plot_distances,
+    plot_image,
+    plot_marginal,
+)
 from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
@@ -35,6 +44,8 @@ def bottleneck_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     yield "marginals", marginals_figure(tree)
     yield "outputs", outputs_figure(tree)
     yield "distances", distances_figure(tree)
+    if any("budget" in tree[case].children for case in _cases(tree)):
+        yield "budget", budget_figure(tree)
 
 
 def _cases(tree: xr.DataTree) -> list[str]:
@@ -239,4 +250,37 @@ def distances_figure(tree: xr.DataTree) -> Figure:
                 axes[i, j].set_xlabel("")
         axes[i, 0].set_ylabel(f"total variation, {_start_title(case)}")
     axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+def budget_figure(tree: xr.DataTree) -> Figure:
+    """Causes of the distance of every closure, at the last time: one panel for each start and closure."""
+    cases = [case for case in _cases(tree) if "budget" in tree[case].children]
+    closures = [str(c) for c in group(tree, cases[0], "budget")["closure"].values]
+    figure = _figure(5.2 * len(closures) + 0.6, 2.5 * len(cases) + 0.9)
+    axes = figure.subplots(len(cases), len(closures), squeeze=False)
+    for i, case in enumerate(cases):
+        table = group(tree, case, "budget")
+        causes = [str(c) for c in table["cause"].values]
+        names = [OBSERVABLES.get(str(o), str(o)) for o in table["observable"].values]
+        for j, closure in enumerate(closures):
+            one = table.sel(closure=closure)
+            plot_budget(
+                names,
+                {c: one["error"].sel(cause=c).values for c in causes},
+                total=one["total"].values,
+                floor=one["total_floor"].values,
+                resolved={c: one["resolved"].sel(cause=c).values for c in causes},
+                ax=axes[i, j],
+            )
+            axes[i, j].set_title(f"{LABELS[closure]}, {_start_title(case)}")
+            if j:
+                axes[i, j].set_yticklabels([])
+    for ax in axes[-1]:
+        ax.set_xlabel("total variation, and its parts (pale: within sampling)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1.0)
     return figure

@@ -59,6 +59,8 @@ def _block(tree: xr.DataTree, case: str) -> str:
             row += f"{float(theory['mean']):>12.4f}{float(theory['std']):>8.4f}{ratio:>8.3f}"
         lines.append(row)
     lines += ["", *_distances(tree, case, closures), "", *_sentences(tree, case, closures)]
+    if "budget" in tree[case].children:
+        lines += ["", *_budget(group(tree, case, "budget"))]
     return "\n".join(lines)
 
 
@@ -95,6 +97,37 @@ def _sentences(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
         )
         lines.append(f"{LABELS[closure]}: means right to {100 * off:.1f} % of the weights' scale, widths {width}")
     return lines
+
+
+SHORT = {
+    "dependent batches": "batches",
+    "non-Gaussian mini-batch noise": "noise",
+    "order of the modified equation": "order",
+    "correlation of the matrices": "pairing",
+}
+"""Headings of the causes in the table."""
+
+
+def _budget(table: xr.Dataset) -> list[str]:
+    """Parts of every distance, and in words where the densities' distances come from."""
+    causes = [str(c) for c in table["cause"].values]
+    head = "".join(f"{SHORT.get(c, c):>10}" for c in causes)
+    lines = [f"{'where it comes from (total variation)':<40}{'total':>8}{head}   leading cause"]
+    said = []
+    for closure in table["closure"].values:
+        lines.append(LABELS[str(closure)])
+        for observable in table["observable"].values:
+            one = table.sel(closure=closure, observable=observable)
+            row = f"  {observable:<38}{float(one['total']):>8.4f}"
+            for cause in causes:
+                part = one.sel(cause=cause)
+                error = float(part["error"])
+                text = "" if np.isnan(error) else f"{error:.4f}" if float(part["resolved"]) else "-"
+                row += f"{text:>10}"
+            lines.append(f"{row}   {one['leading'].item()}")
+            if str(observable).startswith("density"):
+                said.append(str(one["sentence"].item()))
+    return [*lines, "- : within its own sampling floor", "", *said]
 
 
 def bottleneck_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
