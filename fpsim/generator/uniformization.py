@@ -31,6 +31,7 @@ from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
 from fpsim.generator.squaring import transition_matrix
 from fpsim.generator.stencil import poisson_series, stencil_of
+from fpsim.memory import check_memory
 from fpsim.parallel import Team
 from fpsim.result import Result
 
@@ -77,6 +78,8 @@ def propagate(
     DomainError
         If times are negative, decreasing or not finite, ``tail`` is not in (0, 1), the density lives on another grid,
         or all its mass has been absorbed.
+    MemoryLimitError
+        If the answer would not fit into memory.
 
     Notes
     -----
@@ -123,6 +126,8 @@ def evolve(
         return Evolution(np.tile(start, (len(t), 1)), np.zeros(len(t)))
     if _squaring_pays(generator, rate, t):
         return _evolve_dense(generator, start, t, backward)
+    words = len(t) + 2 * len(generator.links) + 8
+    check_memory(8.0 * len(start) * words, f"a propagation of {len(start)} cells to {len(t)} times")
     windows = [poisson_weights(rate * value, tail) for value in t]
     stencil = stencil_of(generator, rate, backward=backward)
     outflow = generator.outflow / rate

@@ -138,6 +138,24 @@ def test_interpolation_and_expectation():
     assert density.expectation(lambda x: np.sin(2 * np.pi * x)) == pytest.approx(0.25, abs=1e-3)
 
 
+def test_interpolation_is_exact_for_a_linear_density():
+    # between centres, along reflecting axes and around a ring of the other coordinate
+    grid = Grid.box((0, 2, 10), (0, 1, 8), (-1, 1, 6), boundary=["reflecting", "periodic", "absorbing"])
+    density = from_function(grid, lambda x, y, z: 5 + x - 2 * z + 0 * y, normalize=False)
+    rng = np.random.default_rng(4)
+    points = np.stack([rng.uniform(0.1, 1.9, 50), rng.uniform(0, 1, 50), rng.uniform(-5 / 6, 5 / 6, 50)], axis=1)
+    np.testing.assert_allclose(density.at(points), 5 + points[:, 0] - 2 * points[:, 2], rtol=1e-12)
+
+
+def test_entropy_of_flat_densities():
+    # ln of the volume that is filled, whatever the mass
+    grid = Grid.box((0, 2, 10), (0, 3, 6))
+    assert Density(grid, np.full(grid.shape, 0.7)).entropy == pytest.approx(np.log(6.0), rel=1e-14)
+    half = np.zeros(grid.shape)
+    half[:5] = 2.0
+    assert Density(grid, half).entropy == pytest.approx(np.log(3.0), rel=1e-14)
+
+
 def test_refusals():
     grid = Grid.box((0, 1, 4))
     with pytest.raises(DomainError, match=r"density has shape \(3,\)"):

@@ -139,6 +139,27 @@ def test_ito_noise_turns_phi_into_another_law():
     assert 1.8 < fitted_order(1.0 / np.array(sizes), errors) < 2.2
 
 
+def test_sweeps_and_paths_solve_the_same_equation():
+    # noise by place, Klimontovich: both relax to exp(-phi), by quadrature
+    from fpsim.sde import simulate
+    from fpsim.transport import evolve
+
+    equation = FokkerPlanck(
+        phi=lambda x: x**4 + x, diffusion=lambda x: 0.5 + 0.3 * np.tanh(2 * x), calculus="klimontovich"
+    )
+    norm, first, second = (quad(lambda x, k=k: x**k * np.exp(-(x**4) - x), -4, 4)[0] for k in (0, 1, 2))
+    grid = Grid.box((-3, 3, 96))
+    start = from_function(grid, lambda x: np.exp(-4 * x**2))
+    later = evolve(equation, start, [12.0], method="sweeps", estimate_grid_error=False).final
+    assert later.mean[0] == pytest.approx(first / norm, abs=2e-3)
+    exact = from_function(grid, lambda x: np.exp(-(x**4) - x), order=4)
+    assert np.abs(later.values - exact.values).sum() * grid.cell_volume < 1e-2
+    x = simulate(equation, start, [6.0], step=0.02, samples=10_000, rng=3).positions[0][:, 0]
+    error = np.sqrt((second / norm - (first / norm) ** 2) / len(x))
+    assert x.mean() == pytest.approx(first / norm, abs=4 * error + 2e-3)
+    assert (x**2).mean() == pytest.approx(second / norm, abs=4 * (x**2).std() / np.sqrt(len(x)) + 2e-3)
+
+
 def test_phi_that_is_refused():
     ring = Grid.box((0, 2 * np.pi, 20), boundary="periodic")
     with pytest.raises(DomainError, match=r"phi changes by .* over one period of axis 0"):

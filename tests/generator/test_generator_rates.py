@@ -115,6 +115,21 @@ def test_jump_covariance_is_the_tensor():
     np.testing.assert_allclose(total, 2 * d, rtol=1e-12)
 
 
+@pytest.mark.parametrize("tensor", [None, [[0.2, 0.1], [0.1, 0.2]]])
+def test_coefficients_as_grid_arrays(tensor):
+    # linear drift -D grad phi and D as arrays: exp(-phi) at cell centres, to rounding
+    grid = Grid.box((-2, 2, 24), (-2, 2, 20))
+    x, y = (np.broadcast_to(c, grid.shape) for c in grid.mesh())
+    d = np.diag([0.2, 0.4]) if tensor is None else np.array(tensor)
+    gradient = np.stack([2 * x + 0.5 * y, 3 * y + 0.5 * x]) if tensor else np.stack([2 * x, 3 * y])
+    drift = -np.einsum("ij,j...->i...", d, gradient)
+    full = np.broadcast_to(d[:, :, None, None], (2, 2, *grid.shape))
+    diffusion = full if tensor else np.stack([full[0, 0], full[1, 1]])
+    found = stationary_density(build_generator(FokkerPlanck(drift=drift, diffusion=diffusion), grid)).values
+    exact = np.exp(-(x**2) - 1.5 * y**2 - (0.5 * x * y if tensor else 0.0))
+    np.testing.assert_allclose(found, exact / (exact.sum() * grid.cell_volume), rtol=1e-10)
+
+
 def test_building_is_fast():
     grid = Grid.box((-2, 2, 256), (-2, 2, 256))
     equation = FokkerPlanck(drift=lambda x, y: (-x + y, -y - x), diffusion=0.1)
