@@ -115,8 +115,7 @@ def poisson_series(
     begins = np.cumsum([0] + [len(w[1]) for w in windows])
     weights = np.concatenate([w[1] for w in windows])
     count = int((first + np.diff(begins)).max())
-    slab = max(_SLAB, 32 * margin)
-    slab, pace = (size, count) if size <= 2 * slab else (slab, max(slab // (6 * max(margin, 1)), 1))
+    slab, pace = _slabs(size, margin, count)
     if stencil.rows.size and slab < size:
         pace = 1  # seams reach beyond any margin
     slabs = -(-size // slab)
@@ -141,6 +140,16 @@ def poisson_series(
         x, following = following, x
     before = np.concatenate([[0.0], np.cumsum(losses.sum(axis=0))])
     return states, np.array([w @ before[k : k + len(w)] for k, w in windows])
+
+
+def _slabs(size: int, margin: int, count: int) -> tuple[int, int]:
+    """Cells of a slab and terms that it advances by at a time: of the grid alone, never of the number of threads."""
+    least = max(_SLAB, 32 * margin)
+    if size <= 2 * least:
+        return size, count
+    pairs = -(-size // (2 * least))
+    slab = -(-size // (2 * pairs))
+    return slab, max(slab // (6 * max(margin, 1)), 1)
 
 
 @njit(cache=True, nogil=True)

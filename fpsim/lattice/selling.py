@@ -25,12 +25,12 @@ from itertools import product
 from math import gcd
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.equation.diffusion import DiffusionField
 from fpsim.errors import DomainError
+from fpsim.lattice.dual_simplex import dual_simplex
 
 __all__ = ["REACH", "LatticeDiffusion", "lattice_diffusion"]
 
@@ -42,7 +42,6 @@ REACH = {1: 1, 2: 5, 3: 4, 4: 2}
 
 _PENALTY = 1e5  # price of the isotropic addition: above any perfect form within reach, so it is used only if needed
 _CHUNK = 1 << 15
-_MAX_PIVOTS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +172,7 @@ def _decompose(
             if e is not None:
                 target[:, r] = e[part] / (grid.spacing[i] * grid.spacing[j])
         chosen = np.empty(target.shape, np.int64)
-        _dual_simplex(target, table, cost, basis, inverse, chosen)
+        dual_simplex(target, table, cost, basis, inverse, chosen)
         for column in np.unique(chosen[target > 0.0]):
             where = (chosen == column) & (target > 0.0)
             values = (target * where).sum(axis=1)
@@ -183,81 +182,3 @@ def _decompose(
                 weights.setdefault(int(column), np.zeros(size))[part] = values
     found = [(offsets[k], weights[k].reshape(shape)) for k in sorted(weights)]
     return found, added.reshape(shape)
-
-
-@njit(cache=True)
-def _dual_simplex(
-    target: Array, table: Array, cost: Array, basis0: Integers, inverse0: Array, chosen: Integers
-) -> None:
-    """Solve ``max cost . x, table^T x = target, x >= 0`` for every row; ``target`` is overwritten by ``x``."""
-    m = basis0.size
-    basis, inverse = basis0.copy(), inverse0.copy()
-    x, price, row = np.empty(m), np.empty(m), np.empty(cost.size)
-    pivots = 0
-    for cell in range(target.shape[0]):
-        if pivots > _MAX_PIVOTS // 4:  # forget accumulated rounding
-            basis, inverse = basis0.copy(), inverse0.copy()
-            pivots = 0
-        for _ in range(_MAX_PIVOTS):
-            leaving = _leaving(inverse, target[cell], x)
-            if leaving < 0:
-                break
-            for k in range(m):
-                price[k] = 0.0
-                for r in range(m):
-                    price[k] += cost[basis[r]] * inverse[r, k]
-            entering = _entering(inverse[leaving], price, table, cost, row)
-            if entering < 0:
-                break
-            pivots += 1
-            _exchange(inverse, leaving, table[entering], row[entering])
-            basis[leaving] = entering
-        for r in range(m):
-            target[cell, r] = max(x[r], 0.0)
-            chosen[cell, r] = basis[r]
-
-
-@njit(cache=True)
-def _leaving(inverse: Array, target: Array, x: Array) -> int:
-    """Most negative entry of ``x = inverse target``, or -1 if none is negative beyond rounding."""
-    scale = 0.0
-    for r in range(target.size):
-        scale = max(scale, abs(target[r]))
-    leaving, lowest = -1, -1e-13 * scale
-    for r in range(target.size):
-        x[r] = 0.0
-        for k in range(target.size):
-            x[r] += inverse[r, k] * target[k]
-        if x[r] < lowest:
-            leaving, lowest = r, x[r]
-    return leaving
-
-
-@njit(cache=True)
-def _entering(direction: Array, price: Array, table: Array, cost: Array, row: Array) -> int:
-    """Column of the smallest ratio of reduced cost to ``row = table direction``, or -1."""
-    entering, best = -1, np.inf
-    for j in range(cost.size):
-        step, reduced = 0.0, -cost[j]
-        for k in range(direction.size):
-            step += direction[k] * table[j, k]
-            reduced += price[k] * table[j, k]
-        row[j] = step
-        if step < -1e-9 and max(reduced, 0.0) < -best * step:
-            entering, best = j, -max(reduced, 0.0) / step
-    return entering
-
-
-@njit(cache=True)
-def _exchange(inverse: Array, leaving: int, column: Array, pivot: float) -> None:
-    """Update of the inverse when ``column`` takes the place of row ``leaving``."""
-    for k in range(column.size):
-        inverse[leaving, k] /= pivot
-    for r in range(column.size):
-        if r != leaving:
-            factor = 0.0
-            for k in range(column.size):
-                factor += inverse[r, k] * column[k]
-            # the pivot row itself is already divided: its own entry is one
-            for k in range(column.size):
-                inverse[r, k] -= factor * inverse[leaving, k]

@@ -1,0 +1,72 @@
+"""What a declared calculus adds to the drift in Ito form (see :mod:`fpsim.equation.calculus`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density.grid import Grid
+from fpsim.equation.calculus import Calculus
+from fpsim.equation.diffusion import DiffusionField
+from fpsim.equation.evaluation import Mesh, derivative, diffusion_at, diffusion_on_cells, shape_of, to_faces
+from fpsim.equation.fokker_planck import FokkerPlanck
+
+__all__ = ["correction_of_callable", "ito_correction"]
+
+Array = NDArray[np.float64]
+
+
+def _symmetric_root(field: DiffusionField, shape: tuple[int, ...]) -> Array:
+    values, vectors = np.linalg.eigh(field.matrices(shape))
+    root = np.sqrt(2.0 * np.maximum(values, 0.0))
+    return np.einsum("...ik,...k,...jk->...ij", vectors, root, vectors)
+
+
+def ito_correction(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: Any, faces: bool) -> Any:
+    """What the declared calculus adds to the drift along an axis (see :mod:`fpsim.equation.calculus`)."""
+    if equation.calculus is Calculus.ITO:
+        return 0.0
+    if not callable(equation.diffusion):
+        field = diffusion_on_cells(equation, grid, t=t, p=p)
+        if field.constant:
+            return 0.0
+        cells = _correction_of_arrays(equation.calculus, field, grid, axis)
+        return to_faces(cells, axis, periodic=grid.periodic(axis)) if faces else cells
+    return correction_of_callable(equation, x, axis, grid.spacing, t, p)
+
+
+def correction_of_callable(
+    equation: FokkerPlanck, x: Mesh, axis: int, spacing: tuple[float, ...], t: float, p: Any
+) -> Array:
+    """The same at any places, for a callable diffusion; differences over a sixteenth of ``spacing``."""
+    shape = shape_of(x)
+
+    def tensor(y: Mesh) -> Array:
+        field = diffusion_at(equation, y, t=t, p=p)
+        if equation.calculus is Calculus.KLIMONTOVICH:
+            return field.matrices(shape)
+        return _symmetric_root(field, shape)
+
+    here = tensor(x) if equation.calculus is Calculus.STRATONOVICH else None
+    total = np.zeros(shape)
+    for other in range(len(x)):
+        slope = derivative(tensor, x, other, spacing[other])
+        if here is None:
+            total += slope[..., axis, other]
+        else:
+            total += 0.5 * np.einsum("...k,...k->...", slope[..., axis, :], here[..., other, :])
+    return total
+
+
+def _correction_of_arrays(calculus: Calculus, field: DiffusionField, grid: Grid, axis: int) -> Array:
+    if calculus is Calculus.KLIMONTOVICH:
+        d = field.matrices(grid.shape)
+        return np.asarray(sum(np.gradient(d[..., axis, j], grid.spacing[j], axis=j) for j in range(grid.ndim)))
+    s = _symmetric_root(field, grid.shape)
+    total = np.zeros(grid.shape)
+    for other in range(grid.ndim):
+        slope = np.gradient(s[..., axis, :], grid.spacing[other], axis=other)
+        total += 0.5 * np.einsum("...k,...k->...", slope, s[..., other, :])
+    return total

@@ -1,0 +1,129 @@
+"""Calling coefficients and checking what they answer; differences of callables and averages to faces."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density.grid import Grid
+from fpsim.density.numbers import real_array
+from fpsim.equation.diffusion import DiffusionField, diffusion_field
+from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck, depends_on
+from fpsim.errors import DomainError
+
+__all__ = [
+    "Mesh",
+    "call",
+    "checked",
+    "components",
+    "derivative",
+    "diffusion_at",
+    "diffusion_on_cells",
+    "scalar_on_cells",
+    "shape_of",
+    "to_faces",
+]
+
+Array = NDArray[np.float64]
+Mesh = tuple[Array, ...]
+
+
+def call(coefficient: Callable[..., Any], x: Mesh, t: float, p: Any) -> Any:
+    """What a callable coefficient answers; ``DomainError`` if it does not take the coordinates."""
+    extra = {name: value for name, value in (("t", t), ("p", p)) if depends_on(coefficient, name)}
+    try:
+        with np.errstate(all="ignore"):  # what comes out is checked and reported with its place
+            return coefficient(*x, **extra)
+    except TypeError:
+        if _takes(coefficient, x, extra):
+            raise
+        name = getattr(coefficient, "__name__", "coefficient")
+        raise DomainError(f"{name}{inspect.signature(coefficient)} does not take the {len(x)} coordinates") from None
+
+
+def _takes(coefficient: Callable[..., Any], x: Mesh, extra: dict[str, Any]) -> bool:
+    try:
+        inspect.signature(coefficient).bind(*x, **extra)
+    except TypeError:
+        return False
+    return True
+
+
+def checked(raw: Any, what: str, shape: tuple[int, ...]) -> Array:
+    """A coefficient as a finite array that broadcasts to ``shape``; ``DomainError`` naming it and the place."""
+    array = real_array(raw, what)
+    array = array.reshape((1,) * len(shape)) if array.ndim == 0 else array
+    try:
+        fits = array.ndim == len(shape) and np.broadcast_shapes(array.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise DomainError(f"{what} has shape {array.shape}: what broadcasts to {shape} is accepted")
+    if not np.isfinite(array).all():
+        where = tuple(int(v) for v in np.argwhere(~np.isfinite(array))[0])
+        raise DomainError(f"{what} is {array[where]} at {where}: finite values are accepted")
+    return array
+
+
+def components(raw: Any, ndim: int) -> list[Any]:
+    """One entry per axis of a drift in any accepted form."""
+    if ndim == 1 and not isinstance(raw, (list, tuple)):
+        array = real_array(raw, "drift")
+        return [array[0] if array.ndim == 2 and len(array) == 1 else array]
+    count = len(raw) if hasattr(raw, "__len__") and getattr(raw, "ndim", 1) > 0 else 1
+    if count != ndim or (ndim > 1 and not isinstance(raw, (list, tuple)) and raw.ndim != ndim + 1):
+        raise DomainError(f"drift has {count} components: one array for each of {ndim} axes is accepted")
+    return list(raw)
+
+
+def shape_of(x: Mesh) -> tuple[int, ...]:
+    """Shape of the places of an open mesh."""
+    return np.broadcast_shapes(*(xi.shape for xi in x))
+
+
+def to_faces(cells: Array, axis: int, *, periodic: bool) -> Array:
+    """Mean of neighbouring cell values on every face of an axis; linear extrapolation to the walls."""
+    if cells.shape[axis] == 1:
+        return cells
+    c = np.moveaxis(cells, axis, 0)
+    inner = 0.5 * (c[1:] + c[:-1])
+    ends = (0.5 * (c[0] + c[-1]),) * 2 if periodic else (1.5 * c[0] - 0.5 * c[1], 1.5 * c[-1] - 0.5 * c[-2])
+    return np.moveaxis(np.concatenate([ends[0][None], inner, ends[1][None]]), 0, axis)
+
+
+def derivative(function: Callable[[Mesh], Array], x: Mesh, axis: int, h: float) -> Array:
+    """Fourth-order central difference of a callable along an axis."""
+    d = h / 16.0
+
+    def shifted(k: int) -> Array:
+        return function(tuple(xi + k * d if i == axis else xi for i, xi in enumerate(x)))
+
+    return (8.0 * (shifted(1) - shifted(-1)) - (shifted(2) - shifted(-2))) / (12.0 * d)
+
+
+def diffusion_at(equation: FokkerPlanck, x: Mesh, *, t: float = 0.0, p: Any = None) -> DiffusionField:
+    """Diffusion tensor at open-mesh coordinates ``x``; a diffusion given as grid array is not accepted here."""
+    raw = call(equation.diffusion, x, t, p) if callable(equation.diffusion) else equation.diffusion
+    return diffusion_field(raw, len(x), shape_of(x))
+
+
+def diffusion_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> DiffusionField:
+    """Diffusion tensor at cell centres.
+
+    Raises
+    ------
+    DomainError
+        See :func:`fpsim.equation.diffusion.diffusion_field`.
+    """
+    return diffusion_at(equation, grid.mesh(), t=t, p=p)
+
+
+def scalar_on_cells(scalar: Coefficient, what: str, grid: Grid, t: float, p: Any) -> Array | None:
+    """A scalar coefficient at cell centres (minimal broadcast shape), or ``None``."""
+    if scalar is None:
+        return None
+    return checked(call(scalar, grid.mesh(), t, p) if callable(scalar) else scalar, what, grid.shape)
