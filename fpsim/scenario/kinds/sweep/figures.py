@@ -40,7 +40,7 @@ def figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     middle.set(xscale="log", xlabel="learning rate η;  batch sizes side by side")
     middle.set_xticks(rates, [f"{rate:g}" for rate in rates])
     middle.set_xticks([], minor=True)
-    middle.set_title("departure from the collapse")
+    middle.set_title("departure from the collapse (bars: 4 σ)")
     middle.legend(*(part[:1] for part in middle.get_legend_handles_labels()), fontsize=8, loc="upper left")
 
     a = grid.attrs
