@@ -9,8 +9,7 @@ belongs to is decided by two things:
 - ``T > 0`` and an environment that does not decorrelate across the support: common noise moves the density as a whole
   ("Gaussian").
 - ``T > 0`` and a correlation length far below the support: many independent patches ("KPZ candidate"; Barraquand &
-Corwin
-  2017, Le Doussal & Thiery 2017 for random walks in such environments).
+  Corwin 2017, Le Doussal & Thiery 2017 for random walks in such environments).
 
 For a linear network ``K`` is a polynomial in the weights: its correlation length is infinite and KPZ scaling must not
 appear. "Candidate" is no more than that: the exponents have to be measured.
@@ -31,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.errors import DomainError
 from fpsim.network.outputs import smooth_lengths
+from fpsim.verdict import Claim
 
 if TYPE_CHECKING:
     from fpsim.network import Network
@@ -130,6 +130,13 @@ class Environment:
         many = self.correlation_length * _PATCHES <= self.support and self.modes >= _PATCHES
         return "KPZ candidate" if many else "undecided"
 
+    def claim(self, name: str = "the environment decorrelates") -> Claim:
+        """What Kardar-Parisi-Zhang scaling needs: beyond an eighth of the support no correlation exceeds ``1/e``."""
+        far = np.flatnonzero(self.distance * _PATCHES >= self.support)
+        worst = far[np.argmax(self.correlation[far])] if far.size else -1
+        found, error = float(self.correlation[worst]), float(self.error[worst])
+        return Claim(name, found, error, float(_DECAY), int(far.size), {"distance": float(self.distance[worst])})
+
     def __str__(self) -> str:
         return (
             f"environment: correlation length {self.correlation_length:.3g}, support {self.support:.3g}, "
@@ -213,18 +220,29 @@ def two_replica_equation(equation: FokkerPlanck, covariance: Callable[..., Array
     """
 
     def drift(*pair: Array) -> list[Array]:
-        w, v = _halves(pair)
-        return [b for x in (w, v) for b in drift_at(equation, x, spacing=smooth_lengths(x))]
+        found = []
+        for place in _halves(pair):
+            points, shape = _flat(place)
+            rows = drift_at(equation, points, spacing=smooth_lengths(points))
+            found += [np.broadcast_to(b, points[0].shape).reshape(shape) for b in rows]
+        return found
+
+    def tensor(place: tuple[Array, ...]) -> list[list[Array | float]]:
+        points, shape = _flat(place)
+        entries = diffusion_at(equation, points).entries
+        return [
+            [0.0 if d is None else np.broadcast_to(d, points[0].shape).reshape(shape) for d in row] for row in entries
+        ]
 
     def diffusion(*pair: Array) -> list[list[Array | float]]:
         w, v = _halves(pair)
         n = len(w)
-        one, two = (diffusion_at(equation, x).entries for x in (w, v))
         raw = covariance(*w, *v)
         cross = [[raw]] if n == 1 and not isinstance(raw, (list, tuple)) else raw
         half = [[0.5 * np.asarray(cross[a][b], float) for b in range(n)] for a in range(n)]  # type: ignore[index]
-        top = [[*(_or_zero(d) for d in one[a]), *half[a]] for a in range(n)]
-        bottom = [[*(half[b][a] for b in range(n)), *(_or_zero(d) for d in two[a])] for a in range(n)]
+        one, two = tensor(w), tensor(v)
+        top = [[*one[a], *half[a]] for a in range(n)]
+        bottom = [[*(half[b][a] for b in range(n)), *two[a]] for a in range(n)]
         return [*top, *bottom]
 
     return FokkerPlanck(drift=drift, diffusion=diffusion)
@@ -267,5 +285,7 @@ def _halves(pair: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[Array, ..
     return pair[:n], pair[n:]
 
 
-def _or_zero(entry: Array | None) -> Array | float:
-    return 0.0 if entry is None else entry
+def _flat(place: tuple[Array, ...]) -> tuple[tuple[Array, ...], tuple[int, ...]]:
+    """Coordinates as flat lists of points, and the shape of an open mesh that they come from."""
+    shape = np.broadcast_shapes(*(np.shape(x) for x in place))
+    return tuple(np.broadcast_to(x, shape).ravel() for x in place), shape

@@ -5,9 +5,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fpsim.callan_symanzik import Outputs, rates
+from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
+from fpsim.generator import build_generator
+from fpsim.generator.uniformization import propagate
+from fpsim.kpz.common_batches import RegressionPair
 from fpsim.kpz.environment import environment, environment_covariance, network_gradients, two_replica_equation
+from fpsim.kpz.random_features import feature_correlation, feature_gradients
 from fpsim.network import BottleneckAutoEncoder
 
 LENGTH = 0.1
@@ -150,3 +155,69 @@ def test_bad_input_is_named():
         gradients(np.zeros((3, 5)))
     with pytest.raises(DomainError, match="equal"):
         environment_covariance(gradients, w, w[:5])
+
+
+def test_decorrelation_is_a_claim_that_fails_for_polynomials():
+    rng = np.random.default_rng(12)
+    wide = environment(rugged(1), 2.0 * rng.standard_normal((256, 1)), temperature=0.1, rng=8).claim()
+    assert wide.verdict == "holds"
+    assert wide.freedom > 0
+    narrow = environment(rugged(1), 0.02 * rng.standard_normal((256, 1)), temperature=0.1, rng=8).claim()
+    assert narrow.verdict == "fails"
+    for d, k in ((1, 1), (4, 2)):
+        _, gradients = autoencoder(d, k=k)
+        w = rng.standard_normal((256, 2 * d * k))
+        assert environment(gradients, w, temperature=0.1, rng=5).claim().verdict == "fails"
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_features_of_the_package_have_their_correlation(dimension):
+    gradients = feature_gradients(dimension, length=LENGTH, features=40_000, rng=13)
+    w = np.zeros((9, dimension))
+    w[:, 0] = np.linspace(0.0, 0.4, 9)
+    trace = np.trace(environment_covariance(gradients, np.zeros_like(w), w), axis1=1, axis2=2)
+    expected = 0.5 * dimension / LENGTH**2 * feature_correlation(w[:, 0], dimension=dimension, length=LENGTH)
+    assert (np.abs(trace - expected) < 4 * 0.5 * dimension / LENGTH**2 * np.sqrt(12 / 40_000)).all()
+    with pytest.raises(DomainError, match="positive ones"):
+        feature_gradients(1, length=0.0)
+
+
+def product_moment(density):
+    w, v = density.grid.mesh()
+    return float(np.sum(density.values * (w - 1) * (v - 1)) * density.grid.cell_volume)
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_pair_density_has_the_exact_correlation(common):
+    """E[x y] of an evolved pair density; the other pairing is 22 % off at t = 1."""
+    pair = RegressionPair(0.1, 2.0, 0.02, common)
+    gaps = []
+    for cells in (64, 128):
+        grid = Grid.box((0, 3.5, cells), (0, 3.5, cells))
+        start = gaussian(grid, [1.9, 1.6], 0.15**2)
+        late = propagate(build_generator(pair.equation, grid), start, [0.5, 1.0])
+        found = np.array([product_moment(p) / product_moment(start) for p in late])
+        gaps.append(np.abs(found / pair.decay([0.5, 1.0]) - 1))
+    assert (gaps[1] < 0.01).all()  # a twentieth of what the pairing makes
+    assert (np.log2(gaps[0] / gaps[1]) > 1.7).all()
+    other = RegressionPair(0.1, 2.0, 0.02, not common).decay(1.0)
+    assert abs(found[1] / other - 1) > 0.15
+
+
+def test_pairs_of_sgd_are_those_of_the_equation_up_to_the_learning_rate():
+    """Brute force: every sequence of three batches of two samples, h = 1 -+ sqrt(variance)."""
+    eta, variance = 0.05, 0.36
+    h = np.array([1 - np.sqrt(variance), 1 + np.sqrt(variance)])
+    paths = np.array(np.meshgrid(h, h, h)).reshape(3, -1)
+    shrink = np.prod(1 - eta * paths, axis=0)
+    both = RegressionPair(eta, variance)
+    own = RegressionPair(eta, variance, common=False)
+    assert both.decay_of_sgd(3 * eta) == pytest.approx(np.mean(shrink**2), rel=1e-12)
+    assert own.decay_of_sgd(3 * eta) == pytest.approx(np.mean(shrink) ** 2, rel=1e-12)
+    ratio = [
+        abs(RegressionPair(e, variance).decay_of_sgd(1.0) / RegressionPair(e, variance).decay(1.0) - 1)
+        for e in (0.1, 0.05)
+    ]
+    assert 1.8 < ratio[0] / ratio[1] < 2.2
+    with pytest.raises(DomainError, match="positive learning rate"):
+        RegressionPair(0.0, 1.0)
