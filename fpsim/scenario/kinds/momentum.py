@@ -211,7 +211,7 @@ def report(tree: xr.DataTree) -> str:
     a = path.attrs
     lines += [
         "",
-        f"the way to the minimum at momentum {a['momentum']:g}, where learning rates beyond {a['swings_beyond']:.3g} swing",
+        f"the way to the minimum at momentum {a['momentum']:g}; learning rates beyond {a['swings_beyond']:.3g} swing",
         "",
         f"{'distance from the ensemble':<28}{'mean':>10}{'variance':>12}",
     ]
@@ -258,7 +258,7 @@ def _draw_stationary(ax: Axes, table: xr.Dataset) -> None:
     ax.axhline(1.0, label="effective learning rate", **style)
     plot_measured(x, ratio, error, ax=ax)
     ax.set(xscale="log", xlabel="1 − momentum")
-    ax.set_title("stationary variance / η S / (2 λ (1 − μ))")
+    ax.set_title("stationary variance, in units of η S / 2λ(1 − μ)")
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + 0.35 * (high - low))
     ax.legend(fontsize=8, loc="upper left")
