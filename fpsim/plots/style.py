@@ -27,6 +27,9 @@ COLOURS = {
     "leaf": "#E69F00",
     "empirical-path": "#CC79A7",
     "theory": "#0072B2",
+    "sme1": "#E69F00",
+    "sme2": "#CC79A7",
+    "sme2c": "#009E73",
 }
 """Colours of sources, from the colour-blind-safe set of Okabe and Ito."""
 
