@@ -100,19 +100,23 @@ class BetaFunction:
         return tuple(FixedPoint(g, _exponents(self.jacobian(g)), float(self(g)[0])) for g in found)
 
     def run(self, start: ArrayLike, clock: ArrayLike, *, substeps: int = 4) -> Array:
-        """``(Z, g)`` along the clock from ``start`` (1 + a,), shape (T, 1 + a); Runge-Kutta 4 between clock values."""
+        """``(Z, g)`` along the clock from ``start`` (1 + a,), shape (T, 1 + a); Runge-Kutta 4 between clock values.
+
+        Not finite from where a polynomial carries the couplings away.
+        """
         begin, s = np.asarray(start, float), np.asarray(clock, float)
         state = np.array([np.log(abs(begin[0])), *begin[1:]])
         out = [state]
-        for width in np.diff(s) / substeps:
-            for _ in range(substeps):
-                k1 = self(state[1:])
-                k2 = self((state + 0.5 * width * k1)[1:])
-                k3 = self((state + 0.5 * width * k2)[1:])
-                state = state + width / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + self((state + width * k3)[1:]))
-            out.append(state)
-        path = np.array(out)
-        return np.column_stack([np.copysign(np.exp(path[:, 0]), begin[0]), path[:, 1:]])
+        with np.errstate(over="ignore", invalid="ignore"):
+            for width in np.diff(s) / substeps:
+                for _ in range(substeps):
+                    k1 = self(state[1:])
+                    k2 = self((state + 0.5 * width * k1)[1:])
+                    k3 = self((state + 0.5 * width * k2)[1:])
+                    state = state + width / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + self((state + width * k3)[1:]))
+                out.append(state)
+            path = np.array(out)
+            return np.column_stack([np.copysign(np.exp(path[:, 0]), begin[0]), path[:, 1:]])
 
 
 def fit_rates(

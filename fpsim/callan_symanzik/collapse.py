@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.callan_symanzik.correlators import Index
+from fpsim.callan_symanzik.correlators import Index, connected_of
 from fpsim.callan_symanzik.families import Family
 from fpsim.callan_symanzik.transfer import Run
 from fpsim.errors import DomainError
@@ -32,6 +32,7 @@ def collapse(
     *,
     coupling: str | None = None,
     orders: Sequence[int] = (3, 4),
+    connected: bool = False,
     places: int = 5,
     tolerance: float = 0.02,
 ) -> Claim:
@@ -43,6 +44,9 @@ def collapse(
         The coupling along the horizontal axis; the family's first by default.
     orders : sequence of int
         Which ``n``.
+    connected : bool
+        Take connected functions, ``kappa_n / kappa_2^(n/2)``, ``kappa_2`` at the reference input: where fluctuations
+        are small against the mean, full functions are those of the mean alone and collapse whatever happens.
     places : int
         Number of values of the coupling at which runs are compared.
     tolerance : float
@@ -70,7 +74,7 @@ def collapse(
     column = 1 + family.names.index(name)
     indices = runs[0].tables[0].indices
     chosen = [i for i, x in enumerate(indices) if len(x) in orders and not (len(x) <= 2 and set(x) == {0})]
-    charts = [_chart(run, family, column, chosen) for run in runs]
+    charts = [_chart(run, family, column, chosen, connected) for run in runs]
     for k, chart in enumerate(charts):
         _check_monotone(chart[:, 0], f"coupling {name} of run {k}")
     low = max(float(c.value[:, 0].min()) for c in charts)
@@ -83,7 +87,7 @@ def collapse(
         return Claim("R3 (collapse)", 0.0, 0.0, tolerance, 0, {"at": at, "indices": ()})
 
     values, noise = np.stack([c.value for c in curves]), np.stack([c.error for c in curves])
-    unit = np.mean([[_unit(run, family, i) for i in chosen] for run in runs], axis=0)
+    unit = np.mean([[1.0 if connected else _unit(run, family, i) for i in chosen] for run in runs], axis=0)
     noise = np.maximum(noise, 1e-13 * unit)
     mean = np.sum(values / noise**2, axis=0) / np.sum(1.0 / noise**2, axis=0)
     freedom = len(runs) - 1
@@ -98,18 +102,23 @@ def collapse(
     return Claim("R3 (collapse)", excess, float(np.sqrt(np.mean(floor) / freedom)), tolerance, len(chosen), details)
 
 
-def scaled_correlators(run: Run, family: Family, index: Index) -> Estimate:
-    """``G_n / Z^n`` of one index along a run, shape (T,): a function of the couplings alone if the claim is true."""
-    return _chart(run, family, 0, [run.tables[0].position(*index)])[:, 1]
+def scaled_correlators(run: Run, family: Family, index: Index, *, connected: bool = False) -> Estimate:
+    """``G_n / Z^n`` (connected: ``kappa_n / kappa_2^(n/2)``) of one index along a run, shape (T,): a function of the
+    couplings alone if the claim is true.
+    """
+    return _chart(run, family, 0, [run.tables[0].position(*index)], connected)[:, 1]
 
 
-def _chart(run: Run, family: Family, column: int, chosen: list[int]) -> Estimate:
-    """Coupling and ratios ``G_n / Z^n`` along a run, shape (T, 1 + chosen)."""
+def _chart(run: Run, family: Family, column: int, chosen: list[int], connected: bool) -> Estimate:
+    """Coupling and scaled functions along a run, shape (T, 1 + chosen)."""
     indices = run.tables[0].indices
-    powers = np.array([len(indices[i]) for i in chosen])
+    powers, pair = np.array([len(indices[i]) for i in chosen]), run.tables[0].position(0, 0)
 
     def chart(full: Array) -> Array:
         values = run.couplings(family, full)
+        if connected:
+            kappa = np.array([connected_of(indices, row) for row in full])
+            return np.column_stack([values[:, column], kappa[:, chosen] / np.sqrt(kappa[:, [pair]]) ** powers])
         return np.column_stack([values[:, column], full[:, chosen] / values[:, :1] ** powers])
 
     return stack([table.full for table in run.tables]).map(chart)

@@ -8,7 +8,7 @@ outputs ``f_j = inputs_j phi`` of one stochastic amplitude ``phi``:
 family                 law of ``phi``          theta              couplings
 ====================== ======================= ================== =====================================================
 ``ornstein_uhlenbeck`` ``N(m, P)``             ``m, P``           ``Z; g = m^2 / Z^2``; ``h = D / (lambda Z^2)``
-``lognormal``          ``LN(mu, s2)``          ``mu, s2``         ``Z; g = s2``
+``lognormal``          ``LN(mu, s2)``          ``mu, s2``         ``Z; g = s2``; ``v = Z / target``
 ``lognormal2``         ``LN(mu, s2) - target`` ``mu, s2``         ``Z; g = s2, u = target / Z``
 ``pure_scaling``       ``Z`` times a fixed law ``ln |Z|``         ``Z`` alone: every exponent is ``n`` times one
 ====================== ======================= ================== =====================================================
@@ -19,7 +19,7 @@ Any other family is a :class:`ParametricFamily` of the caller's, or any object w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb, factorial, prod
 from typing import Protocol
 
@@ -132,12 +132,28 @@ def ornstein_uhlenbeck(*, noise: float | None = None, inputs: Sequence[float] = 
     return ParametricFamily(names, moments, lambda m1, m2: np.array([m1, m2 - m1 * m1]), couplings, tuple(inputs))
 
 
-def lognormal(*, inputs: Sequence[float] = (1.0,)) -> ParametricFamily:
+def lognormal(*, target: float | None = None, inputs: Sequence[float] = (1.0,)) -> ParametricFamily:
     """Lognormal amplitude, as geometric Brownian motion keeps it: ``ln phi ~ N(mu, s2)``, ``g = s2``.
 
     ``Ghat_n(g) = exp((n^2 - 2n) g / 2)``: exponents quadratic in ``n``, no fixed point.
+
+    Parameters
+    ----------
+    target : float, optional
+        Where ``phi`` is drawn to: it breaks scale covariance, so that ``v = Z / target`` is a second coupling.
+    inputs : sequence of float
+        ``f_j = inputs_j phi``.
     """
-    return _lognormal(0.0, inputs)
+    plain = _lognormal(0.0, inputs)
+    if target is None:
+        return plain
+    scale = float(inputs[0]) * float(target)
+
+    def couplings(theta: Array) -> Array:
+        z, g = plain.to_couplings(theta)
+        return np.array([z, g, z / scale])
+
+    return replace(plain, names=("g", "v"), to_couplings=couplings)
 
 
 def lognormal2(*, target: float, inputs: Sequence[float] = (1.0,)) -> ParametricFamily:

@@ -20,6 +20,7 @@ __all__ = ["tangency", "tangents"]
 
 Array = NDArray[np.float64]
 
+_LOST = 1e-10  # singular values below it, relatively: couplings that are functions of others add no direction
 _STEP = 1e-3  # fourth-order differences: truncation 1e-12 of the fourth derivative, rounding 1e-13
 
 
@@ -60,7 +61,7 @@ def tangency(table: Correlators, rate: Estimate, family: Family, *, tolerance: f
         full, y = joint[0], joint[1] / unit
         span = tangents(family, family.read(table.indices, full), table.indices) / unit[:, None]
         basis, sizes, _ = np.linalg.svd(span, full_matrices=False)
-        basis = basis[:, sizes > 1e-10 * sizes[0]]
+        basis = basis[:, sizes > _LOST * sizes[0]]
         norm = np.linalg.norm(y)
         return (y - basis @ (basis.T @ y)) / norm if norm > 0.0 else y
 
@@ -68,12 +69,12 @@ def tangency(table: Correlators, rate: Estimate, family: Family, *, tolerance: f
     theta = family.read(table.indices, table.full.value)
     span = tangents(family, theta, table.indices) / unit[:, None]
     best = np.linalg.lstsq(span, rate.value / unit, rcond=None)[0]
-    parameters = len(family.names) + 1
+    directions = int(np.linalg.matrix_rank(span, tol=_LOST * float(np.linalg.norm(span, 2))))
     return Claim(
         "R1 (tangency)",
         float(np.linalg.norm(left.value)),
         left.norm_error,
         tolerance,
-        min(table.independent, len(table.indices)) - parameters,
+        min(table.independent, len(table.indices)) - directions,
         {"indices": table.indices, "components": left.value, "theta": theta, "theta_rate": best},
     )

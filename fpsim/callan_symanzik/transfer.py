@@ -101,7 +101,8 @@ def transfer(
             own = run.family or family
             theta = own.read(indices, full[0])
             predicted = _predict(own, theta, beta.run(own.couplings(theta), s), indices)
-            parts.append(((predicted - full) / units[k])[1:, chosen[k]].ravel())
+            gap = ((predicted - full) / units[k])[1:, chosen[k]].ravel()
+            parts.append(np.where(np.isfinite(gap), np.clip(gap, -1.0, 1.0), 1.0))
         return np.concatenate(parts)
 
     left = propagate(residual, *histories)
@@ -120,16 +121,31 @@ def transfer(
 
 
 def _predict(family: Family, theta: Array, path: Array, indices: tuple[Index, ...]) -> Array:
-    """n-point functions along a path of couplings; parameters follow by Newton's method from one time to the next."""
-    rows, theta, size = [], np.array(theta), len(theta)  # further couplings are constants over powers of Z
-    for target in path:
-        for _ in range(20):
-            gap = (target - family.couplings(theta))[:size]
-            if np.abs(gap).max() < 1e-11 * max(float(np.abs(target).max()), 1e-300):
+    """n-point functions along a path of couplings, ``nan`` from where no member of the family has them."""
+    out = np.full((len(path), len(indices)), np.nan)
+    with np.errstate(all="ignore"):
+        for k, target in enumerate(path):
+            theta = _followed(family, theta, target)
+            if not np.isfinite(theta).all():
                 break
-            steps = np.diag(1e-6 * np.maximum(np.abs(theta), 1e-6))
-            pairs = [(family.couplings(theta + d), family.couplings(theta - d), 2.0 * d.max()) for d in steps]
-            slopes = np.stack([(up - down)[:size] / width for up, down, width in pairs], axis=1)
-            theta = theta + np.linalg.lstsq(slopes, gap, rcond=1e-12)[0]
-        rows.append(family.correlators(theta, indices))
-    return np.array(rows)
+            out[k] = family.correlators(theta, indices)
+    return out
+
+
+def _followed(family: Family, theta: Array, target: Array) -> Array:
+    """Parameters whose couplings are ``target``, by Newton's method from those of the time before; ``nan`` if lost."""
+    lost = np.full(len(theta), np.nan)
+    if not np.isfinite(target).all():
+        return lost
+    theta, size = np.array(theta), len(theta)  # further couplings are constants times powers of Z
+    for _ in range(20):
+        gap = (target - family.couplings(theta))[:size]
+        if np.abs(gap).max() < 1e-11 * max(float(np.abs(target).max()), 1e-300):
+            break
+        steps = np.diag(1e-6 * np.maximum(np.abs(theta), 1e-6))
+        pairs = [(family.couplings(theta + d), family.couplings(theta - d), 2.0 * d.max()) for d in steps]
+        slopes = np.stack([(up - down)[:size] / width for up, down, width in pairs], axis=1)
+        if not (np.isfinite(slopes).all() and np.isfinite(gap).all()):
+            return lost
+        theta = theta + np.linalg.lstsq(slopes, gap, rcond=1e-12)[0]
+    return theta
