@@ -49,6 +49,7 @@ def evolve_observable(
     times: Sequence[float],
     *,
     tail: float = 1e-14,
+    threads: int | None = None,
 ) -> Result:
     """``u(t) = exp(t Q) f`` at the given times, shape ``(times, *grid.shape)``, in the unit of the observable.
 
@@ -59,7 +60,7 @@ def evolve_observable(
         ``f``.
     times : sequence of float
         Non-negative, not decreasing.
-    tail : float, keyword-only
+    tail, threads : keyword-only
         As in :func:`fpsim.generator.propagate`.
 
     Raises
@@ -68,7 +69,7 @@ def evolve_observable(
         If the observable or the times are not accepted.
     """
     start = observable_on_cells(generator, observable)
-    states = evolve(generator, start, times, tail=tail, backward=True).states
+    states = evolve(generator, start, times, tail=tail, backward=True, threads=threads).states
     value = states.reshape(len(states), *generator.grid.shape)
     error = np.full(len(states), tail * float(np.abs(start).max()))
     return Result(value, error.reshape(-1, *[1] * generator.grid.ndim), "uniformization of the backward equation")

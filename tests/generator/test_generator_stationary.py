@@ -119,6 +119,35 @@ def test_tensor_that_depends_on_place_is_second_order(calculus):
     assert errors[-1] < 5e-3
 
 
+@pytest.mark.parametrize(("calculus", "power"), [("ito", -1.0), ("stratonovich", -0.5), ("klimontovich", 0.0)])
+def test_declared_calculus_of_a_full_tensor(calculus, power):
+    # two independent processes du = -u dt + sqrt(2 D(u)) o dB seen in coordinates turned by 30 degrees: a full tensor
+    # that depends on place; along each u the law is D^power exp(-int u / D), by quadrature
+    from scipy.integrate import cumulative_simpson
+
+    c, s = np.cos(np.pi / 6), np.sin(np.pi / 6)
+    noises = (lambda u: 0.3 + 0.15 * np.sin(2 * u), lambda u: 0.25 + 0.1 * np.cos(2 * u))
+    fine = np.linspace(-6, 6, 12001)
+    laws = [d(fine) ** power * np.exp(-cumulative_simpson(fine / d(fine), x=fine, initial=0.0)) for d in noises]
+
+    def tensor(x, y):
+        a, b = noises[0](c * x + s * y), noises[1](c * y - s * x)
+        return [[c * c * a + s * s * b, c * s * (a - b)], [c * s * (a - b), s * s * a + c * c * b]]
+
+    def law(x, y):
+        return np.interp(c * x + s * y, fine, laws[0]) * np.interp(c * y - s * x, fine, laws[1])
+
+    errors, sizes = [], (24, 48, 96)
+    for n in sizes:
+        grid = Grid.box((-3, 3, n), (-3, 3, n))
+        equation = FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=tensor, calculus=calculus)
+        exact = from_function(grid, law, order=4)
+        found = stationary_density(build_generator(equation, grid))
+        errors.append(np.abs(found.values - exact.values).sum() * grid.cell_volume)
+    assert 1.7 < fitted_order(1.0 / np.array(sizes), errors) < 2.4
+    assert errors[-1] < 1e-2
+
+
 @pytest.mark.parametrize("kind", DIFFUSIONS)
 def test_covariance_of_a_rotating_ornstein_uhlenbeck_process(kind):
     d = DIFFUSIONS[kind]
