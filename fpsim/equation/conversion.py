@@ -13,15 +13,30 @@ from fpsim.equation.diffusion import DiffusionField
 from fpsim.equation.evaluation import Mesh, derivative, diffusion_at, diffusion_on_cells, shape_of, to_faces
 from fpsim.equation.fokker_planck import FokkerPlanck
 
-__all__ = ["correction_of_callable", "ito_correction"]
+__all__ = ["correction_of_callable", "ito_correction", "symmetric_root"]
 
 Array = NDArray[np.float64]
 
 
-def _symmetric_root(field: DiffusionField, shape: tuple[int, ...]) -> Array:
-    values, vectors = np.linalg.eigh(field.matrices(shape))
-    root = np.sqrt(2.0 * np.maximum(values, 0.0))
-    return np.einsum("...ik,...k,...jk->...ij", vectors, root, vectors)
+def symmetric_root(field: DiffusionField, shape: tuple[int, ...]) -> Array:
+    """Symmetric ``sigma`` with ``sigma sigma^T = 2 D`` at every place, shape ``(*shape, ndim, ndim)``.
+
+    In two dimensions in closed form: ``(A + s 1) / sqrt(tr A + 2 s)`` with ``s = sqrt(det A)``.
+    """
+    matrices = 2.0 * field.matrices(shape)
+    if field.diagonal or field.ndim == 1:
+        return np.sqrt(matrices)
+    if field.ndim == 2:
+        a, b, c = matrices[..., 0, 0], matrices[..., 1, 1], matrices[..., 0, 1]
+        s = np.sqrt(np.maximum(a * b - c * c, 0.0))
+        scale = np.sqrt(a + b + 2.0 * s)
+        matrices[..., 0, 0] += s
+        matrices[..., 1, 1] += s
+        return np.divide(
+            matrices, scale[..., None, None], out=np.zeros_like(matrices), where=scale[..., None, None] > 0
+        )
+    values, vectors = np.linalg.eigh(matrices)
+    return np.einsum("...ik,...k,...jk->...ij", vectors, np.sqrt(np.maximum(values, 0.0)), vectors)
 
 
 def ito_correction(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: Any, faces: bool) -> Any:
@@ -47,7 +62,7 @@ def correction_of_callable(
         field = diffusion_at(equation, y, t=t, p=p)
         if equation.calculus is Calculus.KLIMONTOVICH:
             return field.matrices(shape)
-        return _symmetric_root(field, shape)
+        return symmetric_root(field, shape)
 
     here = tensor(x) if equation.calculus is Calculus.STRATONOVICH else None
     total = np.zeros(shape)
@@ -64,7 +79,7 @@ def _correction_of_arrays(calculus: Calculus, field: DiffusionField, grid: Grid,
     if calculus is Calculus.KLIMONTOVICH:
         d = field.matrices(grid.shape)
         return np.asarray(sum(np.gradient(d[..., axis, j], grid.spacing[j], axis=j) for j in range(grid.ndim)))
-    s = _symmetric_root(field, grid.shape)
+    s = symmetric_root(field, grid.shape)
     total = np.zeros(grid.shape)
     for other in range(grid.ndim):
         slope = np.gradient(s[..., axis, :], grid.spacing[other], axis=other)

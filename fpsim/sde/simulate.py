@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.density import Boundary, Density, Grid
 from fpsim.density.numbers import real_array, whole_number
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
+from fpsim.equation.conversion import symmetric_root
 from fpsim.errors import DomainError
 from fpsim.sde.schemes import Coefficients, euler_maruyama, platen
 
@@ -135,12 +136,7 @@ def _coefficients(equation: FokkerPlanck, smooth: Array) -> Coefficients:
 
     def noise(x: Array, t: float) -> Array:
         field = diffusion_at(equation, tuple(x.T), t=t)
-        if field.diagonal:
-            roots = [np.broadcast_to(np.sqrt(2.0 * field.axis(i)), len(x)) for i in range(field.ndim)]
-            return np.stack(roots, axis=1)[:, :, None] * np.eye(field.ndim)
-        shape = (1,) if field.constant else (len(x),)
-        values, vectors = np.linalg.eigh(2.0 * field.matrices(shape))
-        root = np.einsum("mik,mk,mjk->mij", vectors, np.sqrt(np.maximum(values, 0.0)), vectors)
+        root = symmetric_root(field, (1,) if field.constant else (len(x),))
         return np.broadcast_to(root, (len(x), field.ndim, field.ndim))
 
     return drift, noise

@@ -7,6 +7,8 @@ import pytest
 
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_at, drift_on_cells, drift_on_faces
+from fpsim.equation.conversion import symmetric_root
+from fpsim.equation.diffusion import diffusion_field
 from fpsim.errors import DomainError
 
 GRID = Grid.box((-1, 2, 30), (0, 1, 20))
@@ -63,6 +65,23 @@ def test_calculus_of_a_tensor():
     b = drift_on_cells(FokkerPlanck(diffusion=tensor, calculus="klimontovich"), GRID)
     np.testing.assert_allclose(b[0], np.broadcast_to(2 * x + x / 2 + 0 * y, GRID.shape), atol=1e-7)
     np.testing.assert_allclose(b[1], np.broadcast_to(y / 2 + 1 + 0 * x, GRID.shape), atol=1e-7)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_symmetric_root(ndim):
+    """Symmetric, positive semidefinite, its square 2 D; singular and vanishing tensors too."""
+    rng = np.random.default_rng(ndim)
+    a = rng.standard_normal((50, ndim, ndim))
+    a[::5] *= 1e-9
+    a[1::5, :, -1] = a[1::5, :, 0]  # of lower rank
+    a[2] = 0.0
+    d = np.einsum("mik,mjk->mij", a, a)
+    field = diffusion_field(d[:, 0, 0] if ndim == 1 else np.moveaxis(d, 0, -1), ndim, (50,))
+    root = symmetric_root(field, (50,))
+    size = np.abs(d).max(axis=(1, 2))[:, None, None]
+    assert (np.abs(root @ root - 2 * d) <= 1e-7 * size).all()
+    assert (np.abs(root - np.swapaxes(root, 1, 2)) <= 1e-14 * np.sqrt(size)).all()
+    assert (np.linalg.eigvalsh(root)[:, 0] >= -1e-8 * np.sqrt(size[:, 0, 0])).all()
 
 
 def test_places_off_the_grid():

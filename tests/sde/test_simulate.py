@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
+from scipy.integrate import cumulative_simpson, quad
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from fpsim.density import Grid, gaussian
@@ -103,3 +103,28 @@ def test_refusals():
         simulate(ou, start, [1.0], step=0.0)
     with pytest.raises(DomainError, match="accepted are euler, platen"):
         simulate(ou, start, [1.0], step=0.1, scheme="heun")
+
+
+@pytest.mark.parametrize(("calculus", "power"), [("stratonovich", -0.5), ("klimontovich", 0.0)])
+def test_declared_calculus_of_a_full_tensor(calculus, power):
+    """Two independent processes in coordinates turned by 30 degrees; along each the law is D^power exp(-int u / D)."""
+    c, s = np.cos(np.pi / 6), np.sin(np.pi / 6)
+
+    def noise(u):
+        return 0.5 + 0.4 * np.sin(2 * u)
+
+    def tensor(x, y):
+        a, b = noise(c * x + s * y), 0.1
+        return [[c * c * a + s * s * b, c * s * (a - b)], [c * s * (a - b), s * s * a + c * c * b]]
+
+    fine = np.linspace(-6, 6, 6001)
+    law = noise(fine) ** power * np.exp(-cumulative_simpson(fine / noise(fine), x=fine, initial=0.0))
+    mean, second = ((law * fine**k).sum() / law.sum() for k in (1, 2))
+    equation = FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=tensor, calculus=calculus)
+    start = 0.5 * np.random.default_rng(5).standard_normal((5_000, 2))
+    x, y = simulate(equation, start, [4.0], step=0.08, rng=6).positions[0].T
+    assert within(c * x + s * y, mean, bias=5e-3)
+    assert within((c * x + s * y) ** 2, second, bias=5e-3)
+    assert within((c * y - s * x) ** 2, 0.1, bias=2e-3)
+    ito = law / noise(fine) ** (1.0 + power)
+    assert abs((ito * fine).sum() / ito.sum() - mean) > 0.05  # another calculus would be seen
