@@ -184,16 +184,15 @@ def _terms(  # type: ignore[no-untyped-def]
             for d in range(shifts.size):
                 up, down = a + to + shifts[d], a + to - shifts[d]
                 above, below = old[up : up + b - a], old[down : down + b - a]
+                # subnormal tails slow every product several times and carry no mass
+                least = _TINY if d == shifts.size - 1 else 0.0
                 if d == 0:
-                    _first(here, above, below, keep[a:b], ahead[d, a:b], behind[d, a:b], out)
+                    _first(here, above, below, keep[a:b], ahead[d, a:b], behind[d, a:b], least, out)
                 else:
-                    _more(above, below, ahead[d, a:b], behind[d, a:b], out)
+                    _more(above, below, ahead[d, a:b], behind[d, a:b], least, out)
             while seam < rows.size and rows[seam] < b:
                 new[rows[seam] + to] += data[seam] * (old[cols[seam] + to] if whole else x[cols[seam]])
                 seam += 1
-            for i in range(out.size):
-                # subnormal tails slow every product several times and carry no mass
-                out[i] = out[i] if abs(out[i]) > _TINY else 0.0
     for i in range(begin, end):
         following[i] = scratch[terms % 2, i + to]
 
@@ -218,12 +217,16 @@ def _add(weight: float, x: Array, state: Array) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _first(here: Array, above: Array, below: Array, keep: Array, ahead: Array, behind: Array, out: Array) -> None:
+def _first(
+    here: Array, above: Array, below: Array, keep: Array, ahead: Array, behind: Array, least: float, out: Array
+) -> None:
     for i in range(out.size):
-        out[i] = keep[i] * here[i] + ahead[i] * above[i] + behind[i] * below[i]
+        new = keep[i] * here[i] + ahead[i] * above[i] + behind[i] * below[i]
+        out[i] = new if abs(new) > least else 0.0
 
 
 @njit(cache=True, nogil=True)
-def _more(above: Array, below: Array, ahead: Array, behind: Array, out: Array) -> None:
+def _more(above: Array, below: Array, ahead: Array, behind: Array, least: float, out: Array) -> None:
     for i in range(out.size):
-        out[i] += ahead[i] * above[i] + behind[i] * below[i]
+        new = out[i] + (ahead[i] * above[i] + behind[i] * below[i])
+        out[i] = new if abs(new) > least else 0.0
