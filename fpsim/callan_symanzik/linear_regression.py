@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.callan_symanzik.cutoff import CutoffScaling, scaling_of
+from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
 from fpsim.estimate import exact
 
@@ -39,6 +40,23 @@ class LinearRegression:
 
     covariance: Array
     noise: float = 0.0
+
+    def equation(self, learning_rate: float, batch_size: float) -> FokkerPlanck:
+        """Order-one Fokker-Planck equation of ``delta`` in one coordinate.
+
+        ``b = -c delta``, ``D = (eta / 2B) (2 c^2 delta^2 + noise^2 c)``.
+
+        Raises
+        ------
+        DomainError
+            If there is more than one coordinate.
+        """
+        if np.size(self.covariance) != 1:
+            raise DomainError(f"covariance has shape {np.shape(self.covariance)}: one coordinate is accepted here")
+        c, half = float(np.ravel(self.covariance)[0]), 0.5 * learning_rate / batch_size
+        return FokkerPlanck(
+            drift=lambda d: -c * d, diffusion=lambda d: half * (2.0 * c * c * d * d + self.noise**2 * c)
+        )
 
     def moments(
         self, mean: Array, second: Array, *, time: float, learning_rate: float, batch_size: float, improved: float = 0.0

@@ -128,7 +128,7 @@ def plot_claim(
     t = np.asarray(time)
     lowest = min(float(np.min(np.asarray(r)[np.asarray(r) > 0.0], initial=tolerance)) for r, _ in curves.values())
     bottom = max(0.5 * lowest, 1e-6)
-    ax.axhspan(bottom, tolerance, color="0.92", zorder=0, label="claim holds")
+    ax.axhspan(bottom, tolerance, color="0.9", zorder=0, label="claim holds")
     for k, (label, (residual, error)) in enumerate(curves.items()):
         r, half = np.asarray(residual), SIGMAS * np.asarray(error)
         low = np.minimum(half, np.maximum(r - bottom, 0.0))

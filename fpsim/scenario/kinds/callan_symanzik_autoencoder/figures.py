@@ -42,7 +42,7 @@ def _closure(tables: dict[str, xr.Dataset]) -> Figure:
     plot_claim(first["time"], curves, float(first.attrs["tolerance"]), ax=top)
     top.axhline(0.5, color="0.5", linewidth=0.8, linestyle=":")
     top.set_title("R1: what of the flow leaves the family")
-    top.legend(loc="lower right")
+    top.legend(loc="upper left")
     for name, table in tables.items():
         bottom.plot(table["time"], table["loss"], label=NAMES[name])
     bottom.set_title("mean loss")
