@@ -155,7 +155,8 @@ def _factor(scenario: EpochsScenario, threads: int | None, progress: Any) -> xr.
     rates = np.array(scenario.sgd.learning_rates)
     rows: dict[str, list[Any]] = {name: [] for name in ("variance", "error", "exact")}
     for k, rate in enumerate(rates):
-        epochs = 1 + int(np.ceil(RELAXATIONS / min(rate * p.curvature * m, m * -np.log(abs(1 - rate * p.curvature)))))
+        decay = -np.log(max(abs(1.0 - rate * p.curvature), np.exp(-RELAXATIONS)))
+        epochs = 1 + int(np.ceil(RELAXATIONS / (m * decay)))
         steps = [epochs * m, epochs * m + m // 2]
         for j, sampling in enumerate(SAMPLINGS[1:]):
             found = moments_through_training(
