@@ -7,13 +7,17 @@ line on standard error); 130 when interrupted (one line that says what is kept);
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 __all__ = ["main"]
 
 INTERNAL, INTERRUPTED = 70, 130
+COMMANDS = ("run_commands", "judge_commands", "file_commands")
+"""Modules that add their commands to the application, in the order of the help."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,10 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
-        from fpsim.cli import file_commands, judge_commands, run_commands  # noqa: F401 - they add their commands
+        for module in COMMANDS:
+            importlib.import_module(f"fpsim.cli.{module}")
         from fpsim.cli.application import app
 
-        app(args=None if argv is None else list(argv), prog_name="fpsim")
+        answer = app(args=None if argv is None else list(argv), prog_name="fpsim", standalone_mode=False)
     except SystemExit as stop:
         return int(stop.code or 0)
     except KeyboardInterrupt:
@@ -43,11 +48,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"not enough memory ({error}): fewer replicas, cells or records need less")
         return 2
     except Exception as error:  # a user gets one line, whatever it was
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return _say_usage(error)
         if os.environ.get("FPSIM_TRACEBACK"):
             raise
         _say(f"error inside fpsim, please report it: {type(error).__name__}: {error} (FPSIM_TRACEBACK=1 shows where)")
         return INTERNAL
-    return 0
+    return answer if isinstance(answer, int) else 0
+
+
+def _say_usage(error: Any) -> int:
+    """One line for what the parser refuses; the help for a command without arguments."""
+    if "NoArgsIsHelp" in type(error).__name__:
+        error.show()
+    else:
+        command = error.ctx.command_path if getattr(error, "ctx", None) else "fpsim"
+        _say(f"{error.format_message()} ({command} --help shows what is accepted)")
+    return int(error.exit_code)
 
 
 def _say(message: str) -> None:

@@ -73,6 +73,7 @@ def _write(run: Run, name: str, target: Path, rate: int) -> None:
     rows, times = _rows(run, name)
     figure, panels = _figure(rows)
     FigureCanvasAgg(figure)
+    _colour_bars(figure, panels, rows)
     writer = (PillowWriter if target.suffix == ".gif" else FFMpegWriter)(fps=rate)
     part = target.with_name(f".{target.stem}.part{target.suffix}")
     try:
@@ -109,12 +110,29 @@ def _figure(rows: Rows) -> tuple[Figure, dict[str, list[Axes]]]:
     first = next(iter(rows.values()))
     flat = next(iter(first.values()))[0].grid.ndim == 1
     columns = 1 if flat else max(len(sources) for sources in rows.values())
-    figure = Figure(figsize=(max(3.0 * columns + 0.8, 5.0), 3.0 * len(rows) + 0.8), layout="constrained")
+    figure = Figure(figsize=(max(3.0 * columns + 1.2, 5.0), 3.0 * len(rows) + 0.8), layout="constrained")
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for row in axes[:, 1:]:
         for ax in row:
             ax.set_visible(False)
     return figure, {parent: list(axes[i]) for i, parent in enumerate(rows)}
+
+
+def _peak(sources: dict[str, list[Density]]) -> float:
+    """Upper end of the colours: the ensemble's peak at a typical time."""
+    return float(np.median([p.values.max() for p in sources.get("ensemble", next(iter(sources.values())))]))
+
+
+def _colour_bars(figure: Figure, panels: dict[str, list[Axes]], rows: Rows) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
+
+    for parent, sources in rows.items():
+        if next(iter(sources.values()))[0].grid.ndim > 1:
+            top = _peak({source: [_plane(p) for p in densities] for source, densities in sources.items()})
+            colours = ScalarMappable(LogNorm(top * 10.0**-DECADES, top))
+            bar = figure.colorbar(colours, ax=panels[parent], shrink=0.85, extend="both")
+            bar.set_label("density, the same for all")
 
 
 def _draw(rows: Rows, panels: dict[str, list[Axes]], index: int) -> None:
@@ -134,7 +152,7 @@ def _draw(rows: Rows, panels: dict[str, list[Axes]], index: int) -> None:
             ax.set_ylabel(f"density, {_title(parent)}")
             ax.legend(loc="upper right")
             continue
-        peak = float(np.median([p.values.max() for p in series.get("ensemble", next(iter(series.values())))]))
+        peak = _peak(series)
         for column, (source, densities) in enumerate(series.items()):
             ax = panels[parent][column]
             ax.set_visible(True)

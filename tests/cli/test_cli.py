@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import subprocess
 import sys
 
 import pytest
 
+import fpsim
 from fpsim.cli import main
+from fpsim.scenario import available, load_scenario
 
 BAD_USE = {
     "unknown scenario": (["run", "digts"], "unknown"),
@@ -60,19 +64,140 @@ def test_foreign_file(tmp_path, capsys):
     assert "not an HDF5 file" in capsys.readouterr().err
 
 
-def test_list_info_and_plot(quick_run, capsys, tmp_path):
+def test_list_names_every_scenario_with_its_title(capsys):
     assert main(["list"]) == 0
-    assert "digits-bottleneck" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    for name in available():
+        (line,) = [row for row in listed.splitlines() if row.startswith(f"  {name} ")]
+        assert line.endswith(load_scenario(name).title)
+        assert len(line) < 140
+
+
+def test_info_and_plot(quick_run, capsys, tmp_path):
     assert main(["info", str(quick_run.file)]) == 0
-    assert "conditional closure" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    for part in (
+        "conditional closure",
+        "seed        20250116",
+        "/offset/ensemble",
+        "density_W1",
+        "state       complete",
+    ):
+        assert part in said
     assert main(["plot", str(quick_run.file), "--out", str(tmp_path)]) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in quick_run.figures)
 
 
-def test_help_of_every_command_has_an_example(capsys):
-    for command in ("list", "run", "plot", "info"):
+COMMANDS = ("list", "run", "resume", "compare", "plot", "animate", "report", "info", "validate")
+
+
+def test_help_names_every_command_and_each_has_an_example(capsys):
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    for command in COMMANDS:
+        assert f"\n  {command} " in said
         assert main([command, "--help"]) == 0
-        assert "Example: fpsim" in capsys.readouterr().out
+        assert f"Example: fpsim {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion(shell):
+    """The script that a shell asks for names this program; completing a word answers scenarios."""
+    environment = {**os.environ, "_FPSIM_COMPLETE": f"source_{shell}"}
+    command = [sys.executable, "-m", "fpsim"]
+    script = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+    assert "_FPSIM_COMPLETE=complete_" in script
+    words = {"COMP_WORDS": "fpsim run digits", "COMP_CWORD": "2", "_TYPER_COMPLETE_ARGS": "fpsim run digits"}
+    environment = {
+        **os.environ,
+        **words,
+        "_FPSIM_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, check=False).stdout
+    assert "digits-bottleneck" in answer
+    assert "double-well" not in answer
+
+
+SMALL = {"ensemble.replicas": 200, "theory.cells": 96, "time.end": 5.0, "time.records": 2}
+
+
+def small_run(folder, *options, scenario="double-well"):
+    changes = [f"--set={key}={value}" for key, value in SMALL.items()]
+    return main(["run", scenario, "--out", str(folder / "run.h5"), "--quick", *changes, *options])
+
+
+def test_strict_is_status_1_if_something_fell_short(tmp_path, capsys, monkeypatch):
+    from fpsim.scenario import running
+
+    monkeypatch.setattr(running, "shortfalls", lambda _tree: ("density: z = 9.1 above 3",))
+    assert small_run(tmp_path, "--strict", "--quiet") == 1
+    assert "density: z = 9.1 above 3" in capsys.readouterr().err
+    monkeypatch.setattr(running, "shortfalls", lambda _tree: ())
+    assert main(["resume", str(tmp_path / "run.h5"), "--strict", "--quiet"]) == 0
+
+
+PYTHON = {
+    "object": "from fpsim.scenario import load_scenario\nscenario = load_scenario('double-well', changes={'seed': 5})",
+    "function": "def scenario():\n    return {'name': 'own', 'kind': 'problem', 'seed': 5}",
+    "mapping": "scenario = {'name': 'own', 'kind': 'problem', 'seed': 5}",
+}
+
+
+@pytest.mark.parametrize("form", PYTHON)
+def test_a_scenario_from_a_python_file(form, tmp_path):
+    (tmp_path / "own.py").write_text(PYTHON[form])
+    found = load_scenario(str(tmp_path / "own.py"), changes={"ensemble.replicas": 200})
+    assert found.kind == "problem"
+    assert (found.seed, found.ensemble.replicas) == (5, 200)
+
+
+def test_run_a_python_file(tmp_path):
+    (tmp_path / "own.py").write_text(PYTHON["object"])
+    assert small_run(tmp_path, "--quiet", scenario=str(tmp_path / "own.py")) == 0
+    run = fpsim.load(tmp_path / "run.h5")
+    assert run.complete
+    assert run.scenario == load_scenario(str(tmp_path / "own.py"), changes=SMALL, quick=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("x = 1\n1 / 0", "line 2: ZeroDivisionError"),
+        ("scenario = (", "line 1: SyntaxError"),
+        ("import nothing_of_this_name", "ModuleNotFoundError"),
+        ("", "no scenario"),
+        ("scenario = 3", "no scenario"),
+        ("scenario = {'name': 'x', 'kind': 'problem', 'sed': 1}", "did you mean seed"),
+    ],
+)
+def test_a_python_file_that_gives_no_scenario(code, expected, tmp_path, capsys):
+    (tmp_path / "own.py").write_text(code)
+    assert small_run(tmp_path, scenario=str(tmp_path / "own.py")) == 2
+    said = capsys.readouterr().err
+    assert expected in said
+    assert len(said.splitlines()) == 1
+
+
+def test_log_lines_and_no_bars_without_a_terminal(tmp_path, caplog, capsys):
+    assert small_run(tmp_path) == 0
+    assert any(": 1000 of 1000" in record.getMessage() for record in caplog.records)
+    assert "\x1b" not in capsys.readouterr().err
+    logging.getLogger("fpsim").setLevel(logging.NOTSET)
+
+
+def test_an_error_of_the_package_is_one_line(monkeypatch, capsys, tmp_path):
+    import fpsim.scenario
+
+    def broken(*_, **__):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(fpsim.scenario, "run_to_file", broken)
+    assert small_run(tmp_path) == 70
+    assert "error inside fpsim" in capsys.readouterr().err
+    monkeypatch.setenv("FPSIM_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        small_run(tmp_path)
 
 
 def test_import_is_light():

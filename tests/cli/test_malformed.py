@@ -165,8 +165,9 @@ def test_malformed_arguments(arguments, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["run", "double-well", *arguments]) == 2
     said = capsys.readouterr()
-    assert "Traceback" not in said.err
-    assert said.err.strip()
+    assert said.out == ""
+    assert one_clear_line(said.err)
+    assert len(said.err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,126 @@
+"""Comparing files: closed forms, the run's own table, agreement of other seeds, disagreement of other physics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.special import erf
+
+import fpsim
+from fpsim.cli import main
+from fpsim.density import Grid, from_samples, gaussian
+from fpsim.errors import ConfigError
+from fpsim.scenario import load_scenario, run_to_file
+from fpsim.scenario.file_comparison import compare_files, table
+from fpsim.scenario.records import density_variable, grid_coordinates
+from fpsim.scenario.run_object import Run
+
+TIMES = np.array([0.0, 1.0])
+
+
+def made(groups, replicas=0, **attributes):
+    """A run that holds given densities, by group; the same at both times."""
+    data = {}
+    for path, density in groups.items():
+        coordinates = {"time": TIMES, **grid_coordinates(density.grid)}
+        variable = {"density": density_variable([density, density], "density")}
+        data[f"/{path}"] = xr.Dataset(variable, coordinates, {"replicas": replicas, **attributes})
+    tree = xr.DataTree.from_dict(data)
+    return Run(Path("made.h5"), load_scenario("double-well"), tree)
+
+
+def normal(mean, cells=400):
+    return gaussian(Grid.box((-6, 7, cells), names=("x",)), mean, 1.0)
+
+
+@pytest.mark.parametrize("shift", [0.1, 1.0])
+@pytest.mark.parametrize("cells", [400, 300])
+def test_two_theories_differ_by_their_total_variation(shift, cells):
+    """erf(d / sqrt(8)) for normal laws a distance d apart, on the same or on another grid."""
+    one, other = made({"a/theory": normal(0.0)}), made({"a/theory": normal(shift, cells)})
+    (row,) = compare_files(one, other)
+    assert row.value == pytest.approx(erf(shift / np.sqrt(8)), rel=2e-3)
+    assert row.time == 1.0
+    assert np.isnan(row.z)  # neither states an error
+    errors = {"time_error": 0.01, "grid_error": 0.03}
+    (row,) = compare_files(
+        made({"a/theory": normal(0.0)}, **errors), made({"a/theory": normal(shift, cells)}, **errors)
+    )
+    assert row.z == pytest.approx((row.value - 0.04) / 0.04)
+
+
+def test_scores_of_a_theory_that_is_true_are_normal():
+    """Over 60 seeds: mean 0 and spread 1 within four standard errors, for histograms of 3000 replicas."""
+    theory, scores = normal(0.0), []
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        sample = from_samples(theory.grid, rng.normal(size=3000))
+        (row,) = compare_files(made({"a/theory": theory, "a/ensemble": sample}, replicas=3000))
+        scores.append(row.z)
+    assert abs(np.mean(scores)) < 4 / np.sqrt(60)
+    assert abs(np.std(scores) - 1) < 4 / np.sqrt(120)
+
+
+def test_scores_of_equal_ensembles_and_of_other_ones():
+    rng, grid = np.random.default_rng(2), normal(0.0).grid
+    runs = [
+        made({"a/ensemble": from_samples(grid, rng.normal(mean, 1.0, 3000))}, replicas=3000) for mean in (0, 0, 0.5)
+    ]
+    (same,) = compare_files(runs[0], runs[1])
+    (other,) = compare_files(runs[0], runs[2])
+    assert abs(same.z) < 4 < other.z
+
+
+def test_one_file_agrees_with_its_own_table(quick_run):
+    """Histograms are enough: total variations, floors and scores of the run, which saw every replica."""
+    run = fpsim.load(quick_run.file)
+    rows = compare_files(run, all_times=True)
+    assert len(rows) == 2 * 2 * 2 * 11  # starts, closures, matrices, times
+    for row in rows:
+        start, closure = row.first.split("/")
+        own = run.tree[f"{start}/comparison"].to_dataset()
+        own = own.sel(time=row.time, closure=closure, observable=row.variable.replace("_", " "))
+        assert (row.value, row.floor, row.spread) == pytest.approx(
+            [float(own[k]) for k in ("distance", "floor", "spread")], abs=1e-9
+        )
+
+
+def test_nothing_to_compare_and_unknown_distance(quick_run):
+    with pytest.raises(ConfigError, match="nothing to compare"):
+        compare_files(made({"a/theory": normal(0.0)}))
+    with pytest.raises(ConfigError, match="distance 'far' is unknown"):
+        compare_files(fpsim.load(quick_run.file), distance="far")
+
+
+def test_rows_above_the_limit_are_marked():
+    one, other = made({"a/ensemble": normal(0.0)}, 3000), made({"a/ensemble": normal(1.0)}, 3000)
+    text = table(compare_files(one, other), limit=4.0)
+    assert text.splitlines()[-1].endswith("above 4")
+    assert table(compare_files(one, one), limit=4.0).endswith("identical")
+
+
+SMALL = {"ensemble.replicas": 2000, "time.end": 1.0, "time.records": 1, "theory.cells": 48, "theory.tolerance": 0.05}
+
+
+@pytest.mark.filterwarnings("ignore::fpsim.errors.ValidityWarning")
+def test_the_command_judges_seeds_and_settings(tmp_path, capsys):
+    changes = {"one": {}, "seed": {"seed": 3}, "noise": {"seed": 4, "sgd.temperature": 0.02}}
+    for name, change in changes.items():
+        scenario = load_scenario("digits-bottleneck", quick=True, changes={**SMALL, **change})
+        scenario = scenario.model_copy(
+            update={
+                "start": {"offset": scenario.start["offset"]},
+                "theory": scenario.theory.model_copy(update={"closures": ("conditional",)}),
+            }
+        )
+        run_to_file(scenario, tmp_path / f"{name}.h5", quiet=True)
+    one, seed, noise = (str(tmp_path / f"{name}.h5") for name in changes)
+    # The same physics agrees up to the closure, whose distance to its own ensemble the first command shows.
+    assert main(["compare", one, seed, "--strict", "--limit", "8"]) == 0
+    assert "offset/ensemble" in capsys.readouterr().out
+    assert main(["compare", one, noise, "--strict", "--limit", "8"]) == 1
+    assert main(["compare", one, noise]) == 0
+    assert "above 4" in capsys.readouterr().out
