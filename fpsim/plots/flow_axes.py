@@ -168,5 +168,7 @@ def plot_cutoff(
                     label=f"slope {slopes[label]:g}")  # fmt: skip
     ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.set_xticks(eta, [f"{e:g}" for e in eta])
+    ax.set_xticks([], minor=True)
     ax.set_xlabel("learning rate  η")
     return ax
