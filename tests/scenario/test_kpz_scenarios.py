@@ -176,3 +176,81 @@ def test_verdicts_of_the_surfaces(surface):
 def test_wrong_keys_of_the_surfaces_are_named(key, value, says):
     with pytest.raises(ConfigError, match=says):
         reduced("kpz-surface", **{key: value})
+
+
+@pytest.fixture(scope="module")
+def environments():
+    return run(reduced("random-environment", autoencoder__replicas=1000, walk__steps=(25, 100)))
+
+
+def test_linear_autoencoder_is_not_kpz(environments):
+    table = environments["environment"].to_dataset()
+    regime = dict(zip(table["case"].values, table["regime"].values, strict=True))
+    assert regime["linear auto-encoder"] == "Gaussian"
+    assert regime["linear auto-encoder, T = 0"] == "one random flow"
+    assert regime["random features, wide"] == "KPZ candidate"
+    assert regime["random features, narrow"] == "Gaussian"
+    assert np.isinf(float(table["correlation_length"].sel(case="linear auto-encoder")))
+    one = table.sel(case="random features, wide").dropna("bin")
+    x2 = (one["distance"] / 0.1) ** 2
+    exact = np.sqrt(((1 - x2 / 2) * np.exp(-x2 / 2)) ** 2 + 0.5 / 1000)  # what finitely many features leave
+    near = one["distance"] > 0.2
+    assert float(np.abs(one["correlation"] - exact)[near].max()) < 0.03
+
+
+def test_replicas_with_common_batches_move_together(environments):
+    replicas = environments["replicas"].to_dataset()
+    shifted = replicas["mean"].isel(ensemble=0) - replicas["mean"].isel(ensemble=1)
+    error = replicas["std"].isel(ensemble=-1) * np.sqrt(2 / 1000)  # of a difference of independent replicas
+    assert float(np.abs(shifted / error).max()) > 6.0
+    pair = environments["pair"].to_dataset()
+    gap = np.abs(pair["correlation"] / pair["exact"] - 1.0)
+    assert float(gap.max()) < 0.01
+    assert float((pair["exact"].sel(batches="common") / pair["exact"].sel(batches="own"))[-1]) > 1.2
+
+
+def test_walks_have_the_two_walker_variance(environments):
+    walk = environments["walk"].to_dataset()
+    assert float(walk["exact_std"].sel(steps=100)) == pytest.approx(0.114993, abs=5e-7)
+    assert float((np.abs(walk["std"] - walk["exact_std"]) / walk["std_error"]).max()) < 4.0
+    mean, error = (walk[name].sel(cumulant="mean") for name in ("chi", "chi_error"))
+    assert abs(float(mean.sel(steps=100)) + 1.30) < 4 * float(error.sel(steps=100)) + 0.005
+    assert float(mean.sel(steps=25) - mean.sel(steps=100)) > 0.1  # towards -1.77, slowly
+
+
+def test_verdicts_of_the_environments(environments):
+    found = verdicts(environments, "identity") | verdicts(environments, "claim")
+    controls = {
+        "decorrelated: linear auto-encoder",
+        "decorrelated: tanh auto-encoder",
+        "decorrelated: random features, narrow",
+        "pair, taken for independent",
+        "two walkers, taken for the bulk law",
+    }
+    assert {name for name, verdict in found.items() if verdict == "fails"} == controls
+    assert not shortfalls(environments)
+    assert "one random flow" in report(environments)
+    assert [name for name, _ in figures_of(environments)] == ["replicas", "correlation", "walk"]
+
+
+def test_a_network_labelled_kpz_falls_short(environments):
+    changed = environments.copy(deep=True)
+    labels = changed["environment/regime"].values
+    labels[0] = "KPZ candidate"
+    assert any("labelled KPZ candidate" in line for line in shortfalls(changed))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("autoencoder__bottleneck", 3, "at most autoencoder.components = 2"),
+        ("autoencoder__end", 0.01, "at least one step"),
+        ("walk__steps", (100, 50), "increasing numbers"),
+        ("walk__velocity", 1.0, "walk.velocity"),
+        ("walk__law", "beta", "walk.law"),
+        ("pair__cells", 63, "pair.cells"),
+    ],
+)
+def test_wrong_keys_of_the_environments_are_named(key, value, says):
+    with pytest.raises(ConfigError, match=says):
+        reduced("random-environment", **{key: value})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
@@ -62,7 +63,7 @@ class KPZSurfaceScenario(ScenarioBase):
                 f"growth.size = {self.growth.size} saturates before the last time {last:g}: "
                 f"{int(np.ceil(correlated))} or more is accepted"
             )
-        if any(b <= a for a, b in zip(self.roughness.sizes, self.roughness.sizes[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(self.roughness.sizes)):
             raise ValueError(f"roughness.sizes = {list(self.roughness.sizes)}: increasing sizes are accepted")
         return self
 

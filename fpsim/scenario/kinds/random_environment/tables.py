@@ -1,0 +1,61 @@
+"""The printed tables."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from fpsim.scenario.kinds.random_environment.stages import LINEAR
+from fpsim.scenario.records import group
+from fpsim.scenario.verdict_table import collected_verdicts, shortfalls_of, verdict_lines
+
+__all__ = ["report", "shortfalls", "summary"]
+
+
+def summary(tree: xr.DataTree) -> xr.Dataset:
+    """What the root of the file holds: the verdicts."""
+    return collected_verdicts(tree, "verdicts")
+
+
+def report(tree: xr.DataTree) -> str:
+    """Regimes, pairs and walks, and the two tables of verdicts."""
+    if "verdicts" not in tree.children or "walk" not in tree["verdicts"].children:
+        return "the run is not complete"
+    environment, pair, walk = group(tree, "environment"), group(tree, "pair"), group(tree, "walk")
+    lines = [f"{'environment':<28}{'correlation length':>20}{'support':>10}{'modes':>8}{'T':>9}   regime"]
+    for case in environment["case"].values:
+        one = environment.sel(case=case)
+        length, support, modes, heat = (
+            float(one[name]) for name in ("correlation_length", "support", "modes", "temperature")
+        )
+        lines.append(f"{case!s:<28}{length:>20.3g}{support:>10.3g}{modes:>8.1f}{heat:>9.2g}   {one['regime'].item()}")
+    lines += [
+        "",
+        f"{'pair at t = ' + format(float(pair['time'][-1]), 'g'):<28}{'density':>10}{'equation':>10}{'SGD':>10}",
+    ]
+    for name, label in (("common", "common batches"), ("own", "batches of their own")):
+        one = pair.sel(batches=name).isel(time=-1)
+        numbers = "".join(f"{float(one[column]):>10.5f}" for column in ("correlation", "exact", "sgd"))
+        lines.append(f"E[x y], {label:<20}{numbers}")
+    lines += [
+        "",
+        f"{'walk, steps':<14}{'std of P':>20}{'exact':>10}{'bulk law':>10}{'mean of chi':>16}{'variance':>16}",
+    ]
+    for steps in walk["steps"].values:
+        one = walk.sel(steps=steps)
+        std = f"{float(one['std']):.5f} ± {float(one['std_error']):.5f}"
+        chi = [
+            f"{float(v):.3f} ± {float(e):.3f}" for v, e in zip(one["chi"].values, one["chi_error"].values, strict=True)
+        ]
+        lines.append(
+            f"{steps:<14d}{std:>20}{float(one['exact_std']):>10.5f}{float(one['bulk_std']):>10.5f}{chi[0]:>16}{chi[1]:>16}"
+        )
+    mean, variance = (float(v) for v in walk["chi_limit"].values)
+    lines.append(f"{'limit of chi':<54}{mean:>16.3f}{variance:>16.3f}")
+    return "\n".join([*lines, "", *verdict_lines(collected_verdicts(tree, "verdicts"))])
+
+
+def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
+    """Identities and claims with another verdict than expected; a linear network labelled KPZ."""
+    found = shortfalls_of(collected_verdicts(tree, "verdicts"))
+    label = str(group(tree, "environment")["regime"].sel(case=LINEAR).item())
+    return (*found, f"{LINEAR}: labelled {label}") if label == "KPZ candidate" else found

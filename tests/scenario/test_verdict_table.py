@@ -1,0 +1,48 @@
+"""Verdicts as labelled arrays, as tables and as shortfalls."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from fpsim.scenario.verdict_table import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
+from fpsim.verdict import Claim, Identity
+
+GOOD = [Identity("exact", 1e-4, 1e-4), Claim("true", 0.01, 0.001, 0.05, 3)]
+CONTROL = Claim("false on purpose", 0.5, 0.01, 0.05, 3)
+TRIVIAL = Claim("cannot fail", 0.0, 0.01, 0.05, 0)
+
+
+def test_a_control_that_fails_is_no_shortfall_and_one_that_holds_is():
+    expected = {"false on purpose": "fails"}
+    assert shortfalls_of(verdict_dataset([*GOOD, CONTROL], expected=expected)) == ()
+    assert shortfalls_of(verdict_dataset([*GOOD, CONTROL])) == ("claim false on purpose: fails, holds expected",)
+    passing = Claim("false on purpose", 0.01, 0.001, 0.05, 3)
+    assert shortfalls_of(verdict_dataset([passing], expected=expected))
+
+
+def test_identities_and_claims_are_printed_apart():
+    text = "\n".join(verdict_lines(verdict_dataset([*GOOD, CONTROL, TRIVIAL], expected={"false on purpose": "fails"})))
+    first, second = text.split("claims (physics)")
+    assert "exact" in first
+    assert "true" not in first
+    assert "fails  (control: fails expected)" in second
+    assert "trivial" in second
+    assert shortfalls_of(verdict_dataset([TRIVIAL])) == ("claim cannot fail: trivial, holds expected",)
+
+
+def test_tables_of_one_sort_only():
+    assert "claims" not in "\n".join(verdict_lines(verdict_dataset(GOOD[:1])))
+    assert "identities" not in "\n".join(verdict_lines(verdict_dataset(GOOD[1:])))
+
+
+def test_parts_of_several_stages_are_one_table_and_live_in_one_tree():
+    parts = {
+        "/verdicts/first": part(verdict_dataset(GOOD), "first"),
+        "/verdicts/second": part(verdict_dataset([CONTROL, TRIVIAL]), "second"),
+    }
+    tree = xr.DataTree.from_dict(parts)
+    table = collected_verdicts(tree, "verdicts")
+    assert list(table["identity"].values) == ["exact"]
+    assert list(table["claim"].values) == ["true", "false on purpose", "cannot fail"]
+    tree.dataset = table  # the root and the parts have dimensions of their own
+    assert len(shortfalls_of(collected_verdicts(tree, "verdicts"))) == 2
