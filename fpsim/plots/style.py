@@ -16,6 +16,7 @@ LABELS = {
     "leaf": "leaf",
     "empirical-path": "empirical path",
     "theory": "theory",
+    "paired at random": "matrices paired at random",
 }
 """How sources are called in pictures."""
 
@@ -27,6 +28,7 @@ COLOURS = {
     "leaf": "#E69F00",
     "empirical-path": "#CC79A7",
     "theory": "#0072B2",
+    "paired at random": "#CC79A7",
     "sme1": "#E69F00",
     "sme2": "#CC79A7",
     "sme2c": "#009E73",
