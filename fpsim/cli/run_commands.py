@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["list_scenarios", "resume", "run"]
 
+SUBJECTS = {
+    "Networks, theory against experiment": ("bottleneck", "ranking", "blind", "stationary"),
+    "Stochastic gradient descent": ("sweep", "epochs", "momentum", "equation-order"),
+    "Callan-Symanzik": ("callan-symanzik", "cutoff"),
+    "Kardar-Parisi-Zhang": ("kpz", "random"),
+    "Fokker-Planck without a network": ("problem",),
+}
+"""Headings of the list, and how the kinds under them begin."""
+
 
 def _complete_scenario(incomplete: str) -> list[str]:
     from fpsim.scenario import available
@@ -31,7 +40,7 @@ def _complete_scenario(incomplete: str) -> list[str]:
 
 @app.command("list")
 def list_scenarios() -> None:
-    """List the scenarios that come with the package, by kind.
+    """List the scenarios that come with the package, by subject.
 
     Example: fpsim list
     """
@@ -39,11 +48,12 @@ def list_scenarios() -> None:
 
     scenarios = [load_scenario(name) for name in available()]
     width = max(len(s.name) for s in scenarios)
-    for kind in sorted({str(getattr(s, "kind", "")) for s in scenarios}):
-        typer.echo(f"{kind}:")
-        for s in scenarios:
-            if str(getattr(s, "kind", "")) == kind:
-                typer.echo(f"  {s.name:<{width}}  {s.title}")
+    by_subject: dict[str, list[str]] = {subject: [] for subject in (*SUBJECTS, "More")}
+    for s in scenarios:
+        kind = str(getattr(s, "kind", ""))
+        subject = next((name for name, kinds in SUBJECTS.items() if kind.startswith(kinds)), "More")
+        by_subject[subject].append(f"  {s.name:<{width}}  {s.title}")
+    typer.echo("\n\n".join("\n".join([subject, *rows]) for subject, rows in by_subject.items() if rows))
 
 
 @app.command()
