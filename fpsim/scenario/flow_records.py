@@ -1,4 +1,4 @@
-"""Labelled arrays of renormalisation: n-point functions, flows of couplings, scaled functions, joined verdicts."""
+"""Labelled arrays of renormalisation: n-point functions, flows of couplings and scaled functions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import xarray as xr
 
 from fpsim.callan_symanzik import Correlators, Estimate, Family, Flow, Run, scaled_correlators
-from fpsim.scenario.records import group
 
-__all__ = ["correlator_dataset", "flow_dataset", "index_label", "joined_verdicts", "scaled_dataset"]
+__all__ = ["correlator_dataset", "flow_dataset", "index_label", "scaled_dataset"]
 
 ONE = {"units": "1"}
 RUN = {"long_name": "run", **ONE}
@@ -62,17 +61,6 @@ def scaled_dataset(
     labels = [index_label(index) for index in indices]
     coordinates = {"run": ("run", list(runs), RUN), "time": time, "index": ("index", labels, {"long_name": "inputs"})}
     return xr.Dataset(variables, coordinates)
-
-
-def joined_verdicts(tree: xr.DataTree, groups: Sequence[str]) -> xr.Dataset:
-    """Identities and claims of several groups (those that are there) as one table."""
-    tables = [group(tree, *path.split("/")) for path in groups if f"/{path}" in tree.groups]
-    parts = []
-    for kind in ("identity", "claim"):
-        rows = [t[[n for n, v in t.data_vars.items() if kind in v.dims]] for t in tables if kind in t.dims]
-        if rows:
-            parts.append(xr.concat(rows, dim=kind))
-    return xr.merge(parts)
 
 
 def _stacked(values: Any, last: str, long_name: str) -> tuple[Any, ...]:

@@ -22,11 +22,10 @@ from fpsim.memory import check_memory
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots.flow_axes import plot_cutoff
 from fpsim.progress import Reporter
-from fpsim.scenario.flow_records import joined_verdicts
 from fpsim.scenario.kind import Kind
 from fpsim.scenario.records import group
 from fpsim.scenario.sections import Data, EnsembleSize, NetworkShape, Positive, ScenarioBase, Section, StartPoint
-from fpsim.scenario.verdict_table import shortfalls_of, verdict_dataset, verdict_lines
+from fpsim.scenario.verdict_table import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
 from fpsim.sde import simulate
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "CutoffScalingScenario"]
 
 Array = NDArray[np.float64]
-GROUPS = ("regression/verdicts", "autoencoder/verdicts")
 CONTROL = "control: "
 OBSERVABLES = {"regression": ("E δ", "E δ²"), "autoencoder": ("E f", "E f²")}
 TITLES = {"regression": "linear regression, closed form: E δ", "autoencoder": "auto-encoder, SGD: E f"}
@@ -102,11 +100,11 @@ def check_cutoff_scaling(scenario: CutoffScalingScenario) -> None:
 def cutoff_scaling_stages(
     scenario: CutoffScalingScenario, done: xr.DataTree, *, threads: int | None, report: Reporter
 ) -> Iterator[dict[str, xr.Dataset]]:
-    """Groups ``/regression`` and ``/autoencoder``: ``scaling`` and ``verdicts``."""
+    """Groups ``/regression`` and ``/autoencoder``: ``scaling``; and ``/verdicts`` of each."""
     del threads  # plain NumPy
-    if f"/{GROUPS[0]}" not in done.groups:
+    if "/verdicts/regression" not in done.groups:
         yield _regression(scenario)
-    if f"/{GROUPS[1]}" not in done.groups:
+    if "/verdicts/autoencoder" not in done.groups:
         yield _autoencoder(scenario, report)
 
 
@@ -195,7 +193,7 @@ def _record(
     named = [replace(v, name=label) for label, v in verdicts.items()]
     return {
         f"/{name}/scaling": xr.Dataset(variables, coordinates),
-        f"/{name}/verdicts": verdict_dataset(named, expected=expected),  # type: ignore[arg-type]
+        f"/verdicts/{name}": part(verdict_dataset(named, expected=expected), name),  # type: ignore[arg-type]
     }
 
 
@@ -216,10 +214,9 @@ def cutoff_scaling_summary(tree: xr.DataTree) -> xr.Dataset:
 
 def cutoff_scaling_report(tree: xr.DataTree) -> str:
     """Identities, claims and slopes."""
-    table = joined_verdicts(tree, GROUPS)
-    if not table.sizes:
+    if "verdicts" not in tree.children:
         return "the run is not complete"
-    lines = verdict_lines(table)
+    lines = verdict_lines(collected_verdicts(tree, "verdicts"))
     for name, scaling in _tables(tree).items():
         rates = scaling["learning_rate"].values
         lines.append(f"{name:<24}" + "".join(f"{f'η = {eta:g}':>20}" for eta in rates) + f"{'slope':>18}")
@@ -256,7 +253,7 @@ def cutoff_scaling_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
 
 def cutoff_scaling_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
     """Identities, claims and controls with another verdict than expected."""
-    return shortfalls_of(joined_verdicts(tree, GROUPS))
+    return shortfalls_of(collected_verdicts(tree, "verdicts"))
 
 
 KIND = Kind(

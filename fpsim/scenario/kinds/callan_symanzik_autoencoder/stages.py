@@ -15,14 +15,14 @@ from fpsim.equation import FokkerPlanck
 from fpsim.progress import Reporter, share_of
 from fpsim.scenario.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzikAutoEncoder, SgdRun
-from fpsim.scenario.verdict_table import verdict_dataset
+from fpsim.scenario.verdict_table import part, verdict_dataset
 from fpsim.sgd import State, train
 from fpsim.transport import evolve
 
-__all__ = ["GROUPS", "stages"]
+__all__ = ["SOURCES", "stages"]
 
 Array = NDArray[np.float64]
-GROUPS = ("density/verdicts", "ensemble/verdicts")
+SOURCES = ("density", "ensemble")
 CONTROL, AT_VALLEY = "control: ", "at the valley: "
 ORDER = 5
 """Largest n of R1: three observables more than the family has parameters."""
@@ -36,10 +36,10 @@ SCALED = ((0, 0, 0), (0, 0, 0, 0))
 def stages(
     scenario: CallanSymanzikAutoEncoder, done: xr.DataTree, *, threads: int | None, report: Reporter
 ) -> Iterator[dict[str, xr.Dataset]]:
-    """Groups ``/density`` and ``/ensemble``, each with its ``verdicts``."""
-    if f"/{GROUPS[0]}" not in done.groups:
+    """Groups ``/density`` and ``/ensemble``, and ``/verdicts`` of each."""
+    if f"/verdicts/{SOURCES[0]}" not in done.groups:
         yield _density(scenario, threads, report)
-    if f"/{GROUPS[1]}" not in done.groups:
+    if f"/verdicts/{SOURCES[1]}" not in done.groups:
         yield _ensemble(scenario, threads, report)
 
 
@@ -75,7 +75,7 @@ def _density(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: R
         "/density/flow": flow_dataset({name: cs.exact_flow(scenario.times, found, family)}, scenario.time_coordinate),
         "/density/correlators": correlator_dataset({name: [t for t, _ in found]}, scenario.time_coordinate),
         "/density/closure": _closure(scenario, found),
-        f"/{GROUPS[0]}": _verdicts(verdicts),
+        f"/verdicts/{SOURCES[0]}": part(_verdicts(verdicts), SOURCES[0]),
     }
 
 
@@ -127,7 +127,7 @@ def _ensemble(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: 
         "/ensemble/correlators": correlator_dataset(tables, scenario.time_coordinate),
         "/ensemble/scaled": scaled_dataset(runs, one, SCALED, scenario.time_coordinate),
         "/ensemble/closure": _closure(scenario, found),
-        f"/{GROUPS[1]}": _verdicts(verdicts),
+        f"/verdicts/{SOURCES[1]}": part(_verdicts(verdicts), SOURCES[1]),
     }
 
 

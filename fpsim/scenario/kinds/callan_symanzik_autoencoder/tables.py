@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
-from fpsim.scenario.flow_records import joined_verdicts
-from fpsim.scenario.kinds.callan_symanzik_autoencoder.stages import GROUPS
 from fpsim.scenario.records import group
-from fpsim.scenario.verdict_table import shortfalls_of, verdict_lines
+from fpsim.scenario.verdict_table import collected_verdicts, shortfalls_of, verdict_lines
 
 __all__ = ["report", "shortfalls", "summary"]
 
@@ -23,10 +21,9 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
 
 def report(tree: xr.DataTree) -> str:
     """Identities, claims, and R1 through time."""
-    table = joined_verdicts(tree, GROUPS)
-    if not table.sizes:
+    if "verdicts" not in tree.children:
         return "the run is not complete"
-    lines, closure = verdict_lines(table), summary(tree)
+    lines, closure = verdict_lines(collected_verdicts(tree, "verdicts")), summary(tree)
     lines.append(f"{'time':>8}{'loss':>12}" + "".join(f"{f'R1, {s}':>24}" for s in closure["source"].values))
     for k in range(0, closure.sizes["time"], 4):
         one = closure.isel(time=k)
@@ -40,4 +37,4 @@ def report(tree: xr.DataTree) -> str:
 
 def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
     """Identities, claims and controls with another verdict than expected."""
-    return shortfalls_of(joined_verdicts(tree, GROUPS))
+    return shortfalls_of(collected_verdicts(tree, "verdicts"))

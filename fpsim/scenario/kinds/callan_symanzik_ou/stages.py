@@ -15,11 +15,12 @@ from fpsim.equation import FokkerPlanck
 from fpsim.progress import Reporter, share_of
 from fpsim.scenario.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.kinds.callan_symanzik_ou.model import INPUTS, CallanSymanzikOU, RunStart
-from fpsim.scenario.verdict_table import verdict_dataset
+from fpsim.scenario.records import labelled
+from fpsim.scenario.verdict_table import part, verdict_dataset
 from fpsim.sde import simulate
 from fpsim.transport import evolve
 
-__all__ = ["GROUPS", "stages"]
+__all__ = ["SOURCES", "stages"]
 
 Array = NDArray[np.float64]
 SCALED = ((0, 0, 0), (0, 0, 0, 0))
@@ -28,21 +29,23 @@ STEP = 0.02
 BROWNIAN = cs.GeometricBrownianMotion(growth=2.2, diffusion=0.4)
 """The auto-encoder far below its valley: second moment 1, variance of the square 2, learning rate over batch 0.1."""
 ORDER = 5
+BLOCKS = 16
+"""Of the jackknife: standard errors to a fifth of themselves."""
 AFTER = 0.3
 """Time of the conditional averages of I1."""
-GROUPS = ("exact/verdicts", "evolved/verdicts", "ensemble/verdicts")
+SOURCES = ("exact", "evolved", "ensemble")
 CONTROL = "control: "
 
 
 def stages(
     scenario: CallanSymanzikOU, done: xr.DataTree, *, threads: int | None, report: Reporter
 ) -> Iterator[dict[str, xr.Dataset]]:
-    """Groups ``/exact``, ``/evolved`` and ``/ensemble``, each with its ``verdicts``."""
-    if f"/{GROUPS[0]}" not in done.groups:
+    """Groups ``/exact``, ``/evolved`` and ``/ensemble``, and ``/verdicts`` of each."""
+    if f"/verdicts/{SOURCES[0]}" not in done.groups:
         yield _exact(scenario)
-    if f"/{GROUPS[1]}" not in done.groups:
+    if f"/verdicts/{SOURCES[1]}" not in done.groups:
         yield _evolved(scenario, threads, report)
-    if f"/{GROUPS[2]}" not in done.groups:
+    if f"/verdicts/{SOURCES[2]}" not in done.groups:
         yield _ensemble(scenario, report)
 
 
@@ -104,27 +107,33 @@ def _exact(scenario: CallanSymanzikOU) -> dict[str, xr.Dataset]:
         "R1 geometric Brownian, one coupling": cs.tangency(*brownian, cs.lognormal(), tolerance=1e-6),
         CONTROL + "R1 geometric Brownian, pure scaling": cs.tangency(*brownian, cs.pure_scaling(brownian[0])),
     }
-    beta = xr.Dataset(
-        {
-            "coefficients": (("term", "rate"), fit.coefficients, {"long_name": "coefficient of the fit", "units": "1"}),
-            "fixed_point": (("point", "coupling"), np.array([p.couplings for p in points]).reshape(-1, 2), {}),
-            "exponent": (("point", "direction"), np.array([p.exponents.real for p in points]).reshape(-1, 2), {}),
-            "gamma": ("point", np.array([p.gamma for p in points]), {"long_name": "anomalous dimension there"}),
-        },
-        {
-            "term": [f"g^{a} h^{b}" for a, b in fit.powers],
-            "rate": ["gamma", "beta_g", "beta_h"],
-            "coupling": ["g", "h"],
-            "point": np.arange(1, len(points) + 1),
-            "direction": [1, 2],
-        },
-        {"pure_scaling_residual": BROWNIAN.pure_scaling_residual(ORDER)},
+    beta = labelled(
+        xr.Dataset(
+            {
+                "coefficients": (
+                    ("term", "rate"),
+                    fit.coefficients,
+                    {"long_name": "coefficient of the fit", "units": "1"},
+                ),
+                "fixed_point": (("point", "coupling"), np.array([p.couplings for p in points]).reshape(-1, 2), {}),
+                "exponent": (("point", "direction"), np.array([p.exponents.real for p in points]).reshape(-1, 2), {}),
+                "gamma": ("point", np.array([p.gamma for p in points]), {"long_name": "anomalous dimension there"}),
+            },
+            {
+                "term": [f"g^{a} h^{b}" for a, b in fit.powers],
+                "rate": ["gamma", "beta_g", "beta_h"],
+                "coupling": ["g", "h"],
+                "point": np.arange(1, len(points) + 1),
+                "direction": [1, 2],
+            },
+            {"pure_scaling_residual": BROWNIAN.pure_scaling_residual(ORDER)},
+        )
     )
     return {
         "/exact/flow": _flows(scenario, flows),
         "/exact/correlators": correlator_dataset(tables, scenario.time_coordinate),
         "/exact/beta": beta,
-        f"/{GROUPS[0]}": _verdicts(verdicts),
+        f"/verdicts/{SOURCES[0]}": part(_verdicts(verdicts), SOURCES[0]),
     }
 
 
@@ -166,7 +175,7 @@ def _evolved(scenario: CallanSymanzikOU, threads: int | None, report: Reporter) 
     return {
         "/evolved/flow": _flows(scenario, {name: flow}),
         "/evolved/correlators": correlator_dataset({name: [t for t, _ in found]}, scenario.time_coordinate),
-        f"/{GROUPS[1]}": _verdicts(verdicts),
+        f"/verdicts/{SOURCES[1]}": part(_verdicts(verdicts), SOURCES[1]),
     }
 
 
@@ -178,14 +187,15 @@ def _ensemble(scenario: CallanSymanzikOU, report: Reporter) -> dict[str, xr.Data
     runs = {**scenario.run, "two-peaked": first}
     progress = report("sample paths")
     tables: dict[str, list[cs.Correlators]] = {}
-    reference: list[Array] = []
+    reference: list[cs.SampleLaw] = []
     for k, ((name, run), rng) in enumerate(zip(runs.items(), streams, strict=True)):
         start = target + run.mean + run.std * rng.standard_normal((size, 1))
         if name == "two-peaked":
             start = target + run.mean * np.where(rng.random((size, 1)) < 0.8, 1.05, -0.2)
         paths = simulate(scenario.process_of(run).equation, start, scenario.times, step=STEP, rng=rng).positions
-        tables[name] = [cs.correlators(x, outputs) for x in paths]
-        reference = list(paths) if k == 0 else reference
+        laws = [cs.SampleLaw(x, BLOCKS) for x in paths]
+        tables[name] = [cs.correlators(law, outputs) for law in laws]
+        reference = laws if k == 0 else reference
         progress(k + 1, len(runs))
     families = {name: scenario.family_of(run) for name, run in runs.items()}
     flows = {name: cs.measured_flow(scenario.clock, tables[name], families[name]) for name in scenario.run}
@@ -211,5 +221,5 @@ def _ensemble(scenario: CallanSymanzikOU, report: Reporter) -> dict[str, xr.Data
         "/ensemble/scaled": scaled_dataset(known, gaussians, SCALED, scenario.time_coordinate).assign(
             g=(("run", "time"), np.array([cs.running_couplings(t, gaussians).value[:, 1] for t in tables.values()]))
         ),
-        f"/{GROUPS[2]}": _verdicts(verdicts),
+        f"/verdicts/{SOURCES[2]}": part(_verdicts(verdicts), SOURCES[2]),
     }

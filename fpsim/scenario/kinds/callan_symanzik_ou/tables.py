@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from fpsim.scenario.flow_records import joined_verdicts
-from fpsim.scenario.kinds.callan_symanzik_ou.stages import GROUPS
 from fpsim.scenario.records import group
-from fpsim.scenario.verdict_table import shortfalls_of, verdict_lines
+from fpsim.scenario.verdict_table import collected_verdicts, shortfalls_of, verdict_lines
 
 __all__ = ["report", "shortfalls", "summary"]
 
@@ -55,9 +53,9 @@ def summary(tree: xr.DataTree) -> xr.Dataset:
 
 def report(tree: xr.DataTree) -> str:
     """Identities, claims, beta functions against the closed form, fixed points."""
-    table = joined_verdicts(tree, GROUPS)
-    lines = verdict_lines(table) if table.sizes else []
-    compared = summary(tree)
+    if "verdicts" not in tree.children:
+        return "the run is not complete"
+    lines, compared = verdict_lines(collected_verdicts(tree, "verdicts")), summary(tree)
     if "source" in compared.coords:
         lines.append(f"{'gamma, beta_g, beta_h':<24}{'largest deviation':>20}{'allowed':>12}")
         for source in compared["source"].values:
@@ -77,7 +75,7 @@ def report(tree: xr.DataTree) -> str:
             lines.append(f"{what:<24}{place}{h:>8.3f}{float(one['gamma']):>8.3f}   {exponents}")
         scaling = beta.attrs["pure_scaling_residual"]
         lines += ["", f"R1 of pure scaling in closed form: {scaling:.4f}"]
-    return "\n".join(lines) if lines else "the run is not complete"
+    return "\n".join(lines)
 
 
 def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
@@ -90,7 +88,7 @@ def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
         )
         if not value <= allowed
     )
-    return shortfalls_of(joined_verdicts(tree, GROUPS)) + missed
+    return shortfalls_of(collected_verdicts(tree, "verdicts")) + missed
 
 
 def _largest(values: xr.DataArray) -> float:

@@ -1,0 +1,254 @@
+"""The Callan-Symanzik scenarios at reduced size: the physics that each promises to show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from fpsim.errors import ConfigError, MemoryLimitError
+from fpsim.scenario import load_scenario, report, run, run_to_file, shortfalls
+from fpsim.scenario.records import group
+from fpsim.scenario.running import figures_of
+from fpsim.storage import load
+
+
+def reduced(name, **changes):
+    """A scenario's quick version with some keys changed: ``section__key=value``."""
+    return load_scenario(name, changes={key.replace("__", "."): v for key, v in changes.items()}, quick=True)
+
+
+def column(tree, kind, what):
+    """``{label: value}`` over the tables of all sources."""
+    found = {}
+    for node in tree["verdicts"].children.values():
+        table = node.to_dataset(inherit=False)
+        if f"{kind}_{what}" in table:
+            labels = table[next(str(d) for d in table.dims if str(d).endswith(kind))].values
+            found.update(zip(labels, table[f"{kind}_{what}"].values, strict=True))
+    return found
+
+
+@pytest.fixture(scope="module")
+def ou():
+    return run(reduced("callan-symanzik-ou", ensemble__replicas=20_000))
+
+
+RELAXATION, NOISE = 1.3, {"reference": 0.05, "wide": 0.05, "narrow": 0.05, "noisy": 0.1}
+START = {"reference": (1.0, 0.22), "wide": (0.8, 0.5), "narrow": (0.3, 0.14), "noisy": (0.7, 0.3)}
+
+
+def closed_form(name, times):
+    """gamma, beta_g, beta_h from the exact mean and variance."""
+    (mean, std), stationary, s = START[name], NOISE[name] / RELAXATION, RELAXATION * times
+    m, p = mean * np.exp(-s), stationary + (std**2 - stationary) * np.exp(-2 * s)
+    g, h = m**2 / (m**2 + p), stationary / (m**2 + p)
+    return np.stack([h - 1, -2 * g * h, 2 * h * (1 - h)], axis=-1)
+
+
+def test_exact_gaussians_give_the_closed_form_to_1e8(ou):
+    flow = ou["exact/flow"].to_dataset()
+    for name in START:
+        gap = flow["rates"].sel(run=name).values - closed_form(name, flow["time"].values)
+        assert np.abs(gap).max() < 1e-8
+
+
+def test_evolved_densities_give_it_within_the_error_estimate(ou):
+    flow = ou["evolved/flow"].to_dataset().sel(run="reference")
+    gap = np.abs(flow["rates"].values - closed_form("reference", flow["time"].values))
+    assert (gap <= flow["rates_error"].values + 1e-10).all()
+    assert float(flow["rates_error"].max()) < 1e-2
+
+
+def test_ensembles_give_it_within_their_standard_errors(ou):
+    flow = ou["ensemble/flow"].to_dataset()
+    for name in START:
+        one = flow.sel(run=name)
+        pull = (one["rates"].values - closed_form(name, flow["time"].values)) / one["rates_error"].values
+        assert (np.abs(pull[len(pull) // 2]) < 3.0).all()  # the middle: central differences
+        assert (np.abs(pull[2:-2]) < 4.5).all()
+        assert float(one["rates_error"].isel(time=8).max()) < 0.05
+
+
+def test_fixed_points_of_the_ornstein_uhlenbeck_flow(ou):
+    beta = ou["exact/beta"].to_dataset()
+    places = beta["fixed_point"].values
+    infrared = np.abs(places - [0.0, 1.0]).max(axis=1) < 1e-5
+    assert infrared.sum() == 1
+    np.testing.assert_allclose(beta["exponent"].values[infrared], [[-2.0, -2.0]], atol=1e-5)
+    line = np.abs(places[:, 1]) < 1e-5
+    assert line.any()
+    np.testing.assert_allclose(np.sort(np.abs(beta["exponent"].values[line])), [[0.0, 2.0]] * line.sum(), atol=1e-4)
+
+
+def test_runs_collapse_on_the_gaussian_curve_and_the_two_peaked_one_does_not(ou):
+    table = ou["ensemble/scaled"].to_dataset()
+    g = table["g"].values
+    curve = np.stack([np.sqrt(g) * (3 - 2 * g), 3 - 2 * g**2], axis=-1)
+    pull = (table["scaled"].values - curve) / table["scaled_error"].values
+    of = list(table["run"].values).index("two-peaked")
+    assert np.abs(np.delete(pull, of, axis=0)).max() < 5.0
+    assert np.abs(pull[of]).max() > 20.0
+
+
+def test_every_identity_holds_every_control_fails_and_the_empty_test_is_trivial(ou):
+    for kind in ("identity", "claim"):
+        for label, verdict in column(ou, kind, "verdict").items():
+            if label.endswith("only"):
+                assert verdict == "trivial"
+            elif label.startswith("control: R2"):
+                assert verdict in ("fails", "inconclusive")  # a fifth of the full size
+            elif label.startswith("control"):
+                assert verdict == "fails", label
+            elif not label.startswith("R2"):
+                assert verdict == "holds", label
+
+
+def test_geometric_brownian_motion_closes_with_one_coupling_and_not_as_pure_scaling(ou):
+    residual = column(ou, "claim", "residual")
+    assert residual["R1 geometric Brownian, one coupling"] < 1e-6
+    scaling = residual["control: R1 geometric Brownian, pure scaling"]
+    n = np.arange(1, 6)
+    y = n * (2.2 - 0.4) + 0.4 * n**2  # d ln E W^n / dt by hand
+    assert scaling == pytest.approx(np.linalg.norm(y - n * (n @ y) / (n @ n)) / np.linalg.norm(y), abs=1e-6)
+    assert scaling == pytest.approx(0.119, abs=5e-4)
+
+
+@pytest.fixture(scope="module")
+def autoencoder():
+    return run(reduced("callan-symanzik-autoencoder", ensemble__replicas=20_000, theory__cells=2048))
+
+
+def test_closure_holds_early_and_fails_at_the_valley(autoencoder):
+    for source in ("density", "ensemble"):
+        closure = autoencoder[f"{source}/closure"].to_dataset()
+        r1 = closure["R1"].values
+        assert r1[0] < 1e-4
+        assert r1[8] < 0.01
+        error = 4 * float(closure["R1_error"][-1])
+        assert r1[-1] + error > 0.5
+        assert r1[-1] - error > 0.3
+        assert (np.diff(r1[12:]) > 0.0).all()
+        assert float(closure["loss"][-1]) < 0.01 * float(closure["loss"][0])
+    assert float(autoencoder["density/closure"]["R1"][-1]) > 0.5
+
+
+def test_ensemble_follows_the_density(autoencoder):
+    """E f^n, n = 1 and 2, of the error: SGD against the order-one equation, apart by O(learning rate)."""
+    theory = autoencoder["density/closure"].to_dataset()["loss"].values
+    sgd = autoencoder["ensemble/closure"].to_dataset()["loss"].values
+    np.testing.assert_allclose(sgd[:16], theory[:16], rtol=0.05)
+
+
+def test_beta_functions_of_the_autoencoder_far_from_the_valley(autoencoder):
+    """Geometric Brownian motion below the valley: beta_g = 4 theta kappa, theta = rate / batch, kappa of the data."""
+    from fpsim.datasets import digits
+
+    kappa = float(digits(components=1).product_covariance[0, 0, 0, 0])
+    flow = autoencoder["ensemble/flow"].to_dataset().isel(time=2)
+    for name, theta in (("narrow", 0.05), ("noisy", 0.1)):
+        one = flow.sel(run=name)
+        g, v = (float(one["couplings"].sel(coupling=c)) for c in "gv")
+        beta, error = (float(one[n].sel(rate="beta_g")) for n in ("rates", "rates_error"))
+        leading = 4 * theta * kappa
+        assert abs(beta - leading) < 4 * error + (4 * g + 4 * v) * leading + 4 * v * g  # saturation, of order g and v
+
+
+def test_claims_of_the_autoencoder(autoencoder):
+    verdict = column(autoencoder, "claim", "verdict")
+    for label in ("R1 (tangency), start", "R1, quarter of the time"):
+        assert {verdict[f"{label}, {source}"] for source in ("density", "ensemble")} == {"holds"}
+    assert {v for label, v in verdict.items() if label.startswith("at the valley")} == {"fails"}
+    assert verdict["control: R1 at the end, G_1 and G_2 only"] == "trivial"
+    residual, error = column(autoencoder, "claim", "residual"), column(autoencoder, "claim", "error")
+    told, other = "R2 (transfer) to the held-out run, early", "control: R2 to another noise, early"
+    assert residual[other] - residual[told] > 4 * np.hypot(error[other], error[told])
+    identity = column(autoencoder, "identity", "verdict")
+    assert {v for label, v in identity.items() if not label.startswith("control")} == {"holds"}
+    assert {v for label, v in identity.items() if label.startswith("control")} == {"fails"}
+
+
+@pytest.fixture(scope="module")
+def cutoff(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cutoff") / "cutoff.h5"
+    run_to_file(reduced("cutoff-scaling", ensemble__replicas=8_000), path, quiet=True)
+    return load(path)
+
+
+def test_cutoff_slopes_of_the_regression_are_those_of_the_closed_form(cutoff):
+    table = cutoff["regression/scaling"].to_dataset().isel(observable=0)
+    eta = table["learning_rate"].values
+    k = np.round(1.0 / eta)
+    naive = (1 - eta) ** k - (1 - eta / 2) ** (2 * k)
+    improved = (1 - eta) ** k - (1 - eta / 2 - eta**2 / 8) ** (2 * k)
+    np.testing.assert_allclose(table["difference"].sel(line="naive"), naive, rtol=1e-10)
+    np.testing.assert_allclose(table["difference"].sel(line="improved"), improved, rtol=1e-8)
+    assert abs(float(table["slope"].sel(line="naive")) - 1.0) < 0.1
+    assert abs(float(table["slope"].sel(line="improved")) - 2.0) < 0.2
+
+
+def test_cutoff_slopes_of_the_autoencoder_on_digits(cutoff):
+    table = cutoff["autoencoder/scaling"].to_dataset()
+    for line, slope, tolerance in (("naive", 1.0, 0.1), ("improved", 2.0, 0.2)):
+        one = table.sel(line=line)
+        assert (np.abs(one["slope"] - slope) < tolerance + 4 * one["slope_error"]).all()
+        assert (one["slope_error"] < 0.1).all()
+
+
+def test_cutoff_identities_hold_and_controls_fail(cutoff):
+    for kind in ("identity", "claim"):
+        for label, verdict in column(cutoff, kind, "verdict").items():
+            assert verdict == ("fails" if label.startswith("control") else "holds"), label
+    assert shortfalls(cutoff) == ()
+
+
+def test_a_resumed_run_ends_with_the_same_bits():
+    scenario = reduced("cutoff-scaling", ensemble__replicas=500)
+    whole = run(scenario)
+    done = xr.DataTree.from_dict({path: group(whole, path) for path in ("regression/scaling", "verdicts/regression")})
+    again = run(scenario, done=done)
+    for path in ("autoencoder/scaling", "regression/scaling", "verdicts/autoencoder"):
+        xr.testing.assert_identical(group(again, path), group(whole, path))
+
+
+@pytest.mark.parametrize(
+    ("name", "pictures"),
+    [
+        ("ou", {"beta-functions", "running-couplings", "flow-diagram", "collapse"}),
+        ("autoencoder", {"closure", "running-couplings", "beta-functions", "collapse"}),
+        ("cutoff", {"cutoff-slopes"}),
+    ],
+)
+def test_pictures_and_tables(name, pictures, request):
+    tree = request.getfixturevalue(name)
+    assert {picture for picture, _ in figures_of(tree)} == pictures
+    text = report(tree)
+    assert text.index("identities (numerics)") < text.index("claims (physics)")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("callan-symanzik-ou", {"time__records": 10}, "multiple of 4"),
+        ("callan-symanzik-ou", {"run__wide__mean": 0.0}, "sign of Z"),
+        ("callan-symanzik-ou", {"time__end": 0.01}, "pass a common value"),
+        ("callan-symanzik-ou", {"process__relaxation": -1.0}, "process.relaxation"),
+        ("callan-symanzik-autoencoder", {"run__wide__learning_rate": 0.2}, "another one for the last"),
+        ("callan-symanzik-autoencoder", {"time__end": 3.3}, "a divisor of"),
+        ("callan-symanzik-autoencoder", {"time__records": 12}, "multiple of 8"),
+        ("cutoff-scaling", {"cutoff__time": 0.7}, "multiple of every one"),
+        ("cutoff-scaling", {"cutoff__batch_size": 3}, "cutoff.batch_size"),
+        ("cutoff-scaling", {"start__mean": (1.0, 2.0, 3.0)}, "start.mean"),
+        ("cutoff-scaling", {"network__activation": "swish"}, "activation"),
+    ],
+)
+def test_bad_input_is_named_before_any_work(name, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        run(reduced(name, **changes))
+
+
+@pytest.mark.parametrize("name", ["callan-symanzik-ou", "callan-symanzik-autoencoder", "cutoff-scaling"])
+def test_an_ensemble_beyond_memory_is_refused(name, monkeypatch):
+    monkeypatch.setattr("fpsim.memory.SHARE", 1e-12)
+    with pytest.raises(MemoryLimitError, match="replicas"):
+        run(reduced(name))
