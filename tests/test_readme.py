@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fpsim.scenario import available, load_scenario
+
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +23,32 @@ def namespace():
     return {}
 
 
+def test_every_scenario_is_listed():
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", TEXT, re.MULTILINE)
+    listed = [name for name, _ in rows]
+    assert sorted(listed) == sorted(available())
+    for name, title in rows:
+        assert title == load_scenario(name).title
+
+
+def test_every_command_is_listed():
+    helped = subprocess.run(
+        [sys.executable, "-m", "fpsim", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    commands = re.findall(r"^  ([a-z]+)  ", helped.split("Commands:")[1], re.MULTILINE)
+    assert len(commands) == 9
+    for command in commands:
+        assert re.search(rf"`(fpsim )?{command}\b", TEXT), command
+
+
+def test_a_scenario_in_python(tmp_path):
+    (tmp_path / "my.py").write_text(BLOCKS[0])
+    scenario = load_scenario(str(tmp_path / "my.py"))
+    assert (scenario.sgd.momentum, scenario.time.end) == (0.5, 4.0)
+
+
 def test_problem_without_network(namespace):
-    exec(BLOCKS[0], namespace)
+    exec(BLOCKS[1], namespace)
     mean, covariance = namespace["density"].mean, namespace["density"].covariance
     assert np.allclose(mean, [np.exp(-1), -np.exp(-2)], atol=1e-3)
     exact = [0.04 * np.exp(-2) + 0.01 * (1 - np.exp(-2)), 0.04 * np.exp(-4) + 0.005 * (1 - np.exp(-4))]
@@ -27,13 +56,17 @@ def test_problem_without_network(namespace):
 
 
 def test_network_against_theory(namespace, capsys):
-    exec(BLOCKS[0] + BLOCKS[1], namespace)
+    exec(BLOCKS[1] + BLOCKS[2], namespace)
     assert "Comparison(W1" in capsys.readouterr().out
     assert namespace["encoder"].mass == pytest.approx(1.0, abs=1e-12)
 
 
 def test_the_file(namespace, quick_run, monkeypatch, capsys):
     monkeypatch.chdir(quick_run.file.parent)
-    exec(BLOCKS[2].replace("digits.h5", quick_run.file.name), namespace)
+    exec((BLOCKS[3] + BLOCKS[4]).replace("digits.h5", quick_run.file.name), namespace)
     assert namespace["ring"].dims == ("time", "W1_1_1", "W1_1_2")
     assert "learning_rate = 0.05" in capsys.readouterr().out
+    assert namespace["last"].mass == pytest.approx(1.0, abs=1e-9)
+    assert namespace["weights"].shape[2:] == (1, 2)
+    namespace["root"].close()
+    namespace["everything"].close()

@@ -94,17 +94,24 @@ def beside(path):
     return sorted(p.name for p in path.parent.iterdir() if p != path)
 
 
-def kill_and_resume(path, seconds, whole):
-    """Kill a run after some seconds, resume it, and say how far it had come."""
+def begun(path):
+    """A run whose file is there."""
     process = begin(path)
+    while process.is_alive() and not path.exists():
+        time.sleep(0.002)
+    return process
+
+
+def kill_and_resume(path, process, seconds, whole):
+    """Kill a run after some seconds, resume it, and say how far it had come."""
     process.join(seconds)
     process.kill()
     process.join()
     if not path.exists():
-        return "not begun"  # before the first snapshot: there was nothing to lose
+        return "no file yet"
     left = load(path)
-    complete, checkpoints = left.attrs["complete"], sum(name.endswith(".checkpoint") for name in beside(path))
-    stage = "complete" if complete else f"{len(left.groups)} groups, {checkpoints} checkpoints"
+    checkpoints = sum(name.endswith(".checkpoint") for name in beside(path))
+    stage = "complete" if left.attrs["complete"] else f"{len(left.groups)} groups, {checkpoints} checkpoints"
     resume(path, quiet=True, threads=1)
     assert_same(load(path), whole)
     assert beside(path) == []  # no checkpoint, no lock, no half-written snapshot stays
@@ -112,15 +119,18 @@ def kill_and_resume(path, seconds, whole):
 
 
 def campaign(folder, whole, kills, seed):
-    begun = time.perf_counter()
-    process = begin(folder / "probe.h5")
+    """Kill at random moments between the first snapshot and the end, every tenth run before its first snapshot."""
+    process = begun(folder / "probe.h5")
+    since = time.perf_counter()
     process.join()
-    length = time.perf_counter() - begun
-    moments = np.random.default_rng(seed).uniform(0.0, length, kills)
-    seen = Counter()
-    for trial, moment in enumerate(moments):
+    length = time.perf_counter() - since
+    rng, seen = np.random.default_rng(seed), Counter()
+    for trial in range(kills):
         (folder / str(trial)).mkdir()
-        seen[kill_and_resume(folder / str(trial) / "run.h5", moment, whole)] += 1
+        path = folder / str(trial) / "run.h5"
+        early = trial % 10 == 9
+        process, moment = (begin(path), rng.uniform(0.0, 0.2)) if early else (begun(path), rng.uniform(0.0, length))
+        seen[kill_and_resume(path, process, moment, whole)] += 1
     return seen
 
 
