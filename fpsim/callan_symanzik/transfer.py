@@ -100,7 +100,7 @@ def transfer(
         for k, (run, full, s) in enumerate(zip(runs, values, clocks, strict=True)):
             own = run.family or family
             theta = own.read(indices, full[0])
-            predicted = _predict(own, theta, beta.run(own.couplings(theta), s), indices)
+            predicted = _predict(own, theta, beta.run(own.couplings(theta), s, substeps=2), indices)
             gap = ((predicted - full) / units[k])[1:, chosen[k]].ravel()
             parts.append(np.where(np.isfinite(gap), np.clip(gap, -1.0, 1.0), 1.0))
         return np.concatenate(parts)
@@ -140,7 +140,7 @@ def _followed(family: Family, theta: Array, target: Array) -> Array:
     theta, size = np.array(theta), len(theta)  # further couplings are constants times powers of Z
     for _ in range(20):
         gap = (target - family.couplings(theta))[:size]
-        if np.abs(gap).max() < 1e-11 * max(float(np.abs(target).max()), 1e-300):
+        if np.abs(gap).max() < 1e-9 * max(float(np.abs(target).max()), 1e-300):
             break
         steps = np.diag(1e-6 * np.maximum(np.abs(theta), 1e-6))
         pairs = [(family.couplings(theta + d), family.couplings(theta - d), 2.0 * d.max()) for d in steps]
