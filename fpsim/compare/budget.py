@@ -136,7 +136,7 @@ class Budget:
     def cancels(self) -> bool:
         """Whether the largest resolved link is longer than the total: then another link undoes part of it."""
         links = [row.distance - 2.0 * row.spread for row in self.rows if row.resolved and row.source != "sampling"]
-        return bool(links) and max(links) > self.total
+        return bool(links) and max(links) > self.total + 2.0 * self.spread
 
     @property
     def sentence(self) -> str:

@@ -62,7 +62,7 @@ def test_floor_of_the_sliced_distance_by_simulation():
 def test_one_line_is_the_floor_of_the_line():
     x = np.random.default_rng(3).normal(size=20000)
     one, many = wasserstein_floor(x, 100.0), sliced_floor([x], 100.0)
-    assert many[0] == pytest.approx(one[0], rel=1e-12)
+    assert many[0] == pytest.approx(one[0], rel=0.01)  # thinned to ten thousand points
     assert many[1] == pytest.approx(one[1], rel=0.03)  # 24 intervals against 300
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from fpsim.compare.distances.projected import Projected
-from fpsim.compare.floors import energy_floor
+from fpsim.compare.floors import energy_floor, thinned
 
 __all__ = ["ENERGY"]
 
@@ -37,7 +37,7 @@ def _floor(lines: list[Array], n: float) -> tuple[float, float]:
         np.subtract.outer(s[few], s[few], out=one)
         gaps += np.abs(one, out=one)
     gaps /= len(lines)
-    return energy_floor(gaps, float(np.mean([_mean_gap(s) for s in lines])), n)
+    return energy_floor(gaps, float(np.mean([_mean_gap(thinned(s) if len(lines) > 1 else s) for s in lines])), n)
 
 
 def _scale(ndim: int) -> float:

@@ -87,7 +87,7 @@ class Projected(Distance):
         """Directions, and thresholds from the pooled points."""
         self.without_bins(bins)
         along = np.eye(sample.ndim) if self.axes_only else directions(sample.ndim)
-        count = THRESHOLDS if sample.ndim > 1 else 8 * THRESHOLDS
+        count = THRESHOLDS if sample.ndim > 1 or sample.clustered else 8 * THRESHOLDS
         pools = ((_along(sample.points, u), _along(reference.points, u)) for u in along)
         return ProjectedFrame(along, np.stack([_thresholds(np.concatenate(pool), count) for pool in pools]))
 
@@ -103,11 +103,8 @@ class Projected(Distance):
 
     def expected(self, theory: Theory, frame: ProjectedFrame) -> Array:
         """Cumulative of the theory's points at every threshold, shape (L G,)."""
-        levels = [
-            np.searchsorted(np.sort(_along(theory.points, u)), c, side="right") / len(theory.points)
-            for u, c in zip(frame.directions, frame.thresholds, strict=True)
-        ]
-        return np.concatenate(levels)
+        everything = np.zeros(len(theory.points), np.int64)
+        return self.sums(theory.points, everything, 1, frame)[0] / len(theory.points)
 
     def functional(self, p: Array, q: Array, frame: ProjectedFrame) -> Array:
         """Distance of cumulatives, averaged (or maximised) over the directions."""

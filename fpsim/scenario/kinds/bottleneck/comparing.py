@@ -34,8 +34,6 @@ Row = list[Comparison]
 TIME = {"units": "1", "long_name": "training time, steps x learning rate"}
 JOINT = ("mean", "covariance")
 """Distances of all weights together: the covariance holds the correlations between the matrices."""
-POOLED = tuple(d for d in DISTANCES if d not in ("energy", "kolmogorov_smirnov"))
-"""Distances of pooled outputs: floors come from resampling replicas, which these two make slow."""
 
 
 def compare_case(
@@ -51,7 +49,7 @@ def compare_case(
     seed: int,
     threads: int | None,
     progress: Callable[[int, int], None],
-) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
+) -> dict[str, xr.Dataset]:
     """Compare the closures of one start with its ensemble.
 
     Parameters
@@ -63,13 +61,13 @@ def compare_case(
     probes, theory_samples : int
         Probe images; weights drawn from the theory for outputs and losses.
     measured : int
-        Replicas, and draws of the theory, behind the table of all distances.
+        Replicas, and draws of the theory, behind the table of all distances; 0 for none.
 
     Returns
     -------
-    outputs, comparison, distances : xarray.Dataset
-        Output and loss densities at the last time; total variation with floors, (time, closure, observable); all
-        distances, (time, closure, quantity, measure).
+    dict of str to xarray.Dataset
+        ``outputs``: output and loss densities at the last time; ``comparison``: total variation with floors, (time,
+        closure, observable); ``distances``: all of them, (time, closure, quantity, measure).
     """
     where = probe_indices(data, probes)
     count = min(samples["W1"].shape[1], theory_samples)
@@ -85,6 +83,8 @@ def compare_case(
             final[closure] = outputs_of(network, data, where, drawn, rng)
             weights = [compare_density(pair[m], now[m], observable=f"density {m}", time=time) for m in MATRICES]
             short.append(weights + _compare_outputs(truth, final[closure], time))
+            if not measured:
+                continue
             joint = [
                 np.concatenate([w.reshape(len(w), -1)[:measured] for w in both], axis=1)
                 for both in (drawn, tuple(now[m] for m in MATRICES))
@@ -96,17 +96,14 @@ def compare_case(
     everything: list[list[Row]] = []
     final: dict[str, Outputs] = {}
     with ThreadPoolExecutor(threads or 2) as pool:
-        for index, (short, long, found) in enumerate(pool.map(at, range(len(times)))):
+        for index, (short, long, last) in enumerate(pool.map(at, range(len(times)))):
             rows.append(short)
             everything.append(long)
-            final = found
+            final = last
             progress(index + 1, len(times))
     closures = list(densities)
-    return (
-        outputs_record(data, where, final),
-        _comparison_record(times, closures, rows),
-        _distances_record(times, closures, everything, measured),
-    )
+    found = {"outputs": outputs_record(data, where, final), "comparison": _comparison_record(times, closures, rows)}
+    return found | ({"distances": _distances_record(times, closures, everything, measured)} if measured else {})
 
 
 def _compare_outputs(truth: Outputs, theory: Outputs, time: float) -> Row:
@@ -141,7 +138,7 @@ def _all_distances(
             theory["balance"][:measured, entry], truth["balance"][:measured, entry], f"Q_{i + 1}_{j + 1}"
         )
     groups = max(measured // truth["pooled"].shape[1], 100)
-    yield from compare(theory["pooled"][:groups], truth["pooled"][:groups], "pooled outputs", *POOLED)
+    yield from compare(theory["pooled"][:groups], truth["pooled"][:groups], "pooled outputs")
     for probe in range(truth["at_probe"].shape[1]):
         claimed, found = theory["at_probe"][:measured, probe], truth["at_probe"][:measured, probe]
         yield from compare(claimed, found, f"output at probe {probe + 1}")

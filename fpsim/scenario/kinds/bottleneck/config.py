@@ -25,8 +25,8 @@ __all__ = ["BottleneckComparison", "BottleneckScenario"]
 class BottleneckComparison(Comparison):
     """What is compared."""
 
-    measured: Annotated[int, Field(ge=100)] = 2_000
-    """Replicas behind the table of all distances at all times."""
+    measured: Annotated[int, Field(ge=0)] = 2_000
+    """Replicas behind the table of all distances at all times; 0 leaves it out."""
     svag: Annotated[int, Field(ge=2, le=1000)] = 8
     """``l`` of the SVAG ensemble that stands for the first-order modified equation in the error budget."""
 
@@ -59,6 +59,8 @@ class BottleneckScenario(ScenarioBase):
                 )
         if self.theory.order != "sme1":
             raise ValueError(f"theory.order = {self.theory.order!r}: closures of one matrix are those of sme1")
+        if 0 < self.comparison.measured < 100:
+            raise ValueError(f"comparison.measured = {self.comparison.measured}: 0 (no table), or 100 and more")
         steps = self.time.end / self.sgd.learning_rate
         if steps < self.time.records:
             raise ValueError(

@@ -91,7 +91,7 @@ def bottleneck_stages(
                 tuple(density_at(record, f"density_{m}", i) for m in MATRICES) for i in range(len(case.times))
             ]
         if f"/{name}/comparison" not in done.groups:
-            outputs, comparison, distances = compare_case(
+            compared = compare_case(
                 network=case.experiment.network,
                 data=case.data,
                 times=case.times,
@@ -104,11 +104,7 @@ def bottleneck_stages(
                 threads=threads,
                 progress=report(f"{name}: compare"),
             )
-            yield {
-                f"/{name}/outputs": outputs,
-                f"/{name}/comparison": comparison,
-                f"/{name}/distances": distances,
-            }
+            yield {f"/{name}/{part}": record for part, record in compared.items()}
         last = {closure: path[-1] for closure, path in theory.items()}
         seed = scenario.seed + index
         yield {f"/{name}/budget": budget_case(scenario, case, last, seed=seed, threads=threads, report=report)}
