@@ -27,6 +27,7 @@ __all__ = ["minimum_near", "stationary_covariance"]
 
 FLOW_TIME = 100.0
 """Time of gradient flow before Newton's method: many relaxation times of data of unit variance."""
+FARTHEST = 1e3
 
 
 def minimum_near(landscape: Landscape, start: ArrayLike) -> Array:
@@ -40,6 +41,8 @@ def minimum_near(landscape: Landscape, start: ArrayLike) -> Array:
         If where they come to rest is no isolated minimum.
     """
     x = np.asarray(start, dtype=np.float64)
+    if not (np.abs(x) <= FARTHEST).all():
+        raise DomainError(f"minimum near {x.tolist()}: weights of at most {FARTHEST:g} are accepted")
     flow = solve_ivp(lambda _t, w: -landscape.gradient(w), (0.0, FLOW_TIME), x, method="LSODA", rtol=1e-8, atol=1e-10)
     found = root(landscape.gradient, flow.y[:, -1], jac=lambda w: jacobian(landscape.gradient, w), tol=1e-13)
     if not np.abs(landscape.gradient(found.x)).max() < 1e-10:

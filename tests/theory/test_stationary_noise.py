@@ -81,6 +81,8 @@ def test_refuses_what_has_no_stationary_state():
     minimum = minimum_near(landscape, [0.8, 0.1, 0.9, -0.1])
     with pytest.raises(DomainError, match="and below"):
         stationary_covariance(landscape, 5.0, minimum, discrete=True)
+    with pytest.raises(DomainError, match="at most 1000"):
+        minimum_near(landscape, [1e300, 0.0, 1.0, 0.0])
     with pytest.raises(DomainError, match="above zero"):
         stationary_covariance(landscape, 0.0, minimum)
 

@@ -29,7 +29,7 @@ class Sweep(Section):
         4,
     )
     sampling: Literal["iid", "without_replacement"] = "iid"
-    weight_decay: Positive = 0.3
+    weight_decay: Annotated[float, Field(gt=0, le=100)] = 0.3
     end: Positive = 12.0
     """Training time of every cell, from the minimum: some relaxation times."""
 
