@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -24,7 +25,7 @@ __all__ = ["AxisSweep"]
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-KEPT = 6
+KEPT = 4
 """Tables that a sweep keeps: fixed coefficients meet the same few steps again and again."""
 
 
@@ -47,7 +48,7 @@ def _diffusion_tables(rate: Array, dt: float, closed: bool, low: float, high: fl
 class _Shelf:
     """Places for the tables of the last few steps used."""
 
-    def __init__(self, tables: tuple[Array | Integers, ...], forget: Callable[[], None]) -> None:
+    def __init__(self, tables: tuple[Any, ...], forget: Callable[[], None]) -> None:
         self.tables = tables
         self._forget = forget  # what knows the old places
         self._place: dict[float, int] = {}
@@ -148,14 +149,14 @@ class AxisSweep:
         """See :class:`fpsim.transport.sweep.Sweep`."""
         lines, (periodic, low, high) = self.lines, self._sides
         n, programme = self.grid.shape[self.axis], self._programme(dt, steps, pieces)
-        tables = *self._remaps.tables, *self._diffusions.tables
+        (cells, weights), (rates, factors) = self._remaps.tables, self._diffusions.tables
         lost = team.shared((2, lines.count))
 
         def work(part: int, begin: int, end: int) -> None:
             room = team.scratch(part, (room_for(n, lines.count),))
             sweep_lines(
-                u, lines.starts, lines.stride, n, periodic, low, high, programme, *tables, begin, end, room,
-                lost[0], lost[1],
+                u, lines.starts, lines.stride, n, periodic, low, high, programme, cells, weights, rates,
+                factors, begin, end, room, lost[0], lost[1],
             )  # fmt: skip
 
         team.run(work, lines.count, u.size * len(programme))

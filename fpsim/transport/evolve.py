@@ -25,6 +25,7 @@ from fpsim.errors import DomainError, ValidityWarning
 from fpsim.lattice import lattice_diffusion
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
+from fpsim.transport.bricks import bricks, held_bytes, too_large
 from fpsim.transport.control import Controller
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.follow import Follower
@@ -108,12 +109,17 @@ def evolve(
     if not 0.0 < tolerance < 1.0:
         raise DomainError(f"tolerance is {tolerance}: a number between 0 and 1 is accepted")
     p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
-    known = tuple(sample(e, d.grid, p=p) for e, d in zip(equations, starts, strict=True))
-    ranges = [peclet_range(k, d.grid) for k, d in zip(known, starts, strict=True)]
+    grids = tuple(d.grid for d in starts)
+    known: tuple[Sampled | None, ...] = tuple(
+        None if too_large(e, g) else sample(e, g, p=p) for e, g in zip(equations, grids, strict=True)
+    )
+    pairs = list(zip(equations, grids, known, strict=True))
+    parts = [((sample(e, b), b) for _, b in bricks(g)) if k is None else ((k, g),) for e, g, k in pairs]
+    ranges = [peclet_range(part) for part in parts]
+    held = sum(held_bytes(k or sample(e, next(bricks(g))[1]), g, late=k is None) for e, g, k in pairs)
     peclet = min(r[0] for r in ranges), max(r[1] for r in ranges)
     chosen = _chosen(method, equations, starts, coupled, peclet[1], known, when[-1], follow)
-    grids = tuple(d.grid for d in starts)
-    memory = memory_estimate(equations, grids, len(when), coarse=estimate_grid_error)
+    memory = memory_estimate(equations, grids, held, len(when), coarse=estimate_grid_error)
     what = f"an evolution on {sum(g.size for g in grids)} cells with {len(when)} output times"
     check_memory(memory, what, "fewer cells or fewer output times need less")
     log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", grids, when[-1], chosen, *peclet)
@@ -121,6 +127,7 @@ def evolve(
     path: list[tuple[float, float, int]] = []
 
     def run(begin: tuple[Density, ...], report: Progress | None) -> Evolution:
+        nonlocal known
         if chosen == "generator":
             return _by_generator(equations[0], begin[0], when)
         if chosen == "fipy":
@@ -133,6 +140,7 @@ def evolve(
             stepper = Stepper(equations, tuple(d.grid for d in begin), coupled, team)
             if begin is starts and stepper.autonomous:
                 stepper.know(known)
+            known, pairs[:] = (), []  # what is kept is the stepper's now
             return _by_sweeps(stepper, begin, when, tolerance, follow, report, path)
 
     result = run(starts, progress)
@@ -173,7 +181,7 @@ def _chosen(
     starts: tuple[Density, ...],
     coupled: bool,
     peclet: float,
-    known: tuple[Sampled, ...],
+    known: tuple[Sampled | None, ...],
     end: float,
     follow: bool,
 ) -> str:
@@ -190,7 +198,7 @@ def _chosen(
     if not fixed or peclet > RESOLVED:
         return "sweeps"
     grid = starts[0].grid
-    cheap = grid.size <= SMALL or jump_rate(known[0], grid) * end * grid.size <= CHEAP
+    cheap = grid.size <= SMALL or (known[0] is not None and jump_rate(known[0], grid) * end * grid.size <= CHEAP)
     return "generator" if cheap else "sweeps"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,19 +19,21 @@ EDGE_MASS = 1e-6
 """Mass in the outermost cells, relative to all, that is worth a warning."""
 
 ARRAYS = 4.0  # the state, two copies for the step control, one answer
+PER_CELL_OF_A_LINE = 4 * (9 + 7) + 20  # numbers in the tables and scratch of sweeps along an axis
 MARGIN = 0.5  # masks and sums while an answer is checked, in arrays
 
 
-def peclet_range(known: Sampled, grid: Grid) -> tuple[float, float]:
-    """Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` on the grid (infinite where D vanishes)."""
+def peclet_range(known: Iterable[tuple[Sampled, Grid]]) -> tuple[float, float]:
+    """Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` on grids (infinite where D vanishes)."""
     low, high = np.inf, 0.0
-    for axis, b in enumerate(known.drift):
-        drift, diffusion = np.abs(b) * grid.spacing[axis], known.diffusion.axis(axis)
-        if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
-            drift = drift[(slice(None),) * axis + (slice(0, -1),)]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
-        low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
+    for part, grid in known:
+        for axis, b in enumerate(part.drift):
+            drift, diffusion = np.abs(b) * grid.spacing[axis], part.diffusion.axis(axis)
+            if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
+                drift = drift[(slice(None),) * axis + (slice(0, -1),)]
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
+            low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
     return low, high
 
 
@@ -41,13 +45,21 @@ def jump_rate(known: Sampled, grid: Grid) -> float:
     return total
 
 
-def memory_estimate(equations: tuple[FokkerPlanck, ...], grids: tuple[Grid, ...], outputs: int, *, coarse: bool) -> int:
-    """Bytes that an evolution holds at once, beside its start and coefficients of full size."""
+def memory_estimate(
+    equations: tuple[FokkerPlanck, ...],
+    grids: tuple[Grid, ...],
+    held: float,
+    outputs: int,
+    *,
+    coarse: bool,
+) -> int:
+    """Bytes that an evolution holds at once, beside its start; ``held`` of them by coefficients."""
     arrays = ARRAYS + outputs - 1 + MARGIN
     if any(e.mean_field for e in equations):
         arrays += 2.0  # a density half a step ahead, and what coefficients are given
-    fine = sum(8.0 * g.size for g in grids)
-    return int(fine * arrays + (sum(8.0 * g.size / 2**g.ndim for g in grids) * (arrays + 1) if coarse else 0.0))
+    fine, wide = sum(8.0 * g.size for g in grids), sum(8.0 * g.size / 2**g.ndim for g in grids)
+    held += sum(8.0 * PER_CELL_OF_A_LINE * sum(g.shape) for g in grids)
+    return int(max(fine * arrays + held, (fine * outputs + wide * (arrays + 1)) if coarse else 0.0))
 
 
 def cautions(density: Density, start_edge: float) -> list[str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.parallel import Team
+from fpsim.transport.bricks import late_blocks, room_size, too_large
 from fpsim.transport.sweep import Block, Sweep
 from fpsim.transport.sweeps import Sampled, sample, sweep_blocks
 
@@ -72,6 +73,7 @@ class Stepper:
     added: float = 0.0
     speed: float = 0.0
     _fixed: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
+    _buffer: Array = field(default_factory=lambda: np.empty(0), init=False)
     _predicted: tuple[Array, ...] | None = field(default=None, init=False)
     _recent: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
 
@@ -95,9 +97,10 @@ class Stepper:
         if grids != self.grids:
             self.grids, self._fixed, self._recent = grids, None, None
 
-    def know(self, known: Sequence[Sampled]) -> None:
-        """Take fixed coefficients that have been evaluated already."""
-        self._fixed = self._made(known)
+    def know(self, known: Sequence[Sampled | None]) -> None:
+        """Take fixed coefficients that have been evaluated already, if all have been."""
+        if all(k is not None for k in known):
+            self._fixed = self._noted([sweep_blocks(k, g) for k, g in zip(known, self.grids, strict=True) if k])
 
     def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> Ledger:
         """Advance flat arrays in place by ``steps`` steps ``h``.
@@ -145,10 +148,22 @@ class Stepper:
         if state is not None:
             densities = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(self.grids, state, strict=True))
             p = densities if self.coupled else densities[0]
-        return self._made([sample(e, g, t=t, p=p) for e, g in zip(self.equations, self.grids, strict=True)])
+        found = []
+        for equation, grid in zip(self.equations, self.grids, strict=True):
+            if too_large(equation, grid, t=t):
+                found.append(late_blocks(equation, grid, self._room(), t=t))
+            else:
+                found.append(sweep_blocks(sample(equation, grid, t=t, p=p), grid))
+        return self._noted(found)
 
-    def _made(self, known: Sequence[Sampled]) -> tuple[tuple[Block, ...], ...]:
-        found = [sweep_blocks(k, g) for k, g in zip(known, self.grids, strict=True)]
+    def _room(self) -> Array:
+        """Where coefficients that are not kept are put; one at a time."""
+        size = max(room_size(g) for g in self.grids)
+        if self._buffer.size < size:
+            self._buffer = np.empty(size)
+        return self._buffer
+
+    def _noted(self, found: Sequence[tuple[tuple[Block, ...], float]]) -> tuple[tuple[Block, ...], ...]:
         self.added = max(self.added, *(added for _, added in found))
         self.speed = max((s.speed for blocks, _ in found for block in blocks for s in block), default=0.0)
         return tuple(blocks for blocks, _ in found)

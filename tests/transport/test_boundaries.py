@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from fpsim.density import Density, Grid, from_function, gaussian
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError, ValidityWarning
+from fpsim.errors import DomainError
 from fpsim.transport import evolve
 
 METHODS = ["sweeps", "generator"]
@@ -92,17 +92,16 @@ def test_carried_out_through_a_wall():
 def test_drift_against_a_reflecting_wall():
     """Stationary density exp(-x v / D) against the wall.
 
-    Splitting drift from diffusion is of first order in such a layer: the sweeps say that they miss the tolerance; the
-    generator, which is chosen here by itself, has no trouble.
+    Splitting drift from diffusion is of first order in such a layer: the sweeps take very many steps; the generator,
+    which is chosen here by itself, has no trouble.
     """
     grid = Grid.box((0, 1, 100))
     v, d = 1.0, 0.05
     equation, start = FokkerPlanck(drift=lambda x: -v + 0 * x, diffusion=d), from_function(grid, lambda x: 1.0 + 0 * x)
     e = np.exp(-grid.edges[0] * v / d)
     exact = -np.diff(e) / (e[0] - e[-1]) / grid.spacing[0]
-    with pytest.warns(ValidityWarning, match="exceeds the tolerance"):
-        result = evolve(equation, start, [3.0], method="sweeps", tolerance=2e-2)
-    assert l1(result.final.values, exact) * grid.cell_volume <= 5e-2
+    result = evolve(equation, start, [3.0], method="sweeps", tolerance=2e-2)
+    assert l1(result.final.values, exact) * grid.cell_volume <= result.error[-1] <= 5e-2
     result = evolve(equation, start, [3.0])
     assert result.method == "generator"
     assert l1(result.final.values, exact) * grid.cell_volume <= 2e-3
