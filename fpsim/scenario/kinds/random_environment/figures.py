@@ -89,8 +89,10 @@ def _correlation(environment: xr.Dataset) -> Figure:
 
 
 def _walk(walk: xr.Dataset) -> Figure:
-    figure = _figure()
-    left, right = figure.subplots(1, 2)
+    rescaled = bool(np.isfinite(walk["chi"]).all())  # for the uniform law only
+    figure = _figure() if rescaled else _figure(5.2)
+    axes = np.atleast_1d(figure.subplots(1, 1 + rescaled))
+    left = axes[0]
     steps = walk["steps"].values
     plot_measured(steps, walk["std"], walk["std_error"], ax=left, label="measured")
     left.plot(steps, walk["exact_std"], color="C1", label="exact: two walkers", zorder=0)
@@ -98,15 +100,16 @@ def _walk(walk: xr.Dataset) -> Figure:
     left.set(xscale="log", yscale="log", xlabel="steps", title="spread over environments of P(X ≥ 0)")
     ticks = np.round(np.linspace(float(walk["std"].min()), float(walk["bulk_std"].max()), 5), 2)
     left.set_yticks(ticks, [f"{t:g}" for t in ticks])
-    for ax in (left, right):
-        ax.set_xscale("log")
+    left.legend()
+    if rescaled:
+        right = axes[1]
+        for k, name in enumerate(walk["cumulant"].values):
+            one = walk.sel(cumulant=name)
+            plot_measured(steps, one["chi"], one["chi_error"], ax=right, label=f"{name} of χ", color=f"C{k}")
+            right.axhline(float(one["chi_limit"]), color=f"C{k}", linestyle="--", linewidth=1)
+        right.set(xscale="log", xlabel="steps", title="tail: χ, and its limits (Tracy-Widom)", ylim=(-2.1, 2.2))
+        right.legend(loc="upper right", ncols=2)
+    for ax in axes:
         ax.set_xticks(steps, [str(n) for n in steps])
         ax.minorticks_off()
-    left.legend()
-    for k, name in enumerate(walk["cumulant"].values):
-        one = walk.sel(cumulant=name)
-        plot_measured(steps, one["chi"], one["chi_error"], ax=right, label=f"{name} of χ", color=f"C{k}")
-        right.axhline(float(one["chi_limit"]), color=f"C{k}", linestyle="--", linewidth=1)
-    right.set(xlabel="steps", title="tail: χ, and its limits (Tracy-Widom)", ylim=(-2.1, 2.2))
-    right.legend(loc="upper right", ncols=2)
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from fpsim.kpz.random_walk import Environment
@@ -12,6 +13,9 @@ from fpsim.memory import check_memory
 from fpsim.scenario.sections import Positive, ScenarioBase, Section
 
 __all__ = ["AutoEncoder", "Features", "Pair", "RandomEnvironmentScenario", "Walk", "check"]
+
+TAIL = 500.0
+"""Largest negative logarithm of the probability of the tail."""
 
 
 class AutoEncoder(Section):
@@ -95,6 +99,12 @@ class RandomEnvironmentScenario(ScenarioBase):
             raise ValueError(f"autoencoder.end = {auto.end:g}: at least one step of {auto.learning_rate:g} is accepted")
         if any(b <= a for a, b in pairwise(steps)):
             raise ValueError(f"walk.steps = {list(steps)}: increasing numbers are accepted")
+        rate = 1.0 - float(np.sqrt(1.0 - self.walk.velocity**2))
+        if rate * steps[-1] > TAIL:
+            raise ValueError(
+                f"walk.velocity = {self.walk.velocity:g} with {steps[-1]} steps: a probability of "
+                f"exp(-{rate * steps[-1]:.0f}) is too small; up to {int(TAIL / rate)} steps are accepted"
+            )
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from fpsim.scenario.kinds.random_environment.stages import LINEAR
@@ -20,7 +21,7 @@ def report(tree: xr.DataTree) -> str:
     """Regimes, pairs and walks, and the two tables of verdicts."""
     if "verdicts" not in tree.children or "walk" not in tree["verdicts"].children:
         return "the run is not complete"
-    environment, pair, walk = group(tree, "environment"), group(tree, "pair"), group(tree, "walk")
+    environment, pair = group(tree, "environment"), group(tree, "pair")
     lines = [f"{'environment':<28}{'correlation length':>20}{'support':>10}{'modes':>8}{'T':>9}   regime"]
     for case in environment["case"].values:
         one = environment.sel(case=case)
@@ -36,22 +37,30 @@ def report(tree: xr.DataTree) -> str:
         one = pair.sel(batches=name).isel(time=-1)
         numbers = "".join(f"{float(one[column]):>10.5f}" for column in ("correlation", "exact", "sgd"))
         lines.append(f"E[x y], {label:<20}{numbers}")
-    lines += [
-        "",
-        f"{'walk, steps':<14}{'std of P':>20}{'exact':>10}{'bulk law':>10}{'mean of chi':>16}{'variance':>16}",
-    ]
+    lines += ["", *_walk_lines(group(tree, "walk"))]
+    return "\n".join([*lines, "", *verdict_lines(collected_verdicts(tree, "verdicts"))])
+
+
+def _walk_lines(walk: xr.Dataset) -> list[str]:
+    rescaled = bool(np.isfinite(walk["chi"]).all())
+    title = f"{'mean of chi':>16}{'variance':>16}" if rescaled else ""
+    lines = [f"{'walk, steps':<14}{'std of P':>20}{'exact':>10}{'bulk law':>10}{title}"]
     for steps in walk["steps"].values:
         one = walk.sel(steps=steps)
-        std = f"{float(one['std']):.5f} ± {float(one['std_error']):.5f}"
-        chi = [
-            f"{float(v):.3f} ± {float(e):.3f}" for v, e in zip(one["chi"].values, one["chi_error"].values, strict=True)
-        ]
-        lines.append(
-            f"{steps:<14d}{std:>20}{float(one['exact_std']):>10.5f}{float(one['bulk_std']):>10.5f}{chi[0]:>16}{chi[1]:>16}"
-        )
-    mean, variance = (float(v) for v in walk["chi_limit"].values)
-    lines.append(f"{'limit of chi':<54}{mean:>16.3f}{variance:>16.3f}")
-    return "\n".join([*lines, "", *verdict_lines(collected_verdicts(tree, "verdicts"))])
+        std = _with_error(float(one["std"]), float(one["std_error"]), 5)
+        row = f"{steps:<14d}{std:>20}{float(one['exact_std']):>10.5f}{float(one['bulk_std']):>10.5f}"
+        if rescaled:
+            pairs = zip(one["chi"].values, one["chi_error"].values, strict=True)
+            row += "".join(f"{_with_error(float(v), float(e), 3):>16}" for v, e in pairs)
+        lines.append(row)
+    if rescaled:
+        mean, variance = (float(v) for v in walk["chi_limit"].values)
+        lines.append(f"{'limit of chi':<54}{mean:>16.3f}{variance:>16.3f}")
+    return lines
+
+
+def _with_error(value: float, error: float, digits: int) -> str:
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:

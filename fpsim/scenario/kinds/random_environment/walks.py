@@ -21,12 +21,16 @@ ONE = {"units": "1"}
 
 
 def walks(scenario: RandomEnvironmentScenario, threads: int | None, report: Reporter) -> dict[str, xr.Dataset]:
-    """Spread over environments of the probability to be right of the origin, and of the logarithm of a tail."""
+    """Spread over environments of the probability to be right of the origin, and of the logarithm of a tail.
+
+    The constants that rescale the tail are known for the uniform law only: ``chi`` is not a number for the other.
+    """
     walk, progress = scenario.walk, report("walks")
     measured, error, exact, chi = [], [], [], []
     verdicts: list[Identity | Claim] = []
     for k, steps in enumerate(walk.steps):
-        tail = steps - 2 * round(0.5 * (1.0 - walk.velocity) * steps)  # a place that the walk can reach
+        downwards = min(max(round(0.5 * (1.0 - walk.velocity) * steps), 1), (steps - 1) // 2)
+        tail = steps - 2 * downwards  # a place that the walk can reach
         found = simulate_walks(
             steps,
             [0, tail],
@@ -41,7 +45,7 @@ def walks(scenario: RandomEnvironmentScenario, threads: int | None, report: Repo
         error.append(spread)
         exact.append(truth)
         verdicts.append(exact_value(f"two walkers, {steps} steps", std, spread, truth))
-        chi.append(_tail(found[:, 1], steps, tail / steps))
+        chi.append(_tail(found[:, 1], steps, tail / steps) if walk.law == "uniform" else (np.nan,) * 4)
         progress(k + 1, len(walk.steps))
     wrong = exact_value(
         "two walkers, taken for the bulk law", measured[0], error[0], float(np.sqrt(_bulk(scenario)[0]))
