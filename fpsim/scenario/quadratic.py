@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fpsim.experiment import SGD, Experiment, quadratic_experiment
-from fpsim.scenario.sections import Positive, Section
+from fpsim.scenario.sections import Section
 from fpsim.sgd import Statistics, train
 
 __all__ = ["Moments", "Quadratic", "moments_through_training"]
@@ -22,8 +22,8 @@ Array = NDArray[np.float64]
 class Quadratic(Section):
     """The loss ``curvature * b^2 / 2`` with additive noise (see `fpsim.experiment.quadratic_experiment`)."""
 
-    curvature: Positive = 0.3
-    noise: Positive = 1.0
+    curvature: Annotated[float, Field(ge=1e-6, le=1e6)] = 0.3
+    noise: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     """Standard deviation of the per-sample gradient."""
     samples: Annotated[int, Field(ge=2, le=100_000)] = 64
 

@@ -53,7 +53,7 @@ class Rule(Section):
     """Momenta whose stationary variances are measured."""
     path: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Momentum whose way to the minimum is recorded."""
-    start: float = 2.0
+    start: Annotated[float, Field(ge=-1e6, le=1e6)] = 2.0
     """Weight at the start of that way; the minimum is at zero."""
     steps: Annotated[int, Field(ge=2, le=100_000)] = 120
     """Steps of that way."""

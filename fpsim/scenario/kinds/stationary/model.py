@@ -25,7 +25,7 @@ class Law(Section):
 
     learning_rate: Positive = 0.00125
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 1
-    label_noise: Positive = 20.0
+    label_noise: Annotated[float, Field(ge=1e-3, le=1e4)] = 20.0
     svag_l: Annotated[int, Field(ge=1, le=4096)] = 1
     """Steps are divided by this and their noise kept, which brings SGD closer to its diffusion limit."""
 
