@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.plots.style import COLOURS, LABELS
+from fpsim.plots.style import COLOURS, LABELS, LINES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def plot_marginal(
     if filled:
         ax.fill_between(np.asarray(x), np.asarray(values), step="mid", alpha=0.35, linewidth=0, **style)
     else:
-        ax.plot(np.asarray(x), np.asarray(values), **style)
+        ax.plot(np.asarray(x), np.asarray(values), **LINES.get(source, {}) | style)
     ax.set_ylim(bottom=0, auto=True)  # curves drawn later may be higher
     return ax
 
@@ -84,7 +84,8 @@ def plot_curves(
         v = np.asarray(values)
         marker = "o" if source == "ensemble" else None
         colour = COLOURS.get(source)
-        ax.plot(t, v, color=colour, marker=marker, markersize=3.5, label=LABELS.get(source, source))
+        line = {"marker": marker, "markersize": 3.5, "label": LABELS.get(source, source)} | LINES.get(source, {})
+        ax.plot(t, v, color=colour, **line)
         if errors and source in errors:
             e = 4.0 * np.asarray(errors[source])
             ax.fill_between(t, v - e, v + e, color=colour, alpha=0.2, linewidth=0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-__all__ = ["CAUSES", "COLOURS", "LABELS", "styled"]
+__all__ = ["CAUSES", "COLOURS", "LABELS", "LINES", "styled"]
 
 LABELS = {
     "ensemble": "SGD ensemble",
@@ -35,6 +36,13 @@ COLOURS = {
 }
 """Colours of sources, from the colour-blind-safe set of Okabe and Ito."""
 
+
+LINES: dict[str, dict[str, Any]] = {
+    "joint": {"linewidth": 4.5, "alpha": 0.45},
+    "leaf": {"linestyle": (0, (4.0, 2.0))},
+    "paired at random": {"linestyle": (0, (4.0, 2.0))},
+}
+"""Lines of sources that others hide: what is exact is a broad pale band under them, others are dashed."""
 
 CAUSES = {
     "sampling": "#BBBBBB",

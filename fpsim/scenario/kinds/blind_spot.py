@@ -331,8 +331,7 @@ def figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
         part = laws.sel(shown=name)
         for source in laws["source"].values:
             curve = part["density"].sel(source=source)
-            line = {"linestyle": "--"} if source == "paired at random" else {}
-            plot_marginal(part["centre"], curve, source=str(source), ax=ax, filled=source == "ensemble", **line)
+            plot_marginal(part["centre"], curve, source=str(source), ax=ax, filled=source == "ensemble")
         tops = [float(part["density"].sel(source=s).max()) for s in laws["source"].values]
         rest = max(tops[:-1])
         ax.set_ylim(0, min(max(tops), 2.5 * rest) * 1.1)

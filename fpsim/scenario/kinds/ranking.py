@@ -226,20 +226,27 @@ def ranking_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     from matplotlib.figure import Figure
 
     starts = list(tree.children)
-    figure = Figure(figsize=(9.5, 3.4 * len(starts)))
+    figure = Figure(figsize=(9.5, 3.4 * len(starts) + 0.5))
     axes = figure.subplots(len(starts), 2, squeeze=False)
     for row, start in zip(axes, starts, strict=True):
         table = group(tree, start, "ranking")
-        plot_curves(table["time"], {s: table["std"].sel(source=s) for s in table["source"].values}, ax=row[0])
+        sources = [str(s) for s in table["source"].values]
+        plot_curves(table["time"], {s: table["std"].sel(source=s) for s in sources}, ax=row[0])
         row[0].set_title(f"standard deviation of u, start: {start}")
         row[0].set_ylim(bottom=0)
-        for source in table["source"].values:
+        tops = {s: float(table["density"].sel(source=s).max()) for s in sources}
+        height, cut = 2.2 * tops["ensemble"], []
+        for source in sources:
             one = table.sel(source=source)
             plot_marginal(one["u"], one["density"], source=source, ax=row[1], filled=source == "ensemble")
-        row[1].set_title(f"density of u at t = {float(table['time'][-1]):g}")
+            if tops[source] > height:
+                cut.append(f"{LABELS.get(source, source)} reaches {tops[source]:.3g}")
+        row[1].set_title(f"density of u at t = {float(table['time'][-1]):g}, start: {start}")
         row[1].set_xlabel("u")
-        row[1].set_ylim(0, 2.5 * float(table["density"].sel(source="ensemble").max()))
-    axes[0, 0].legend(fontsize=8)
+        row[1].set_ylim(0, height)
+        row[1].annotate("\n".join(cut), (0.01, 0.98), xycoords="axes fraction", va="top", fontsize=8)
+    handles, labels = axes[0, 1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6)
     yield "ranking", figure
 
 
