@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from fpsim import callan_symanzik as cs
-from fpsim.density import Grid, gaussian
+from fpsim.density import Grid
 from fpsim.errors import ConfigError
 from fpsim.memory import check_memory
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartName, Time
@@ -109,8 +109,14 @@ def check(scenario: CallanSymanzikOU) -> None:
     """Refuse an ensemble that does not fit into memory, starts too narrow for the grid, runs that share no coupling."""
     n = (scenario.time.records + 1) * len(scenario.run)
     check_memory(16.0 * n * scenario.ensemble.replicas, f"ensemble.replicas = {scenario.ensemble.replicas}")
-    for run in scenario.run.values():
-        gaussian(scenario.grid, scenario.process.target + run.mean, run.std**2)
+    h = scenario.grid.spacing[0]
+    for name, run in scenario.run.items():
+        narrowest = min(run.std, scenario.process_of(run).noise ** 0.5)
+        if narrowest < 2.0 * h:
+            raise ConfigError(
+                f"run.{name}: a density {narrowest:.3g} wide on cells of {h:.3g}: twice as wide or more is accepted; "
+                "theory.cells makes cells smaller"
+            )
     ranges = [
         scenario.process_of(run).couplings(run.mean, run.std**2, scenario.times)[[0, -1], 1]
         for run in scenario.run.values()
