@@ -68,6 +68,18 @@ def test_gaussian_population_moments_against_hermite_quadrature():
     assert np.abs(q - population.product_covariance).max() < 1e-12
 
 
+@pytest.mark.parametrize("nodes", [3, 8])
+def test_quadrature_is_exact_for_polynomials_of_its_degree(nodes):
+    """Moments of two correlated normal components, by Isserlis' theorem written out."""
+    population = GaussianPopulation([[1.3, 0.4], [0.4, 0.7]])
+    (x, y), weights = population.quadrature(nodes)[0].T, population.quadrature(nodes)[1]
+    a, b, c = 1.3, 0.4, 0.7
+    assert weights.shape == (nodes**2,)
+    exact = {(0, 0): 1.0, (1, 2): 0.0, (1, 1): b, (4, 0): 3 * a * a, (2, 2): a * c + 2 * b * b, (1, 3): 3 * b * c}
+    for (i, j), value in exact.items():
+        assert weights @ (x**i * y**j) == pytest.approx(value, rel=1e-12, abs=1e-13)
+
+
 def test_data_are_read_only():
     with pytest.raises(ValueError, match="read-only"):
         digits().x[0, 0] = 1.0

@@ -2,7 +2,9 @@
 
 import itertools
 import math
+import os
 import signal
+import threading
 import tracemalloc
 
 import numpy as np
@@ -178,6 +180,28 @@ def test_interrupt_keeps_what_is_done(by_signal):
     assert np.array_equal(part.weights["W1"], whole.weights["W1"][:3])
     assert np.array_equal(resume(part, steps=[30]).weights["W1"], whole.weights["W1"][3:])
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_interrupt_from_outside_in_the_middle_of_a_kernel():
+    """A real signal while threads train: the recorded part is whole, and going on gives the uninterrupted bits."""
+    run, steps, options = experiment(), list(range(0, 4001, 50)), {"replicas": 30_000, "seed": 2, "record": "last"}
+    spec = Statistics()
+    train(run, replicas=10, steps=[1], seed=2, statistics=spec)  # compiled before the clock starts
+    timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    part = train(run, steps=steps, statistics=spec, **options)
+    timer.join()
+    assert part.interrupted
+    recorded = len(part.statistics.steps)
+    assert 0 < recorded < len(steps)
+    assert list(part.statistics.steps) == steps[:recorded]
+    assert part.state.step >= steps[recorded - 1]
+    until = steps[min(recorded + 3, len(steps) - 1)]
+    whole = train(run, steps=[k for k in steps if k <= until], statistics=spec, **options)
+    rest = resume(part, steps=[k for k in steps if part.state.step <= k <= until], statistics=spec, record="last")
+    assert np.array_equal(part.statistics.covariance, whole.statistics.covariance[:recorded])
+    assert np.array_equal(rest.statistics.covariance[-1], whole.statistics.covariance[-1])
+    assert np.array_equal(rest.weights["W1"], whole.weights["W1"])
 
 
 def test_progress_counts_steps():
