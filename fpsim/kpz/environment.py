@@ -11,8 +11,9 @@ belongs to is decided by two things:
 - ``T > 0`` and a correlation length far below the support: many independent patches ("KPZ candidate"; Barraquand &
   Corwin 2017, Le Doussal & Thiery 2017 for random walks in such environments).
 
-For a linear network ``K`` is a polynomial in the weights: its correlation length is infinite and KPZ scaling must not
-appear. "Candidate" is no more than that: the exponents have to be measured.
+For a linear network ``K`` is a polynomial in the weights: its correlation length is infinite, or of the order of the
+support where that surrounds a saddle, and KPZ scaling must not appear. "Candidate" is no more than that: the exponents
+have to be measured.
 
 Limits: overdamped SGD; the correlation is measured between replicas of the ensemble that is given, isotropically
 averaged.

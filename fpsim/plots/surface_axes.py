@@ -123,4 +123,5 @@ def plot_estimates(
     ax.errorbar(np.asarray(value), rows, xerr=SIGMAS * np.asarray(error), fmt="o", capsize=3)
     ax.set_yticks(rows, names)
     ax.set_ylim(-0.6, len(names) - 0.4)
+    ax.locator_params(axis="x", nbins=5)
     return ax
