@@ -18,12 +18,14 @@ from numpy.typing import ArrayLike
 
 from fpsim.compare.distances import DISTANCES, Distance, distance_named
 from fpsim.compare.judge import judge
-from fpsim.compare.law import Law, Sample, Theory, check_points, sample_of
+from fpsim.compare.law import POINTS, Law, Sample, Theory, check_points, sample_of
 from fpsim.density import Density
 from fpsim.errors import DomainError
 
 __all__ = ["Comparison", "compare_all", "compare_density", "compare_samples"]
 
+FEWEST = 4096
+"""Points that stand for a density where there are few replicas."""
 RNG = None | int | np.random.SeedSequence | np.random.Generator
 
 
@@ -201,7 +203,8 @@ def compare_all(
     Returns
     -------
     tuple of Comparison
-        Values, floors and spreads are those of the single comparisons.
+        Values, floors and spreads are those of the single comparisons, up to a small part of a spread: fewer points
+        stand for a density, four for each replica.
 
     Raises
     ------
@@ -210,7 +213,10 @@ def compare_all(
     """
     kinds = [distance_named(name) for name in distances]
     sample = sample_of(samples, what=f"samples of {observable}")
-    reference = Theory(theory) if isinstance(theory, Density) else sample_of(theory, what=f"theory of {observable}")
+    if isinstance(theory, Density):
+        reference: Law = Theory(theory, count=int(min(max(4.0 * sample.size, FEWEST), POINTS)))
+    else:
+        reference = sample_of(theory, what=f"theory of {observable}")
     several = isinstance(reference, Sample) and reference.clustered
     if sample.ndim != reference.ndim or sample.clustered != several:
         raise DomainError(

@@ -132,15 +132,16 @@ def check_points(points: ArrayLike, *, what: str) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Theory:
-    """A density taken as exact."""
+    """A density taken as exact; ``count`` points stand for it where points are needed."""
 
     density: Density
     size: float = math.inf
+    count: int = POINTS
 
     @cached_property
     def points(self) -> Array:
-        """Stratified points (M, ndim)."""
-        return stratified(self.density, POINTS)
+        """Stratified points (count, ndim)."""
+        return stratified(self.density, self.count)
 
     @property
     def ndim(self) -> int:

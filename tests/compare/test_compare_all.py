@@ -21,17 +21,14 @@ def normal(rng, count):
     return rng.normal(size=(count, 2)) @ np.linalg.cholesky(COVARIANCE).T
 
 
-def test_the_same_numbers_as_one_by_one():
+def test_nearly_the_same_numbers_as_one_by_one():
     x = normal(np.random.default_rng(0), 800)
     for many, name in zip(compare_all(PLANE, x, observable="W1", time=2.0), DISTANCES, strict=True):
         one = compare_density(PLANE, x, observable="W1", time=2.0, distance=name)
-        assert (many.distance, many.value, many.floor, many.spread, many.time) == (
-            name,
-            pytest.approx(one.value, rel=1e-12),
-            one.floor,
-            one.spread,
-            2.0,
-        )
+        assert (many.distance, many.time) == (name, 2.0)
+        assert many.value == pytest.approx(one.value, abs=0.2 * one.spread)
+        assert many.floor == pytest.approx(one.floor, abs=0.2 * one.spread)
+        assert many.spread == pytest.approx(one.spread, rel=0.1)  # by resampling for one distance: 4 %
         assert np.isnan(many.band).all()
 
 
