@@ -69,7 +69,14 @@ def plot_growth(
         points = ax.loglog(t, np.asarray(v, float), marker, label=name)
         reference = np.asarray(v, float)[-1] * (t / t[-1]) ** slopes[name]
         colour = points[0].get_color()
-        ax.loglog(t, reference, "--", color=colour, linewidth=1, label=f"slope {slopes[name]:.3g}")
+        ax.loglog(
+            t,
+            reference,
+            "--",
+            color=colour,
+            linewidth=1,
+            label=f"β = {0.5 * slopes[name]:.3g}: slope {slopes[name]:.3g}",
+        )
     ax.set_xlabel("time  t")
     return ax
 

@@ -16,7 +16,7 @@ def test_reference_lines_have_the_slope_that_they_are_said_to_have():
     assert reference.get_ydata()[0] == pytest.approx(3.0 * 64.0**-1.5)
     ax = plot_growth(x, {"KPZ": x**0.7}, {"KPZ": 2 / 3})
     assert np.polyfit(np.log(x), np.log(ax.lines[1].get_ydata()), 1)[0] == pytest.approx(2 / 3)
-    assert ax.lines[1].get_label() == "slope 0.667"
+    assert ax.lines[1].get_label() == "β = 0.333: slope 0.667"
 
 
 def test_bars_are_four_standard_errors():
