@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fpsim.cli.application import app
-from fpsim.cli.options import File
+from fpsim.cli.options import File, pictures_beside
 
 __all__ = ["animate", "info", "plot", "report"]
 
@@ -34,7 +34,7 @@ def plot(file: File, out: Annotated[Path | None, typer.Option(help="Folder for t
     from fpsim.scenario import draw
     from fpsim.storage import load
 
-    for path in draw(load(file), out or file.with_suffix("")):
+    for path in draw(load(file), out or pictures_beside(file)):
         typer.echo(str(path))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Checkpoint", "Figures", "File", "Quiet", "Strict", "Threads"]
+__all__ = ["Checkpoint", "Figures", "File", "Quiet", "Strict", "Threads", "pictures_beside"]
 
 File = Annotated[Path, typer.Argument(help="A file written by fpsim run.")]
 Threads = Annotated[int | None, typer.Option(min=1, max=1024, help="Threads; results do not depend on them.")]
@@ -15,3 +15,8 @@ Figures = Annotated[Path | None, typer.Option(help="Folder for the pictures; def
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no table.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit status 1 if a comparison, identity or claim fell short.")]
 Checkpoint = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Seconds between checkpoints of training.")]
+
+
+def pictures_beside(file: Path) -> Path:
+    """Folder for the pictures of a run's file: its name without the ending."""
+    return file.with_suffix("") if file.suffix else file.with_name(f"{file.name}-pictures")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fpsim.cli.application import app
-from fpsim.cli.options import Checkpoint, Figures, File, Quiet, Strict, Threads
+from fpsim.cli.options import Checkpoint, Figures, File, Quiet, Strict, Threads, pictures_beside
 
 if TYPE_CHECKING:
     from fpsim.scenario import Outcome
@@ -93,7 +93,7 @@ def run(
         outcome = run_to_file(
             resolved,
             target,
-            figures=figures or target.with_suffix(""),
+            figures=figures or pictures_beside(target),
             overwrite=force,
             threads=threads,
             quiet=quiet,
@@ -121,7 +121,7 @@ def resume(
     with _session(file, quiet):
         outcome = go_on(
             file,
-            figures=figures or file.with_suffix(""),
+            figures=figures or pictures_beside(file),
             threads=threads,
             quiet=quiet,
             checkpoint_seconds=checkpoint,
@@ -157,7 +157,8 @@ def _session(target: Path, quiet: bool) -> Iterator[None]:
 def _tell(outcome: Outcome, *, quiet: bool, strict: bool) -> None:
     if not quiet:
         typer.echo(outcome.report)
-        typer.echo(f"\n{outcome.file}  and {len(outcome.figures)} pictures in {outcome.figures[0].parent}/")
+        drawn = f"  and {len(outcome.figures)} pictures in {outcome.figures[0].parent}/" if outcome.figures else ""
+        typer.echo(f"\n{outcome.file}{drawn}")
     if strict and outcome.shortfalls:
         typer.echo(f"\nfell short ({len(outcome.shortfalls)}):", err=True)
         for line in outcome.shortfalls:

@@ -179,6 +179,13 @@ def test_a_python_file_that_gives_no_scenario(code, expected, tmp_path, capsys):
     assert len(said.splitlines()) == 1
 
 
+def test_a_file_without_ending_has_its_pictures_beside_it(tmp_path):
+    changes = [f"--set={key}={value}" for key, value in SMALL.items()]
+    assert main(["run", "rotating-flow", "--out", str(tmp_path / "run"), "--quick", "--quiet", *changes]) == 0
+    assert fpsim.load(tmp_path / "run").complete
+    assert list((tmp_path / "run-pictures").glob("*.png"))
+
+
 def test_log_lines_and_no_bars_without_a_terminal(tmp_path, caplog, capsys):
     assert small_run(tmp_path) == 0
     assert any(": 1000 of 1000" in record.getMessage() for record in caplog.records)

@@ -10,6 +10,7 @@ import sys
 import time
 import tomllib
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -294,7 +295,11 @@ def test_ctrl_c_is_one_line_and_status_130(tmp_path, whole):
         [*command, "--threads", "1"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not any(name.endswith(".checkpoint") for name in beside(path)):
+    while (
+        process.poll() is None
+        and time.monotonic() < deadline
+        and not any(name.endswith(".checkpoint") for name in beside(path))
+    ):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
@@ -304,4 +309,50 @@ def test_ctrl_c_is_one_line_and_status_130(tmp_path, whole):
     assert line.startswith("fpsim: interrupted; run.h5 keeps")
     assert line.endswith("go on with: fpsim resume run.h5")
     resume(path, quiet=True, threads=1)
+    assert_same(load(path), whole)
+
+
+FULL_DISK = """
+import os, resource, sys, warnings
+sys.path.insert(0, sys.argv[1])
+warnings.simplefilter("ignore")
+import test_resume
+from fpsim.cli import main
+from pathlib import Path
+test_resume.run_here(Path("warm.h5"))  # compiled code is cached on the same disk
+room = os.path.getsize("warm.h5") // 2 if sys.argv[2] == "half" else int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+raise SystemExit(main(["run", "small.toml", "--out", "run.h5", "--quiet", "--threads", "1", "--checkpoint", "0"]))
+"""
+
+
+@pytest.mark.parametrize("room", ["1000", "half"])
+def test_a_full_disk_is_one_line_and_the_run_can_be_resumed(room, tmp_path, whole):
+    """In a process that may not write files beyond a size: too small for anything, or for the whole run."""
+    (tmp_path / "small.toml").write_text(SMALL)
+    path = tmp_path / "run.h5"
+    command = [sys.executable, "-c", FULL_DISK, str(Path(__file__).parent), room]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    (line,) = [row for row in done.stderr.splitlines() if not row.startswith("warning: ")]
+    assert line.startswith("fpsim: ")
+    assert line.endswith("(File too large)")
+    assert path.exists() == (room == "half")
+    if path.exists():
+        assert load(path).attrs["complete"] == 0
+        resume(path, quiet=True, threads=1)
+        assert_same(load(path), whole)
+
+
+def test_a_second_writer_is_refused_while_a_run_writes(tmp_path, whole, capsys):
+    from fpsim.cli import main
+
+    (tmp_path / "small.toml").write_text(SMALL)
+    path = tmp_path / "run.h5"
+    process = begun(path)
+    for command in (["resume", str(path)], ["run", str(tmp_path / "small.toml"), "--out", str(path), "--force"]):
+        assert main(command) == 2
+        assert "another run is writing this file" in capsys.readouterr().err
+    process.join()
+    assert process.exitcode == 0
     assert_same(load(path), whole)
