@@ -81,6 +81,50 @@ def test_leading_cause_on_the_balanced_leaf(rate, batch, leading):
     assert budget.z > 8
 
 
+def balanced_theory(rate, batch, order, *, tolerance=1e-3, width=0.01):
+    equation = modified_equation(BalancedLeaf(batch), rate, order=order).fokker_planck()
+    start = gaussian(Grid.box((0.2, 1.6, 300)), np.sqrt(0.85), width**2)
+    return evolve(equation, start, [TIME], tolerance=tolerance, estimate_grid_error=False).final
+
+
+def test_svag_leads_to_the_first_order_equation():
+    """One sample at a time: what separates SGD from sme1 shrinks as 1 / l, and at l = 24 nothing is left to see."""
+    rate, x0 = 0.05, np.sqrt(0.85)
+    setting = experiment(rate, 1, Start.point({"W1": [[x0]], "W2": [[x0]]}))
+
+    def sample(fold):
+        sgd = replace(setting.sgd, noise="svag", svag_l=fold)
+        run = train(replace(setting, sgd=sgd), replicas=40000, steps=[round(TIME / rate) * fold], seed=100 + fold)
+        return run.weights["W1"][-1, :, 0, 0]
+
+    sme1 = Stage("sme1", balanced_theory(rate, 1, "sme1"), "closure")
+    far, near = (
+        error_budget([Stage("SGD", sample(1)), Stage("SVAG", sample(n), GAUSSIAN), sme1], observable="W1", bins=32)
+        for n in (4, 24)
+    )
+    assert far.total == near.total > far.floor + 10 * far.spread
+    by_source = [{row.source: row for row in budget.rows} for budget in (far, near)]
+    assert by_source[0]["closure"].resolved
+    assert not by_source[1]["closure"].resolved
+    assert by_source[1][GAUSSIAN].error == pytest.approx(near.total, rel=0.25)
+    # 1 / 4 of the noise's skewness times 3 / 2 (its third moment is (3 l - 1) / (2 l^2)), and a quarter of the order
+    assert 0.15 < by_source[0]["closure"].error / far.total < 0.75
+
+
+def test_time_step_as_a_link():
+    """The error that a solution with four times the tolerance shows is the true one, within a factor of three."""
+    rate, x0 = 0.05, np.sqrt(0.85)
+    setting = experiment(rate, 8, Start.point({"W1": [[x0]], "W2": [[x0]]}))
+    sgd = Stage("SGD", trained(setting, "minibatch", 20000, 3)[1][-1])
+    exact, fine, loose = (balanced_theory(rate, 8, "sme1", tolerance=t, width=0.05) for t in (1e-5, 0.0025, 0.01))
+    refinement = Refinement("time step", loose, order=1.0, ratio=4.0)
+    budget = error_budget([sgd, Stage("sme1", fine, ORDER)], observable="W1", refinements=[refinement])
+    true = 0.5 * np.abs(fine.values - exact.values).sum() * fine.grid.cell_volume
+    row = next(row for row in budget.rows if row.source == "time step")
+    assert true / 3 < row.error < 3 * true
+    assert row.error < budget.floor
+
+
 def leaf_equation(setting, order, path):
     """w on the leaf whose q follows ``path``: drift ``b . grad w + 2 D_uv``, diffusion ``grad w . D grad w``."""
     equation = modified_equation(landscape_of(setting), setting.sgd.learning_rate, order=order)
