@@ -232,6 +232,7 @@ def test_pictures_and_tables(name, pictures, request):
         ("callan-symanzik-ou", {"time__records": 10}, "multiple of 4"),
         ("callan-symanzik-ou", {"run__wide__mean": 0.0}, "sign of Z"),
         ("callan-symanzik-ou", {"time__end": 0.01}, "pass a common value"),
+        ("callan-symanzik-ou", {"run__reference__std": 0.001}, "theory.cells"),
         ("callan-symanzik-ou", {"process__relaxation": -1.0}, "process.relaxation"),
         ("callan-symanzik-autoencoder", {"run__wide__learning_rate": 0.2}, "another one for the last"),
         ("callan-symanzik-autoencoder", {"time__end": 3.3}, "a divisor of"),
