@@ -68,7 +68,7 @@ def test_covariance_is_exact_to_rounding(case):
     tests), or a finer quadrature for a network that the theory does not know.
     """
     data, network, stride, count = CASES[case]
-    replicas = 2 * count + 40
+    replicas = count + 60
     found, start = first_steps(case, replicas, noise="gaussian")
     xi = normals(SEED, GRADIENT, 0, replicas, stride * count)[:, ::stride]
     design = np.column_stack([np.ones(replicas), xi])
