@@ -167,4 +167,4 @@ def _tell(outcome: Outcome, *, quiet: bool, strict: bool) -> None:
 
 
 def _one_line_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    typer.echo(f"warning: {message}", err=True)
+    sys.stderr.write(f"warning: {message}\n")  # looked up at each call: progress bars put themselves in its place

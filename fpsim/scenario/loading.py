@@ -15,6 +15,7 @@ import sysconfig
 import tomllib
 import traceback
 from collections.abc import Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 def to_toml(scenario: ScenarioBase) -> str:
     """The resolved scenario as TOML text that :func:`scenario_from` reads back to an equal object."""
     lines: list[str] = []
-    _section(lines, scenario.model_dump(mode="json", exclude_none=True), ())
+    _section(lines, scenario.model_dump(exclude_none=True), ())
     return "\n".join(lines) + "\n"
 
 
@@ -180,6 +181,8 @@ def _toml_value(value: Any) -> str:
         return f"[{', '.join(map(_toml_value, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_toml_key(k)} = {_toml_value(v)}' for k, v in value.items())}}}"
+    if isinstance(value, date | time):
+        return value.isoformat()
     return repr(value)
 
 

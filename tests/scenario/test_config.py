@@ -88,7 +88,35 @@ sections = ["sgd", "start", "time", "quick", "data", "theory", "kind", "name", "
 
 @given(st.dictionaries(st.sampled_from(sections) | st.text(max_size=6), json_like, max_size=4))
 def test_any_mapping_gives_a_scenario_or_a_config_error(raw):
-    try:
-        scenario_from(raw)
-    except ConfigError as error:
-        assert str(error)
+    for quick in (False, True):
+        try:
+            scenario = scenario_from(raw, quick=quick)
+        except ConfigError as error:
+            assert str(error)
+        else:
+            assert scenario_from(tomllib.loads(to_toml(scenario))) == scenario
+
+
+toml_like = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.datetimes()
+    | st.times()
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=8), st.dictionaries(st.text(max_size=8), toml_like, max_size=3), max_size=3))
+def test_values_for_quick_survive_as_they_are(quick):
+    """Any keys and values: they stand in the file, from which the run is resumed."""
+    scenario = scenario_from({"name": "x", "quick": quick})
+    assert scenario_from(tomllib.loads(to_toml(scenario))).quick == quick
+
+
+def test_integers_beyond_64_bits_are_refused():
+    for key, value in {"seed": 2**64, "name": 10**5000, "quick.sgd.batch_size": -(2**70)}.items():
+        with pytest.raises(ConfigError, match=f"{key} = .*integers of 64 bits"):
+            load_scenario("digits-bottleneck", changes={key: value})
