@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.scenario import resume, run_to_file
+from fpsim.scenario import available, load_scenario, resume, run_to_file
 from fpsim.scenario.loading import scenario_from
 from fpsim.storage import load
 
@@ -356,3 +356,27 @@ def test_a_second_writer_is_refused_while_a_run_writes(tmp_path, whole, capsys):
     process.join()
     assert process.exitcode == 0
     assert_same(load(path), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", available())
+def test_every_scenario_resumes_to_the_same_bits(name, tmp_path, monkeypatch):
+    """Stopped after the middle one of its snapshots, at quick size; with another number of threads."""
+    from fpsim.scenario import running
+
+    scenario, saves, original = load_scenario(name, quick=True), Counter(), running.save
+
+    def counted(tree, target):
+        saves["made"] += 1
+        original(tree, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "save", counted)
+        run_to_file(scenario, tmp_path / "whole.h5", quiet=True, threads=1)
+    assert saves["made"] >= 3
+    with monkeypatch.context() as patch:
+        stop_at(patch, running, "save", (saves["made"] + 1) // 2)
+        with pytest.raises(Killed):
+            run_to_file(scenario, tmp_path / "run.h5", quiet=True, threads=2)
+    resume(tmp_path / "run.h5", quiet=True, threads=2)
+    assert_same(load(tmp_path / "run.h5"), load(tmp_path / "whole.h5"))
