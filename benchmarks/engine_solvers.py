@@ -1,91 +1,105 @@
-"""Solvers of the engine benchmark: this package, py-pde, FiPy and plain scipy, on the same cells."""
+"""Solvers of the engine benchmark: this package, py-pde, FiPy and plain scipy, on the same cells.
+
+A solver prepares a problem, untimed, and answers a function that solves it. What peers are given ready made: py-pde its
+compiled right-hand side, scipy the assembled rates. What this package gets is the equation and the start.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from engine_problems import Problem
 
-from fpsim.density import Density
 from fpsim.transport import evolve
 
-Run = Callable[[Problem, int], np.ndarray]
+Solve = Callable[[], np.ndarray]
 
 
-def fpsim_sweeps(tolerance: float, *, threads: int | None = None) -> Run:
-    def run(problem: Problem, n: int) -> np.ndarray:
-        start = problem.start(problem.grid(n))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return evolve(
-                problem.equation, start, [problem.end], tolerance=tolerance, method="sweeps", threads=threads,
-                estimate_grid_error=False,
-            ).final.values  # fmt: skip
+@dataclass(frozen=True)
+class Solver:
+    """``prepare(problem, cells, setting)``; ``family`` shares a line in the picture; only for some dimensions."""
 
-    return run
+    family: str
+    prepare: Callable[[Problem, int, object], Solve]
+    settings: tuple[object, ...] = (None,)
+    cells: tuple[int, ...] = (48, 64, 96, 128, 256, 512)
+    dimensions: tuple[int, ...] = (1, 2)
 
 
 @cache
-def _pde_start(problem: Problem, n: int):
-    """Made once per size, so that what py-pde compiles is compiled in the first solve only."""
+def _start(problem: Problem, n: int):
+    return problem.start(problem.grid(n))
+
+
+@cache
+def _rates(problem: Problem, n: int):
+    from fpsim.generator import build_generator
+
+    return build_generator(problem.equation, problem.grid(n)).matrix.T.tocsr()
+
+
+def fpsim(problem: Problem, n: int, tolerance: object) -> Solve:
+    start = _start(problem, n)
+
+    def solve() -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return evolve(
+                problem.equation, start, [problem.end], tolerance=float(tolerance), method="sweeps",
+                estimate_grid_error=False,
+            ).final.values  # fmt: skip
+
+    return solve
+
+
+def py_pde(problem: Problem, n: int, setting: object) -> Solve:
     import pde
 
     grid = problem.grid(n)
     bounds = list(zip(grid.lower, grid.upper, strict=True))
-    field = pde.ScalarField(pde.CartesianGrid(bounds, list(grid.shape)), problem.start(grid).values)
-    return pde.PDE({"p": problem.terms}, bc="auto_periodic_neumann"), field
+    field = pde.ScalarField(pde.CartesianGrid(bounds, list(grid.shape)), _start(problem, n).values)
+    equation = pde.PDE({"p": problem.terms}, bc="auto_periodic_neumann")
+    options = {"solver": "scipy"}
+    if setting == "explicit":
+        options = {"dt": 1e-4, "solver": "explicit", "scheme": "runge-kutta", "adaptive": True}
+    return lambda: np.asarray(equation.solve(field, problem.end, tracker=None, **options).data)
 
 
-def pde_scipy(problem: Problem, n: int) -> np.ndarray:
-    equation, field = _pde_start(problem, n)
-    return np.asarray(equation.solve(field, problem.end, solver="scipy", tracker=None).data)
-
-
-def pde_explicit(problem: Problem, n: int) -> np.ndarray:
-    equation, field = _pde_start(problem, n)
-    options = {"dt": 1e-4, "solver": "explicit", "scheme": "runge-kutta", "adaptive": True}
-    return np.asarray(equation.solve(field, problem.end, tracker=None, **options).data)
-
-
-def fipy(problem: Problem, n: int) -> np.ndarray:
+def fipy(problem: Problem, n: int, steps: object) -> Solve:
     from fpsim.reference.fipy import _solve
 
-    start = problem.start(problem.grid(n))
-    return _solve(problem.equation, start, np.array([problem.end]), 100)[-1]
+    return lambda: _solve(problem.equation, _start(problem, n), np.array([problem.end]), int(steps))[-1]
 
 
-def _rates(problem: Problem, n: int):
-    from fpsim.generator import build_generator
+def expm_multiply(problem: Problem, n: int, _: object) -> Solve:
+    from scipy.sparse.linalg import expm_multiply as multiply
 
-    start: Density = problem.start(problem.grid(n))
-    return build_generator(problem.equation, start.grid).matrix.T.tocsr(), start
-
-
-def scipy_expm(problem: Problem, n: int) -> np.ndarray:
-    from scipy.sparse.linalg import expm_multiply
-
-    forward, start = _rates(problem, n)
-    return expm_multiply(forward * problem.end, start.values.ravel()).reshape(start.grid.shape)
+    forward, start = _rates(problem, n) * problem.end, _start(problem, n)
+    return lambda: multiply(forward, start.values.ravel()).reshape(start.grid.shape)
 
 
-def scipy_ivp(problem: Problem, n: int) -> np.ndarray:
-    from scipy.integrate import solve_ivp
+def solve_ivp(problem: Problem, n: int, setting: object) -> Solve:
+    from scipy.integrate import solve_ivp as integrate
 
-    forward, start = _rates(problem, n)
-    found = solve_ivp(lambda _t, p: forward @ p, (0, problem.end), start.values.ravel(), rtol=1e-4, atol=1e-8)
-    return found.y[:, -1].reshape(start.grid.shape)
+    (method, tolerance), forward, start = setting, _rates(problem, n), _start(problem, n)
+    banded = {"lband": 1, "uband": 1} if method == "LSODA" else {}
+    return lambda: integrate(
+        lambda _t, p: forward @ p, (0, problem.end), start.values.ravel(), method=method, rtol=tolerance,
+        atol=1e-4 * tolerance, **banded,
+    ).y[:, -1].reshape(start.grid.shape)  # fmt: skip
 
 
-SOLVERS: dict[str, Run] = {
-    "fpsim, tolerance 5e-2": fpsim_sweeps(5e-2),
-    "fpsim, tolerance 1e-2": fpsim_sweeps(1e-2),
-    "fpsim, tolerance 1e-3": fpsim_sweeps(1e-3),
-    "py-pde, scipy": pde_scipy,
-    "py-pde, adaptive explicit": pde_explicit,
-    "FiPy, exponential": fipy,
-    "scipy expm_multiply": scipy_expm,
-    "scipy solve_ivp": scipy_ivp,
-}
+EXPLICIT = tuple((method, tolerance) for method in ("RK23", "RK45") for tolerance in (1e-2, 1e-4))
+SOLVERS = (
+    Solver("fpsim", fpsim, (1e-1, 5e-2, 2e-2, 1e-2, 5e-3, 1e-3), (24, 32, 40, 48, 64, 96, 128, 256, 512)),
+    Solver("py-pde, scipy", py_pde, cells=(64, 128, 256, 512)),
+    Solver("py-pde, adaptive explicit", py_pde, ("explicit",), (64,), (1,)),
+    Solver("FiPy, exponential", fipy, (30, 100), (64,)),
+    Solver("scipy expm_multiply", expm_multiply),
+    Solver("scipy solve_ivp, explicit", solve_ivp, EXPLICIT),
+    Solver("scipy solve_ivp, LSODA banded", solve_ivp, (("LSODA", 1e-2), ("LSODA", 1e-4)), dimensions=(1,)),
+)

@@ -11,7 +11,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.transport.diffuse import diffuse_lines
 from fpsim.transport.diffuse_group import diffuse_group, eliminate
 from fpsim.transport.limit import LANES
 from fpsim.transport.remap import remap_group
@@ -32,10 +31,13 @@ CACHE_LINE = 8  # numbers
 MOST_PARTS = 32
 """Most parts of a diffusion step that are tried before its order is lowered."""
 
+IMPLICIT_PARTS = 8
+"""Parts of what is left then, fully implicit: of first order, but nothing can go negative."""
+
 
 def room_for(n: int, lines: int) -> int:
     """Size of the scratch that ``sweep_lines`` needs for lines of ``n`` cells."""
-    return (2 * (n + 2 * REACH) + 7 * n + 6) * min(lines, LANES)
+    return (2 * (n + 2 * REACH) + 6) * min(lines, LANES) + 7 * n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -109,11 +111,11 @@ def sweep_lines(
                 continue
             few[2] = lost
             x, y = v[REACH : REACH + n], w[REACH : REACH + n]
-            if diffuse_group(x, y, n, closed, low, high, rates[table], factors[table], few[3], lost):
+            if diffuse_group(x, y, n, closed, low, high, 0.5, rates[table], factors[table], few[3], lost):
                 v, w = w, v
             else:
                 lost[:] = few[2]
-                rest = work[(2 * tall + 6) * lanes : (2 * tall + 6 + 7 * n) * lanes]
+                rest = work[(2 * tall + 6) * lanes : (2 * tall + 6) * lanes + 7 * n]
                 if _diffuse_safely(x, y, n, closed, low, high, rates[table], few[3:], rest, lost):
                     v, w = w, v
         _store(u, starts[first : first + lanes], stride, v[REACH : REACH + n])
@@ -138,14 +140,14 @@ def _diffuse_safely(
 
     The first part is so short that nothing can undershoot. It rounds the cliff, so that later ones may be longer.
     """
-    shortest, left, lanes, swapped = 0.8 / rate.max(), 1.0, v.shape[1], False
+    shortest, left, swapped = 0.8 / rate.max(), 1.0, False
     part, r, factor = shortest, work[:n], work[n : 7 * n].reshape((6, n))
     for _ in range(MOST_PARTS):
         now = left if left < 1.5 * part else part
         r[:] = rate * now
-        eliminate(r, closed, low, high, factor)
+        eliminate(r, closed, low, high, 0.5, factor)
         few[0] = lost
-        if diffuse_group(v, w, n, closed, low, high, r, factor, few[1], lost):
+        if diffuse_group(v, w, n, closed, low, high, 0.5, r, factor, few[1], lost):
             v, w, swapped = w, v, not swapped
             if now == left:
                 return swapped
@@ -155,13 +157,9 @@ def _diffuse_safely(
             if part <= shortest:
                 break
             part = max(0.2 * part, shortest)
-    starts, same = np.arange(lanes).astype(np.int32), np.zeros(lanes, np.int32)
-    lengths, order = np.full(lanes, n, np.int32), np.empty((0, 0), np.int32)
-    low_exit, high_exit = np.full(lanes, low).astype(np.float32), np.full(lanes, high).astype(np.float32)
-    out = np.zeros(lanes)
-    diffuse_lines(
-        v.reshape(n * lanes), starts, lengths, lanes, order, closed, low_exit, high_exit, rate, same, 1, left,
-        0, lanes, work, out,
-    )  # fmt: skip
-    lost += out
+    r[:] = rate * (left / IMPLICIT_PARTS)
+    eliminate(r, closed, low, high, 0.0, factor)
+    for _ in range(IMPLICIT_PARTS):
+        diffuse_group(v, w, n, closed, low, high, 0.0, r, factor, few[1], lost)
+        v, w, swapped = w, v, not swapped
     return swapped

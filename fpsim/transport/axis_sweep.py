@@ -42,7 +42,7 @@ def _remap_tables(
 def _diffusion_tables(rate: Array, dt: float, closed: bool, low: float, high: float, r: Array, factor: Array) -> None:
     for k in range(len(rate)):
         r[k] = rate[k] * dt
-    eliminate(r, closed, low, high, factor)
+    eliminate(r, closed, low, high, 0.5, factor)
 
 
 class _Shelf:

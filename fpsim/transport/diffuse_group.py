@@ -1,7 +1,7 @@
 """Diffusion along lines that all have the same rates: the elimination is done once for all of them.
 
 The same scheme as :mod:`fpsim.transport.diffuse`, for jumps along an axis whose rate depends on that axis at most.
-Lines that this cannot keep non-negative are reported, to be swept in sub-steps there.
+Lines that this cannot keep non-negative are reported; in the fully implicit scheme none are.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ FACTORS = 6
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def eliminate(r: Array, closed: bool, low: float, high: float, factor: Array) -> None:
-    """Weights and elimination of one line with ``r = rate * dt`` per cell; ``factor`` has shape (FACTORS, n)."""
-    n = r.size
+def eliminate(r: Array, closed: bool, low: float, high: float, share: float, factor: Array) -> None:
+    """Weights and elimination of one line with ``r = rate * dt`` per cell; ``factor`` has shape (FACTORS, n).
+
+    ``share`` of ``r`` is explicit: 1/2, or 0 for the fully implicit scheme, whose matrix is an M-matrix.
+    """
+    n, c = r.size, 1.0 / 12.0 if share > 0.0 else 0.0
     a, b, e, inv, z, s = factor[0], factor[1], factor[2], factor[3], factor[4], factor[5]
     for k in range(n):
         links = 2.0 if closed else (1.0 if k > 0 else 0.0) + (1.0 if k < n - 1 else 0.0)
         out = (low if k == 0 else 0.0) + (high if k == n - 1 else 0.0)
-        a[k], b[k] = 1.0 / 12.0 - 0.5 * r[k], 1.0 / 12.0 + 0.5 * r[k]
-        e[k] = 1.0 - links * b[k] - 0.5 * out * r[k]
-        inv[k] = 1.0 - links * a[k] + 0.5 * out * r[k]
+        a[k], b[k] = c - (1.0 - share) * r[k], c + share * r[k]
+        e[k] = 1.0 - links * b[k] - share * out * r[k]
+        inv[k] = 1.0 - links * a[k] + (1.0 - share) * out * r[k]
     m = n - 1 if closed else n
     for k in range(m):
         tail = 0.0
@@ -56,6 +59,7 @@ def diffuse_group(
     closed: bool,
     low: float,
     high: float,
+    share: float,
     r: Array,
     factor: Array,
     lowest: Array,
@@ -63,8 +67,8 @@ def diffuse_group(
 ) -> bool:
     """Diffuse several lines at once, from ``v`` to ``w``, both of shape (n, lines).
 
-    ``factor`` is what ``eliminate`` gives; ``lowest`` has room for a value per line; what left through the ends is
-    added to ``lost``. The answer is whether ``w`` is non-negative; if not, ``w`` and ``lost`` are of no use.
+    ``share`` and ``factor`` are those of ``eliminate``; ``lowest`` has room for a value per line; what left through
+    the ends is added to ``lost``. The answer is whether ``w`` is non-negative; if not, neither is of use.
     """
     a, b, e, inv, z, s = factor[0], factor[1], factor[2], factor[3], factor[4], factor[5]
     lanes, m = v.shape[1], n - 1 if closed else n
@@ -100,9 +104,9 @@ def diffuse_group(
                 x = w[k, q] + tail * w[m, q]
                 w[k, q] = x if abs(x) > TINY else 0.0
     if low > 0.0 or high > 0.0:
-        into, out = 0.5 * low * r[0], 0.5 * high * r[n - 1]
+        into, out, rest = low * r[0], high * r[n - 1], 1.0 - share
         for q in range(lanes):
-            lost[q] += into * (v[0, q] + w[0, q]) + out * (v[n - 1, q] + w[n - 1, q])
+            lost[q] += into * (share * v[0, q] + rest * w[0, q]) + out * (share * v[n - 1, q] + rest * w[n - 1, q])
     negative = 0
     for k in range(n):
         for q in range(lanes):

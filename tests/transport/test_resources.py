@@ -128,7 +128,6 @@ def test_import_leaves_heavy_packages_alone():
 
 SOLVE = """
 import time
-begun = time.perf_counter()
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.transport import evolve
@@ -136,14 +135,17 @@ ou = FokkerPlanck(drift=lambda x, y: (-x, -2 * y), diffusion=0.01)
 turning = FokkerPlanck(drift=lambda x, y: (y - x, -x - y), diffusion=[[0.02, 0.01], [0.01, 0.02]])
 grid = Grid.box((-2, 2, 64), (-2, 2, 64))
 evolve(ou, gaussian(grid, (1, -1), 0.04), [1.0], method="sweeps")
-first = time.perf_counter() - begun
+first = time.process_time()
 evolve(turning, gaussian(grid, (1, -1), 0.04), [1.0], method="sweeps")
-print(first, time.perf_counter() - begun)
+print(first, time.process_time())
 """
 
 
 def seconds_to_solve(**environment):
-    """Seconds from the interpreter's start to the end of a separable solve, and of one with coupled coefficients."""
+    """Processor seconds from the interpreter's start to the end of a separable solve, and of a coupled one after it.
+
+    Wall seconds on a machine with nothing else to do: one thread does nearly all of it.
+    """
     done = subprocess.run(
         [sys.executable, "-c", SOLVE], capture_output=True, text=True, check=True, env=os.environ | environment
     )
@@ -151,16 +153,13 @@ def seconds_to_solve(**environment):
 
 
 def test_second_process_solves_within_two_seconds():
-    """Best of up to four: other programs may keep the processors busy."""
     seconds_to_solve()  # fills the cache, if it was empty
-    tries = []
-    while len(tries) < 4 and min(tries, default=9.0) > 2.0:
-        tries.append(seconds_to_solve()[0])
-    assert min(tries) <= 2.0
+    first, both = seconds_to_solve()
+    assert first <= both <= 2.0
 
 
 @pytest.mark.slow
 def test_first_solve_ever_within_twenty_seconds(tmp_path):
     first, both = seconds_to_solve(NUMBA_CACHE_DIR=str(tmp_path))
     assert first <= 20.0
-    assert both <= 40.0  # two families of kernels
+    assert both <= 30.0  # two families of kernels
