@@ -160,6 +160,8 @@ def test_claims_of_the_autoencoder(autoencoder):
         assert {verdict[f"{label}, {source}"] for source in ("density", "ensemble")} == {"holds"}
     assert {v for label, v in verdict.items() if label.startswith("at the valley")} == {"fails"}
     assert verdict["control: R1 at the end, G_1 and G_2 only"] == "trivial"
+    assert verdict["R1 of the output itself, start, density"] == "holds"
+    assert verdict["control: R1 of the output, Gaussian family"] == "fails"
     residual, error = column(autoencoder, "claim", "residual"), column(autoencoder, "claim", "error")
     told, other = "R2 (transfer) to the held-out run, early", "control: R2 to another noise, early"
     assert residual[other] - residual[told] > 4 * np.hypot(error[other], error[told])

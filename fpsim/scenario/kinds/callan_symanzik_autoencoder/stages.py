@@ -65,11 +65,14 @@ def _density(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: R
     laws = [cs.DensityLaw(fine, coarse) for coarse, fine in zip(*pair, strict=True)]
     found = [cs.rates(law, error, equation, order=ORDER) for law in laws]
     few = cs.rates(laws[-1], error, equation, order=2)
+    whole = cs.rates(laws[0], cs.Outputs(lambda x: [np.exp(x)]), equation, order=ORDER)
     around = Grid.box((run.log_mean - 1.0, 0.7, CELLS))
     verdicts: dict[str, cs.Identity | cs.Claim] = {
         "I1 (backward), E[f - y | w]": cs.backward_residual(equation, around, error, (0,), AFTER),
         "I2 (hierarchy), density": cs.hierarchy_residual(scenario.times, laws, error, equation),
         **_tangencies("density", scenario, found),
+        "R1 of the output itself, start, density": cs.tangency(*whole, cs.lognormal()),
+        CONTROL + "R1 of the output, Gaussian family": cs.tangency(*whole, cs.ornstein_uhlenbeck()),
         CONTROL + "R1 at the end, G_1 and G_2 only": cs.tangency(*few, family),
     }
     return {
