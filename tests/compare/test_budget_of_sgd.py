@@ -179,7 +179,7 @@ def test_known_figures_of_the_scalar_autoencoder(rate, batch):
         Stage("sme2c", theory["sme2c"], "higher orders"),
         Stage("sme1", theory["sme1"], ORDER),
     ]
-    budget = error_budget(stages, observable="w", time=TIME, bins=60)
+    budget = error_budget(stages, observable="w", time=TIME, bins=64)
     assert budget.rows[1].error == pytest.approx(between, abs=0.005)
     assert budget.leading == (GAUSSIAN if batch == 1 else ORDER)
 

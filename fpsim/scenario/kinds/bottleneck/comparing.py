@@ -34,6 +34,9 @@ Row = list[Comparison]
 TIME = {"units": "1", "long_name": "training time, steps x learning rate"}
 JOINT = ("mean", "covariance")
 """Distances of all weights together: the covariance holds the correlations between the matrices."""
+LINE = tuple(DISTANCES)
+PLANE = tuple(d for d in DISTANCES if d != "kolmogorov_smirnov")
+"""In more dimensions that one is the largest over the marginals, which stand in the table themselves."""
 
 
 def compare_case(
@@ -124,11 +127,11 @@ def _all_distances(
     measured: int,
 ) -> Iterator[Comparison]:
     def compare(what: Density | ArrayLike, sample: ArrayLike, name: str, *only: str) -> tuple[Comparison, ...]:
-        return compare_all(what, sample, observable=name, time=time, distances=only or tuple(DISTANCES))
+        return compare_all(what, sample, observable=name, time=time, distances=only or LINE)
 
     for m in MATRICES:
         density, sample = pair[m], now[m][:measured]
-        yield from compare(density, sample, f"density {m}")
+        yield from compare(density, sample, f"density {m}", *(LINE if density.grid.ndim == 1 else PLANE))
         for axis, name in enumerate(density.grid.names if density.grid.ndim > 1 else ()):
             yield from compare(density.marginal(axis), sample[:, axis], name)
     yield from compare(joint[0], joint[1], "all weights", *JOINT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -31,7 +31,7 @@ OBSERVABLES = {
     "density W1": "weights W1",
     "density W2": "weights W2",
     "pooled outputs": "outputs pooled over data",
-    "output at probe 1": "output at one probe image",
+    "output at probe 1": "output at one probe",
     "loss": "loss of a replica",
 }
 SNAPSHOTS = 4
@@ -60,6 +60,21 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height))
+
+
+def _panels(cases: int, count: int, *, height: float, share: bool = False) -> tuple[Figure, Any]:
+    """A row of panels for each start; those of a single start in rows of three, so that a phone can show them."""
+    across = min(count, 3) if cases == 1 else count
+    rows = -(-count // across) if cases == 1 else cases
+    figure = _figure(3.3 * across, height * rows)
+    axes = figure.subplots(rows, across, squeeze=False, sharex=share, sharey=share)
+    if cases == 1:
+        for ax in axes.ravel():
+            ax.tick_params(labelbottom=True)  # shared axes show it in the last row only, which may be short
+        for ax in axes.ravel()[count:]:
+            ax.set_axis_off()
+        axes = axes.reshape(1, -1)[:, :count]
+    return figure, axes
 
 
 def _start_title(case: str) -> str:
@@ -202,8 +217,8 @@ def outputs_figure(tree: xr.DataTree) -> Figure:
     """
     cases = _cases(tree)
     shown = min(group(tree, cases[0], "outputs").sizes.get("probe", 0), 3)
-    figure = _figure(3.3 * (2 + shown), 3.1 * len(cases))
-    axes = figure.subplots(len(cases), 2 + shown, squeeze=False)
+    figure, axes = _panels(len(cases), 2 + shown, height=3.1)
+    probe_name = "probe image" if "probe_image" in group(tree, cases[0], "outputs") else "probe"
     for i, case in enumerate(cases):
         outputs = group(tree, case, "outputs")
         for source in outputs["source"].values:
@@ -217,7 +232,7 @@ def outputs_figure(tree: xr.DataTree) -> Figure:
         axes[i, 0].set_title("first output, pooled over the data")
         axes[i, 0].set_ylabel(f"density, {_start_title(case)}")
         for q in range(shown):
-            axes[i, 1 + q].set_title(f"first output at probe image {q + 1}")
+            axes[i, 1 + q].set_title(f"first output at {probe_name} {q + 1}")
             _show_probe(axes[i, 1 + q], outputs, q)
         axes[i, -1].set_title("loss of a replica")
         axes[i, -1].set_ylim(0, 1.6 * float(outputs["loss_density"].sel(source="ensemble").max()))
@@ -236,8 +251,7 @@ def distances_figure(tree: xr.DataTree) -> Figure:
     """Total variation between theory and experiment against time, with the sampling floor."""
     cases = _cases(tree)
     names = [n for n in OBSERVABLES if n in group(tree, cases[0], "comparison")["observable"].values]
-    figure = _figure(3.3 * len(names), 2.9 * len(cases))
-    axes = figure.subplots(len(cases), len(names), squeeze=False, sharex=True, sharey=True)
+    figure, axes = _panels(len(cases), len(names), height=2.9, share=True)
     for i, case in enumerate(cases):
         table = group(tree, case, "comparison")
         for j, name in enumerate(names):
