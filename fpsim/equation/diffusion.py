@@ -145,7 +145,8 @@ def _checked(raw: list[list[Any]], ndim: int, shape: tuple[int, ...]) -> Diffusi
 
 def _check_semidefinite(field: DiffusionField) -> None:
     lowest, highest = _extreme_eigenvalues(field)
-    bad = lowest < -1e-10 * np.maximum(highest, 1e-300)
+    # Rounding: of the eigenvalues here, and of the sums that made a tensor which all but vanishes at some place.
+    bad = lowest < -1e-10 * np.maximum(highest, 1e-300) - 1e-14 * float(highest.max())
     if bad.any():
         where = tuple(int(v) for v in np.argwhere(bad)[0])
         raise DomainError(

@@ -101,3 +101,13 @@ def test_dependence_is_seen():
     assert FokkerPlanck(drift=lambda x, y, t: (x, y)).time_dependent
     assert FokkerPlanck(diffusion=lambda p, x, y: 1.0).mean_field
     assert "drift=callable" in repr(FokkerPlanck(drift=lambda x, y: (x, y)))
+
+
+def test_a_tensor_that_all_but_vanishes_may_carry_the_rounding_of_the_field():
+    """Where gradients vanish, a covariance is a difference of larger sums: indefinite by their rounding, and accepted."""
+    entry, off = np.full(GRID.shape, 2.0), np.full(GRID.shape, 0.5)
+    entry[3, 4], off[3, 4] = 1e-20, 1e-15
+    assert diffusion_on_cells(FokkerPlanck(diffusion=[[entry, off], [off, entry]]), GRID).ndim == 2
+    off[3, 4] = 1e-12
+    with pytest.raises(DomainError, match=r"not positive semidefinite at place \(3, 4\)"):
+        diffusion_on_cells(FokkerPlanck(diffusion=[[entry, off], [off, entry]]), GRID)
