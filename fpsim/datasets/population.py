@@ -14,7 +14,10 @@ from fpsim.errors import DomainError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["GaussianPopulation"]
+__all__ = ["NODES", "GaussianPopulation"]
+
+NODES = 32
+"""Gauss-Hermite nodes per component: training and theory of a nonlinear network integrate by the same rule."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ class GaussianPopulation:
         values, vectors = np.linalg.eigh(self.covariance)
         return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
-    def quadrature(self, nodes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def quadrature(self, nodes: int = NODES) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Product Gauss-Hermite rule: points (nodes^d, d) and weights (nodes^d,), which add up to one.
 
         Exact for polynomials of degree below ``2 * nodes`` in each of the d independent directions.

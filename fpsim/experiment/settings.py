@@ -50,10 +50,11 @@ class SGD:
     momentum : float
         ``mu`` in [0, 1).
     noise : {"minibatch", "gaussian", "svag"}
-        Mini-batch gradients as they are; Gaussian gradients with the same mean and covariance; or the
-        combination ``(1 + r) / 2 ghat_1 + (1 - r) / 2 ghat_2``, ``r = sqrt(2 l - 1)``, of two batches with
-        learning rate ``eta / l`` (Li, Malladi & Arora 2021, arXiv:2102.12470), which tends to the
-        Fokker-Planck limit as ``l`` grows.
+        Mini-batch gradients as they are; Gaussian gradients with the same mean and covariance (for a population
+        in closed form for a linear bottleneck of up to 16 components, by quadrature for other networks of up to
+        3, or 9 if they are linear); or the combination ``(1 + r) / 2 ghat_1 + (1 - r) / 2 ghat_2``,
+        ``r = sqrt(2 l - 1)``, of two batches with learning rate ``eta / l`` (Li, Malladi & Arora 2021,
+        arXiv:2102.12470), which tends to the Fokker-Planck limit as ``l`` grows.
     svag_l : int
         ``l`` of ``noise="svag"``; one step then takes the time ``eta / l``.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 import numpy as np
 
 from fpsim.datasets import Dataset
+from fpsim.datasets.population import NODES
 from fpsim.errors import ConfigError
 from fpsim.experiment.settings import Noise, Sampling
 
@@ -19,8 +20,6 @@ __all__ = ["Rule", "Source", "rule", "source"]
 
 MOMENTS = 16
 """Most components of a linear bottleneck whose batches enter through their moments."""
-NODES = 32
-"""Gauss-Hermite nodes per component for a network that is not linear; as in `fpsim.theory`."""
 MOST_NODES = 2**15
 """Most nodes of a quadrature: as many gradients are computed per step and replica."""
 

@@ -3,7 +3,7 @@
 One pass over the samples per weight gives all first and second moments of the features ``z_r phi'_j x_b``, ``z_r
 h_j`` and ``phi'_j x_b``; their number grows as ``((k + d) k (d + 1))^2 / 2``, so the widths should be small (they
 are those of the bottleneck). Sums run over samples in lanes of fixed length: the same bits for any number of
-threads. Limit: Gauss-Hermite needs ``NODES^d`` nodes and is meant for ``d <= 3``.
+threads. Limit: Gauss-Hermite needs ``32^d`` nodes and is meant for ``d <= 3``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ __all__ = ["SummedAverages"]
 
 LANES = 64
 """Partial sums per moment; part of the definition of every sum, so never tuned to the machine."""
-NODES = 32
-"""Gauss-Hermite nodes per dimension; the trainer's Gaussian noise uses as many (fpsim.sgd.rule)."""
 ROWS = 64
 """Weights at once: their hidden values stay near the processor."""
 
@@ -78,7 +76,7 @@ class SummedAverages:
                 raise ConfigError(
                     f"a Gaussian population of {self.d} components under a nonlinear network; 1 to 3 are accepted"
                 )
-            x, weight = self.data.quadrature(NODES)
+            x, weight = self.data.quadrature()
         pad = -len(x) % LANES
         return (
             np.ascontiguousarray(np.pad(x, ((0, pad), (0, 0))).T),
