@@ -151,7 +151,8 @@ def load(path: str | Path) -> xr.DataTree:
         sealed = _check_seal(source)
         _check_origin(source, sealed)
         with xr.open_datatree(source, engine=ENGINE) as tree:
-            return tree.load()
+            # Without the encoding of the file: the width of its strings would cut longer ones that join them later.
+            return tree.load().map_over_datasets(lambda data: data.drop_encoding())
     except FileError:
         raise
     except PermissionError:

@@ -33,6 +33,20 @@ def test_round_trip(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["run.h5"]
 
 
+def test_longer_strings_may_join_those_of_a_file(tmp_path):
+    """What was read does not decide how what joins it is written."""
+    first = tree()
+    first["names"] = xr.DataTree(xr.Dataset({"name": ("row", ["short"]), "x": ("row", [1])}))
+    save(first, tmp_path / "first.h5")
+    back = load(tmp_path / "first.h5")
+    more = xr.Dataset({"name": ("row", ["much longer"]), "x": ("row", [0.5])})
+    back["names"] = xr.DataTree(xr.concat([back["names"].to_dataset(inherit=False), more], dim="row"))
+    save(back, tmp_path / "second.h5")
+    joined = load(tmp_path / "second.h5")["names"]
+    assert list(joined["name"].values) == ["short", "much longer"]
+    assert list(joined["x"].values) == [1.0, 0.5]
+
+
 @pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
 def test_plain_xarray_opens_a_run_with_named_coordinates(quick_run, engine):
     with xr.open_dataset(quick_run.file, group="offset/ensemble", engine=engine) as ensemble:
