@@ -90,11 +90,10 @@ def _sentences(tree: xr.DataTree, case: str, closures: list[str]) -> list[str]:
         theory = group(tree, case, closure).isel(time=-1)
         off = float(np.abs(theory["mean"] - last["mean"]).max()) / scale
         ratio = (theory["std"] / last["std"]).values
-        width = (
-            f"{1 / ratio.max():.2g} to {1 / ratio.min():.2g} times too narrow"
-            if ratio.max() < 0.8
-            else (f"right to {100 * np.abs(ratio - 1).max():.1f} %")
-        )
+        width = f"right to {100 * np.abs(ratio - 1).max():.1f} %"
+        if ratio.min() < 0.8:
+            least = f"{1 / ratio.max():.2g} to" if ratio.max() < 0.8 else "up to"
+            width = f"{least} {1 / ratio.min():.2g} times too narrow"
         lines.append(f"{LABELS[closure]}: means right to {100 * off:.1f} % of the weights' scale, widths {width}")
     return lines
 
