@@ -95,7 +95,7 @@ def solve_ivp(problem: Problem, n: int, setting: object) -> Solve:
 
 EXPLICIT = tuple((method, tolerance) for method in ("RK23", "RK45") for tolerance in (1e-2, 1e-4))
 SOLVERS = (
-    Solver("fpsim", fpsim, (1e-1, 5e-2, 2e-2, 1e-2, 5e-3, 1e-3), (24, 32, 40, 48, 64, 96, 128, 256, 512)),
+    Solver("fpsim", fpsim, (1e-1, 5e-2, 2e-2, 5e-3, 1e-3), (24, 32, 40, 48, 64, 96, 128, 256, 512)),
     Solver("py-pde, scipy", py_pde, cells=(64, 128, 256, 512)),
     Solver("py-pde, adaptive explicit", py_pde, ("explicit",), (64,), (1,)),
     Solver("FiPy, exponential", fipy, (30, 100), (64,)),
