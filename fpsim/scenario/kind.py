@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import reprlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ def kind_named(name: object) -> Kind:
         If there is none of that name.
     """
     if name not in kind_names():
-        raise ConfigError(f"kind = {name!r}: accepted are {', '.join(kind_names())}")
+        raise ConfigError(f"kind = {reprlib.repr(name)}: accepted are {', '.join(kind_names())}")
     kind = importlib.import_module(f"fpsim.scenario.kinds.{str(name).replace('-', '_')}").KIND
     assert isinstance(kind, Kind)
     return kind
