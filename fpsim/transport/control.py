@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import floor, log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,7 +198,9 @@ class Controller:
 
     def _on_ladder(self, h: float) -> float:
         """The next shorter step of the ladder."""
-        return float(self.span * 2.0 ** (np.floor(LADDER * np.log2(h / self.span) + 1e-9) / LADDER))
+        if h <= 0.0:  # an evolution to time 0
+            return h
+        return self.span * 2.0 ** (floor(LADDER * log2(h / self.span) + 1e-9) / LADDER)
 
     def _shortest(self) -> float:
         return SHORTEST[0 if self.stepper.autonomous else 1] / max(self.stepper.speed, 1e-300)

@@ -102,6 +102,12 @@ def test_progress_and_repr():
         assert part in text
 
 
+def test_time_zero_is_the_start():
+    result = evolve(OU, START, [0.0], method="sweeps")
+    assert result.final.values.tobytes() == START.values.tobytes()
+    assert result.steps == 0
+
+
 def test_choice_of_method():
     resolved = FokkerPlanck(potential=lambda x: x**2 / 2, diffusion=0.25)
     grid = Grid.box((-3, 3, 400))
