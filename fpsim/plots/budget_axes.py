@@ -36,8 +36,8 @@ def plot_budget(
     parts : mapping of str to array_like, shape (bars,)
         Length of every cause, by cause, in the order of the stack; ``nan`` where one does not apply.
     total, floor : array_like, shape (bars,)
-        The whole distance (black line) and what sampling alone would show (dotted line). Parts obey the triangle
-        inequality, so that the bar may be longer than the total.
+        The whole distance (black line) and what sampling alone would show (dotted line), also as numbers beside the
+        bars. Parts obey the triangle inequality, so that the bar may be longer than the total.
     resolved : mapping, optional
         Whether a cause is seen above its own floor; others are drawn pale.
     """
@@ -59,8 +59,11 @@ def plot_budget(
         for name, (x, line, thick) in ends.items():
             label = "total distance" if name == "total" else name
             ax.plot((x, x), (low, high), "k", linestyle=line, linewidth=thick, label=label if i == 0 else None)
+        numbers = f"{np.asarray(total)[i]:.2g} (floor {np.asarray(floor)[i]:.2g})"
+        end = max(left[i], np.asarray(total)[i])
+        ax.annotate(numbers, (end, y), (5, 0), textcoords="offset points", va="center", fontsize=8)
     ax.set_yticks(place, labels)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlim(0, 1.05 * max(float(left.max()), float(np.max(total))))
+    ax.set_xlim(0, 1.32 * max(float(left.max()), float(np.max(total))))
     ax.spines["left"].set_visible(False)
     return ax
