@@ -25,9 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Density, regrid
-from fpsim.equation import FokkerPlanck, diffusion_on_cells
+from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, ValidityWarning
-from fpsim.lattice import lattice_diffusion
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
 from fpsim.transport.bricks import bricks, held_bytes, too_large
@@ -54,6 +53,9 @@ CHEAP = 1e8
 
 SMALL = 512
 """Cells up to which the generator's transition matrix is squared instead."""
+
+TAIL = 1e-14
+"""Relative error in time of the generator."""
 
 GRID_ORDER = 2  # of the difference between cells h and 2 h: what is guaranteed, not what is usual
 
@@ -134,7 +136,7 @@ def evolve(
     def run(begin: tuple[Density, ...], report: Progress | None) -> Evolution:
         nonlocal known
         if chosen == "generator":
-            return _by_generator(equations[0], begin[0], when)
+            return _by_generator(equations[0], begin[0], when, threads)
         if chosen == "fipy":
             from fpsim.reference.fipy import evolve_fipy
 
@@ -281,18 +283,15 @@ def _by_fipy(densities: tuple[Density, ...], error: Array, steps: int, said: tup
     return Evolution(when, densities, error, none, np.zeros(len(when)), steps, 0, "fipy", said)
 
 
-def _by_generator(equation: FokkerPlanck, start: Density, when: Array) -> Evolution:
-    from fpsim.generator import absorbed_mass, build_generator, propagate
+def _by_generator(equation: FokkerPlanck, start: Density, when: Array, threads: int | None) -> Evolution:
+    from fpsim.generator import build_generator
+    from fpsim.generator.uniformization import evolve as uniformize
 
     generator = build_generator(equation, start.grid)
-    tail = 1e-14
-    densities = propagate(generator, start, when.tolist(), tail=tail)
-    lost = np.zeros(len(when))
-    if generator.absorbing:
-        lost = np.atleast_1d(np.asarray(absorbed_mass(generator, start, when.tolist(), tail=tail).value))
-    none = np.full(len(when), np.nan)
-    said = tuple(_added(lattice_diffusion(diffusion_on_cells(equation, start.grid), start.grid).added_max))
-    return Evolution(when, densities, np.full(len(when), tail), none, lost, 0, 0, "generator", said)
+    found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
+    densities = tuple(generator.density(state) for state in found.states)
+    none, said = np.full(len(when), np.nan), tuple(_added(generator.added))
+    return Evolution(when, densities, np.full(len(when), TAIL), none, found.absorbed, 0, 0, "generator", said)
 
 
 def _added(amount: float) -> list[str]:
