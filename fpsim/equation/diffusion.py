@@ -129,6 +129,8 @@ def _checked(raw: list[list[Any]], ndim: int, shape: tuple[int, ...]) -> Diffusi
             raise DomainError(f"diffusion entry ({i}, {i}) is {value}: values >= 0 are accepted")
         for j in range(i):
             a, b = entries[i][j], entries[j][i]
+            if a is b:  # both absent, or one array given twice
+                continue
             upper = np.zeros(1) if b is None else b
             lower = np.zeros(1) if a is None else a
             if not np.allclose(lower, upper, rtol=1e-10, atol=1e-14 * float(np.abs(upper).max() + 1e-300)):
