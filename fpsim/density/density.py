@@ -140,7 +140,7 @@ class Density:
         """
         size = whole_number(size, "size", least=0)
         gen = np.random.default_rng(rng)  # type: ignore[arg-type]
-        return place_points(self, gen.random(size), gen.random((size, self.grid.ndim)))
+        return place_points(self.grid, self.values, gen.random(size), gen.random((size, self.grid.ndim)))
 
     def at(self, points: Sequence[Sequence[float]] | Array) -> Array:
         """Density at ``points`` (M, ndim), linear between cell centres, zero outside the box; never negative."""

@@ -7,30 +7,28 @@ width; points spread evenly over cells would be too wide by ``h^2 / 6``. Limits:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.density.grid import Grid
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
-
-if TYPE_CHECKING:
-    from fpsim.density.density import Density
 
 __all__ = ["place_points"]
 
 Array = NDArray[np.float64]
 
 
-def place_points(density: Density, levels: ArrayLike, inside: ArrayLike) -> Array:
+def place_points(grid: Grid, values: Array, levels: ArrayLike, inside: ArrayLike) -> Array:
     """Points of a density, shape (M, ndim), from numbers in [0, 1).
 
     Independent uniform numbers give independent draws, evenly spread ones give stratified points.
 
     Parameters
     ----------
-    density : Density
+    grid : Grid
+    values : ndarray, shape grid.shape
+        The density in the cells, in any unit.
     levels : array_like, shape (M,)
         Levels of the cumulative over cells, in C order: they choose the cell.
     inside : array_like, shape (M, ndim)
@@ -41,7 +39,7 @@ def place_points(density: Density, levels: ArrayLike, inside: ArrayLike) -> Arra
     DomainError
         If shapes disagree or a number lies outside [0, 1].
     """
-    grid, p = density.grid, density.values
+    p = values
     level, u = real_array(levels, "levels"), real_array(inside, "places inside cells")
     if level.ndim != 1 or u.shape != (level.size, grid.ndim):
         raise DomainError(f"levels {level.shape} and places {u.shape}: (M,) and (M, {grid.ndim}) are accepted")

@@ -94,7 +94,7 @@ def test_points_are_as_wide_as_the_density():
         sums = np.append(0.0, np.cumsum(density.values) / density.values.sum())
         cell = np.searchsorted(sums[1:-1], level, side="right")
         inside = np.clip((level - sums[cell]) / np.diff(sums)[cell], 0.0, 1.0)
-        points = place_points(density, level, inside[:, None])
+        points = place_points(density.grid, density.values, level, inside[:, None])
         excess.append(points.var() - 1.0)
         spacings.append(grid.spacing[0])
     assert (np.array(excess)[1:] < 0.2 * np.array(spacings)[1:] ** 2 / 6).all()
@@ -118,14 +118,16 @@ def test_points_inside_a_cell_follow_its_slope():
     edges = grid.edges[0] ** 2
     cell = np.searchsorted(edges, level, side="right") - 1
     inside = (level - edges[cell]) / np.diff(edges)[cell]
-    np.testing.assert_allclose(place_points(density, level, inside[:, None])[:, 0], np.sqrt(level), rtol=1e-12)
+    np.testing.assert_allclose(
+        place_points(density.grid, density.values, level, inside[:, None])[:, 0], np.sqrt(level), rtol=1e-12
+    )
 
 
 def test_no_point_lies_where_there_is_no_density():
     values = np.array([0, 0, 3.0, 1.0, 0, 2.0, 0, 0])
     for boundary in ("reflecting", "periodic"):
         grid = Grid.box((0, 8, 8), boundary=boundary)
-        x = place_points(Density(grid, values), [0, 0.2, 0.5, 0.9, 1.0], [[0.01], [0.5], [0.99], [0.3], [0.99]])[:, 0]
+        x = place_points(grid, values, [0, 0.2, 0.5, 0.9, 1.0], [[0.01], [0.5], [0.99], [0.3], [0.99]])[:, 0]
         assert values[np.floor(x).astype(int)].all()
 
 

@@ -60,8 +60,8 @@ CASES = {
     "observable is nan": (lambda: BELL.expectation(lambda x, y: np.where(x > y, NAN, 1)), r"nan at cell \(1, 0\)"),
     "regrid to another dimension": (lambda: regrid(BELL, LINE), "from 2 to 1 dimensions"),
     "regrid to a word": (lambda: regrid(BELL, "fine"), "to a str"),  # type: ignore[arg-type]
-    "levels beyond one": (lambda: place_points(BELL, [1.5], [[0, 0]]), r"outside \[0, 1\]"),
-    "levels of another shape": (lambda: place_points(BELL, [0.5], [[0.5]]), r"\(M, 2\) are accepted"),
+    "levels beyond one": (lambda: place_points(BELL.grid, BELL.values, [1.5], [[0, 0]]), r"outside \[0, 1\]"),
+    "levels of another shape": (lambda: place_points(BELL.grid, BELL.values, [0.5], [[0.5]]), r"\(M, 2\) are accepted"),
 }
 
 
