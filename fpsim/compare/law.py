@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.density import Density
+from fpsim.density import Density, place_points
 from fpsim.errors import DomainError
 
 __all__ = [
@@ -62,7 +62,7 @@ def stratified(density: Density, count: int) -> Array:
         return quantiles(density, levels)[:, None]
     ratio = _harmonious(density.grid.ndim)
     inside = (0.5 + np.arange(count)[:, None] * ratio ** -np.arange(1.0, density.grid.ndim + 1)) % 1.0
-    return _placed(density, levels, inside)
+    return place_points(density.grid, density.values, levels, inside)
 
 
 def draw(density: Density, count: int, rng: np.random.Generator) -> Array:
@@ -70,26 +70,7 @@ def draw(density: Density, count: int, rng: np.random.Generator) -> Array:
     levels = rng.random(count)
     if density.grid.ndim == 1:
         return quantiles(density, levels)[:, None]
-    return _placed(density, levels, rng.random((count, density.grid.ndim)))
-
-
-def _placed(density: Density, levels: Array, inside: Array) -> Array:
-    """Points from uniform numbers: ``levels`` (M,) choose cells, ``inside`` (M, ndim) places in them.
-
-    Along each axis the density inside a cell is linear, ``1 + s (2 v - 1)`` with the slope of the neighbours; uniform
-    cells would widen the density by ``h^2 / 6``.
-    """
-    grid, p = density.grid, density.values
-    sums = np.cumsum(p.ravel())
-    cells = np.minimum(np.searchsorted(sums, levels * sums[-1], side="right"), sums.size - 1)
-    index = np.unravel_index(cells, grid.shape)
-    x = np.empty_like(inside)
-    for axis in range(grid.ndim):
-        slope = np.gradient(p, axis=axis)[index] / (2.0 * p[index])
-        s, u = np.clip(slope, -1.0, 1.0), inside[:, axis]
-        v = 2.0 * u / (1.0 - s + np.sqrt((1.0 - s) ** 2 + 4.0 * s * u))
-        x[:, axis] = grid.lower[axis] + (index[axis] + v) * grid.spacing[axis]
-    return x
+    return place_points(density.grid, density.values, levels, rng.random((count, density.grid.ndim)))
 
 
 def _harmonious(ndim: int) -> float:
