@@ -31,7 +31,8 @@ ALLOWED = {
     "plots": set(),
     "scenario": NUMERICS | NETWORKS | {"theory", "compare", "storage", "plots", "callan_symanzik", "kpz"},
     "validation": NUMERICS | NETWORKS | {"theory", "callan_symanzik", "kpz"},
-    "cli": {"scenario", "storage", "validation"},
+    "results": {"density", "compare", "plots", "scenario", "storage"},
+    "cli": {"scenario", "results", "storage", "validation"},
 }
 
 

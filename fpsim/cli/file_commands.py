@@ -19,7 +19,7 @@ def info(file: File) -> None:
 
     Example: fpsim info digits-bottleneck.h5
     """
-    from fpsim.scenario import describe
+    from fpsim.results.describing import describe
     from fpsim.storage import load
 
     typer.echo(describe(load(file)))
@@ -49,8 +49,8 @@ def animate(
 
     Example: fpsim animate digits-bottleneck.h5 --variable density_W2 --out ring.gif
     """
-    from fpsim.scenario.animation import animate as draw_animation
-    from fpsim.scenario.run_object import open_run
+    from fpsim.results.animation import animate as draw_animation
+    from fpsim.results.run_object import open_run
 
     typer.echo(str(draw_animation(open_run(file), out or file.with_suffix(".gif"), variable=variable, rate=rate)))
 
@@ -64,7 +64,7 @@ def report(
     Example: fpsim report digits-bottleneck.h5
     """
     from fpsim.errors import FileError
-    from fpsim.scenario.html import html_report
+    from fpsim.results.page import html_report
     from fpsim.storage import load
 
     target = out or file.with_suffix(".html")

@@ -1,13 +1,11 @@
 """Scenarios: declarative descriptions, and the composition that runs them."""
 
-from fpsim.scenario.describing import describe
 from fpsim.scenario.loading import available, load_scenario, parse_assignments, scenario_from, to_toml
 from fpsim.scenario.running import Outcome, draw, report, resume, run, run_to_file, shortfalls
 
 __all__ = [
     "Outcome",
     "available",
-    "describe",
     "draw",
     "load_scenario",
     "parse_assignments",

@@ -19,8 +19,8 @@ from fpsim.progress import Reporter, reporter
 from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
-from fpsim.scenario.records import labelled
 from fpsim.scenario.sections import ScenarioBase
+from fpsim.scenario.shared.records import labelled
 from fpsim.storage import Checkpoint, check_target, load, provenance, remove_leftovers, save, writer_lock
 
 if TYPE_CHECKING:

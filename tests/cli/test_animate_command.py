@@ -14,7 +14,7 @@ from test_compare_command import made, normal
 import fpsim
 from fpsim.cli import main
 from fpsim.errors import FileError
-from fpsim.scenario.animation import animate
+from fpsim.results.animation import animate
 
 
 def frames(path):

@@ -13,10 +13,10 @@ import fpsim
 from fpsim.cli import main
 from fpsim.density import Grid, from_samples, gaussian
 from fpsim.errors import ConfigError
+from fpsim.results.file_comparison import compare_files, table
+from fpsim.results.run_object import Run
 from fpsim.scenario import load_scenario, run_to_file
-from fpsim.scenario.file_comparison import compare_files, table
-from fpsim.scenario.records import density_variable, grid_coordinates
-from fpsim.scenario.run_object import Run
+from fpsim.scenario.shared.records import density_variable, grid_coordinates
 
 TIMES = np.array([0.0, 1.0])
 

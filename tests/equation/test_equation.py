@@ -104,7 +104,7 @@ def test_dependence_is_seen():
 
 
 def test_a_tensor_that_all_but_vanishes_may_carry_the_rounding_of_the_field():
-    """Where gradients vanish, a covariance is a difference of larger sums: indefinite by their rounding, and accepted."""
+    """Where gradients vanish, a covariance is a difference of larger sums: their rounding is accepted."""
     entry, off = np.full(GRID.shape, 2.0), np.full(GRID.shape, 0.5)
     entry[3, 4], off[3, 4] = 1e-20, 1e-15
     assert diffusion_on_cells(FokkerPlanck(diffusion=[[entry, off], [off, entry]]), GRID).ndim == 2

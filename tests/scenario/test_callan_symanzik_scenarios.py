@@ -8,8 +8,8 @@ import xarray as xr
 
 from fpsim.errors import ConfigError, MemoryLimitError
 from fpsim.scenario import load_scenario, report, run, run_to_file, shortfalls
-from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of
+from fpsim.scenario.shared.records import group
 from fpsim.storage import load
 
 

@@ -9,8 +9,8 @@ import xarray as xr
 from fpsim.errors import ConfigError, ValidityWarning
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
-from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, shortfalls
+from fpsim.scenario.shared.records import group
 
 NAME = "shuffled-epochs"
 CURVATURE, SAMPLES, BATCH, RATE = 0.3, 64, 4, 0.05

@@ -10,8 +10,8 @@ from scipy.linalg import solve_discrete_lyapunov
 from fpsim.errors import ConfigError
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
-from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, shortfalls
+from fpsim.scenario.shared.records import group
 
 NAME = "momentum"
 RATE, CURVATURE, NOISE, START, PATH = 0.2, 1.0, 0.25, 2.0, 0.9

@@ -13,8 +13,8 @@ from scipy.optimize import brentq
 from fpsim.errors import ConfigError, MemoryLimitError
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
-from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, shortfalls
+from fpsim.scenario.shared.records import group
 
 NAME = "stationary-law"
 LABEL, RATE = 20.0, 0.00125

@@ -11,8 +11,8 @@ from fpsim.datasets import iris
 from fpsim.errors import ConfigError, DomainError
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
-from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, shortfalls
+from fpsim.scenario.shared.records import group
 
 NAME = "batch-sweep"
 DECAY = 0.3

@@ -11,9 +11,9 @@ import xarray as xr
 import fpsim
 from fpsim.density import Grid, gaussian
 from fpsim.errors import DomainError, FileError
+from fpsim.results.run_object import Run, density_variables
 from fpsim.scenario.kinds.bottleneck.stages import experiment_of
-from fpsim.scenario.records import density_variable, grid_coordinates
-from fpsim.scenario.run_object import Run, density_variables
+from fpsim.scenario.shared.records import density_variable, grid_coordinates
 from fpsim.sgd import train
 
 

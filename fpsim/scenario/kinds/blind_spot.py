@@ -26,8 +26,8 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots import LABELS, plot_marginal
 from fpsim.progress import Reporter, share_of
 from fpsim.scenario.kind import Kind
-from fpsim.scenario.records import group
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, Sgd, StartPoint, Theory, Time
+from fpsim.scenario.shared.records import group
 from fpsim.sgd import train
 from fpsim.theory.closures import mean_field
 from fpsim.transport import evolve

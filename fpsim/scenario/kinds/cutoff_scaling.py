@@ -23,9 +23,9 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots.flow_axes import plot_cutoff
 from fpsim.progress import Reporter
 from fpsim.scenario.kind import Kind
-from fpsim.scenario.records import group
 from fpsim.scenario.sections import Data, EnsembleSize, NetworkShape, Positive, ScenarioBase, Section, StartPoint
-from fpsim.scenario.verdict_table import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
+from fpsim.scenario.shared.records import group
+from fpsim.scenario.shared.verdict_table import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
 from fpsim.sde import simulate
 
 if TYPE_CHECKING:

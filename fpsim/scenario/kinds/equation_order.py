@@ -22,8 +22,8 @@ from fpsim.errors import ConfigError
 from fpsim.plots.order_axes import plot_orders
 from fpsim.progress import Reporter
 from fpsim.scenario.kind import Kind
-from fpsim.scenario.records import group
 from fpsim.scenario.sections import NonNegative, Positive, ScenarioBase, Section
+from fpsim.scenario.shared.records import group
 from fpsim.theory import modified_equation
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from fpsim.memory import check_memory
 from fpsim.plots import plot_density
 from fpsim.progress import Reporter, share_of
 from fpsim.scenario.kind import Kind
-from fpsim.scenario.records import density_variable, grid_coordinates, group
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Theory, Time
+from fpsim.scenario.shared.records import density_variable, grid_coordinates, group
 from fpsim.sde import simulate
 from fpsim.transport import evolve
 

@@ -23,8 +23,8 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots import LABELS, plot_curves, plot_marginal
 from fpsim.progress import Reporter
 from fpsim.scenario.kind import Kind
-from fpsim.scenario.records import group
 from fpsim.scenario.sections import EnsembleSize, ScenarioBase, Sgd, StartName, StartPoint, Theory, Time
+from fpsim.scenario.shared.records import group
 from fpsim.sgd import Ensemble, train
 from fpsim.theory import from_valley, scalar_network, valley_density
 from fpsim.theory.closures import conditional, empirical_path, leaf, mean_field

@@ -1,8 +1,8 @@
 """Train an ensemble of bottleneck auto-encoders and hold the Fokker-Planck densities of its matrices against it."""
 
 from fpsim.scenario.kind import Kind
-from fpsim.scenario.kinds.bottleneck.config import BottleneckScenario
 from fpsim.scenario.kinds.bottleneck.figures import bottleneck_figures
+from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
 from fpsim.scenario.kinds.bottleneck.stages import bottleneck_stages, check_bottleneck
 from fpsim.scenario.kinds.bottleneck.tables import bottleneck_report, bottleneck_shortfalls, bottleneck_summary
 

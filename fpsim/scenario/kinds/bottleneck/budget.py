@@ -20,7 +20,7 @@ from fpsim.plots.style import LABELS
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.bottleneck.case import MATRICES, Case
 from fpsim.scenario.kinds.bottleneck.chain import Link, links
-from fpsim.scenario.kinds.bottleneck.config import BottleneckScenario
+from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
 from fpsim.scenario.kinds.bottleneck.outputs import Outputs, matrices, outputs_of, probe_indices
 
 __all__ = ["budget_case"]

@@ -17,9 +17,9 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import ValidityWarning
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.scenario.kinds.bottleneck.config import BottleneckScenario
-from fpsim.scenario.records import entry_names
+from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
 from fpsim.scenario.sections import StartPoint
+from fpsim.scenario.shared.records import entry_names
 from fpsim.sgd import SGD, Ensemble, Start
 from fpsim.theory.closures import conditional, mean_field
 from fpsim.transport import Evolution, evolve

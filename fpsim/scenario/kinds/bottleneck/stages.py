@@ -17,10 +17,10 @@ from fpsim.progress import Reporter, share_of
 from fpsim.scenario.kinds.bottleneck.budget import budget_case
 from fpsim.scenario.kinds.bottleneck.case import MATRICES, Case, case_of, experiment_of
 from fpsim.scenario.kinds.bottleneck.comparing import compare_case
-from fpsim.scenario.kinds.bottleneck.config import BottleneckScenario
-from fpsim.scenario.records import density_at, density_variable, grid_coordinates, group, moments
+from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
 from fpsim.scenario.sections import StartPoint
-from fpsim.scenario.training import train_kept
+from fpsim.scenario.shared.records import density_at, density_variable, grid_coordinates, group, moments
+from fpsim.scenario.shared.training import train_kept
 from fpsim.storage import Checkpoint
 from fpsim.transport import Evolution
 

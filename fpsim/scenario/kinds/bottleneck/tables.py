@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from fpsim.plots.style import LABELS
-from fpsim.scenario.records import group
+from fpsim.scenario.shared.records import group
 
 __all__ = ["bottleneck_report", "bottleneck_shortfalls", "bottleneck_summary"]
 

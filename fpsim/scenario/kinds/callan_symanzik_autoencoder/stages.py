@@ -13,9 +13,9 @@ from fpsim import callan_symanzik as cs
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.progress import Reporter, share_of
-from fpsim.scenario.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzikAutoEncoder, SgdRun
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.sgd import State, train
 from fpsim.theory import ScalarNetwork
 from fpsim.transport import evolve

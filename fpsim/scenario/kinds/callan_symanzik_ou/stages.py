@@ -13,10 +13,10 @@ from fpsim import callan_symanzik as cs
 from fpsim.density import Density, Grid, gaussian, mixture
 from fpsim.equation import FokkerPlanck
 from fpsim.progress import Reporter, share_of
-from fpsim.scenario.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.kinds.callan_symanzik_ou.model import INPUTS, CallanSymanzikOU, RunStart
-from fpsim.scenario.records import labelled
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
+from fpsim.scenario.shared.records import labelled
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.sde import simulate
 from fpsim.transport import evolve
 

@@ -10,7 +10,7 @@ import xarray as xr
 from fpsim.plots import COLOURS
 from fpsim.plots.sgd_axes import plot_measured
 from fpsim.scenario.kinds.epochs.model import LABEL_OF
-from fpsim.scenario.records import group
+from fpsim.scenario.shared.records import group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

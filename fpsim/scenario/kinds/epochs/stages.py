@@ -13,7 +13,7 @@ from fpsim.errors import ValidityWarning
 from fpsim.experiment import SGD
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.epochs.model import SAMPLINGS, EpochsScenario
-from fpsim.scenario.quadratic import moments_through_training
+from fpsim.scenario.shared.quadratic import moments_through_training
 from fpsim.theory import epoch_variance_path, iid_variance_path
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xarray as xr
 
 from fpsim.scenario.kinds.epochs.model import LABEL_OF
-from fpsim.scenario.records import group
+from fpsim.scenario.shared.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
 

@@ -13,8 +13,8 @@ from fpsim.kpz.height import HeightTerms, burgers_velocity, height_budget, heigh
 from fpsim.progress import Reporter, share_of
 from fpsim.scenario.kinds.kpz_identity.model import INTERVAL, KPZIdentityScenario
 from fpsim.scenario.kinds.kpz_identity.system import TIME, WRONG_VISCOSITY, equation_of, records_of, start_of
-from fpsim.scenario.records import density_variable, grid_coordinates
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.records import density_variable, grid_coordinates
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.transport import evolve
 from fpsim.verdict import Identity
 

@@ -26,8 +26,8 @@ from fpsim.scenario.kinds.kpz_identity.system import (
     records_of,
     start_of,
 )
-from fpsim.scenario.records import grid_coordinates
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.records import grid_coordinates
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.sde import simulate
 from fpsim.transport import evolve
 from fpsim.verdict import Claim, Identity

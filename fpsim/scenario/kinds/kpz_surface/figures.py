@@ -17,7 +17,7 @@ from fpsim.plots.surface_axes import (
     plot_measured,
     plot_profiles,
 )
-from fpsim.scenario.records import group
+from fpsim.scenario.shared.records import group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,7 @@ from fpsim.kpz.tracy_widom import Cumulants, limit_law
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
 from fpsim.scenario.kinds.kpz_surface.stationary import TOLERANCE, last_width, roughness, schemes
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.verdict import Claim, Identity, Verdict
 
 __all__ = ["stages"]

@@ -12,7 +12,7 @@ from fpsim.kpz.roughness import roughness_exponent, width2
 from fpsim.kpz.surface import Scheme, SurfaceEnsemble, simulate_surface
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.verdict import Verdict
 
 __all__ = ["TOLERANCE", "last_width", "roughness", "schemes"]

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fpsim.scenario.quadratic import Quadratic
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section
+from fpsim.scenario.shared.quadratic import Quadratic
 
 __all__ = ["LABEL_OF", "MomentumScenario"]
 

@@ -13,7 +13,7 @@ from fpsim.kpz.claims import exact_value
 from fpsim.kpz.common_batches import RegressionPair
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 
 __all__ = ["pairs"]
 

@@ -17,8 +17,8 @@ from fpsim.progress import Reporter
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
 from fpsim.scenario.kinds.random_environment.pairs import pairs
 from fpsim.scenario.kinds.random_environment.walks import walks
-from fpsim.scenario.records import entry_names
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.records import entry_names
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.sgd import train
 from fpsim.verdict import Verdict
 

@@ -11,7 +11,7 @@ from fpsim.kpz.random_walk import bulk_variance, rescale_tail, simulate_walks, w
 from fpsim.kpz.tracy_widom import limit_law
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
-from fpsim.scenario.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.verdict import Claim, Identity
 
 __all__ = ["walks"]

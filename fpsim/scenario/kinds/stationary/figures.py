@@ -10,7 +10,7 @@ import xarray as xr
 
 from fpsim.plots import COLOURS, plot_marginal
 from fpsim.plots.sgd_axes import plot_measured, plot_threshold, plot_valley
-from fpsim.scenario.records import group
+from fpsim.scenario.shared.records import group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from fpsim.experiment import Start
 from fpsim.memory import check_memory
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.stationary.model import VARIANCE, Law, StationaryScenario, experiment_of, moments
-from fpsim.scenario.training import train_kept
+from fpsim.scenario.shared.training import train_kept
 from fpsim.theory import BalancedLaw, collapse_rate, collapse_threshold, discrete_collapse_rate
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from fpsim.scenario.records import group
+from fpsim.scenario.shared.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
 

@@ -15,8 +15,8 @@ from fpsim.memory import check_memory
 from fpsim.network import mean_loss
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.sweep.model import SweepScenario, experiment_of
-from fpsim.scenario.records import entry_names, group
-from fpsim.scenario.training import train_kept
+from fpsim.scenario.shared.records import entry_names, group
+from fpsim.scenario.shared.training import train_kept
 from fpsim.theory import landscape_of, minimum_near, stationary_covariance
 
 __all__ = ["check", "stages"]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fpsim.density import Density
 from fpsim.errors import DomainError
 from fpsim.scenario.loading import scenario_from
-from fpsim.scenario.records import density_series, group
 from fpsim.scenario.sections import ScenarioBase
+from fpsim.scenario.shared.records import density_series, group
 from fpsim.storage import load
 
 __all__ = ["Run", "density_variables", "open_run"]

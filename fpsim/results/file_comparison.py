@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from fpsim.compare import compare_density, compare_samples
 from fpsim.density import Density, regrid
 from fpsim.errors import ConfigError
-from fpsim.scenario.records import group
-from fpsim.scenario.run_object import Run
+from fpsim.results.run_object import Run
+from fpsim.scenario.shared.records import group
 
 __all__ = ["ComparedRow", "compare_files", "table"]
 

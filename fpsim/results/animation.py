@@ -13,7 +13,7 @@ import numpy as np
 
 from fpsim.errors import ConfigError, FileError
 from fpsim.plots import LABELS, plot_density, plot_marginal, styled
-from fpsim.scenario.run_object import Run
+from fpsim.results.run_object import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

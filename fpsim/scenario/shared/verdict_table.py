@@ -80,7 +80,9 @@ def verdict_lines(table: xr.Dataset) -> list[str]:
             one = table.sel(claim=name)
             numbers = (float(one[f"claim_{column}"]) for column in ("residual", "error", "tolerance"))
             residual, error, tolerance = numbers
-            lines.append(f"{name!s:<{width}}{residual:>12.3g}{error:>12.1g}{tolerance:>12.3g}  {_verdict(one, 'claim')}")
+            lines.append(
+                f"{name!s:<{width}}{residual:>12.3g}{error:>12.1g}{tolerance:>12.3g}  {_verdict(one, 'claim')}"
+            )
         lines.append("")
     return lines
 

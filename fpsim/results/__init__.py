@@ -1,0 +1,1 @@
+"""What is made of a finished or growing file: objects, a description, a comparison, a moving picture, a page."""

@@ -1,0 +1,1 @@
+"""What kinds of scenario share: labelled arrays, training in pieces, tables of identities and claims."""
