@@ -51,6 +51,8 @@ tolerance = 0.2
 [comparison]
 probes = 1
 theory_samples = 200
+measured = 0
+svag = 2
 """
 
 pytestmark = pytest.mark.filterwarnings("ignore::fpsim.errors.ValidityWarning")

@@ -16,7 +16,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from fpsim.compare import compare_density
-from fpsim.density import Density, Grid, from_samples, gaussian
+from fpsim.density import Grid, from_samples, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.generator import Generator, build_generator, entropy_production, mean_first_passage_time, slowest_modes
 from fpsim.generator import stationary_density as stationary
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "Problem", "ProblemScenario", "equation_of"]
 
 HALF_WIDTH = 2.2
-GENERATOR_CELLS = 120
+GENERATOR_CELLS, ROUGH_CELLS = 120, 64
 MODES = 6
+REACH = 5.0
+"""Standard deviations of the stationary density on either side of its mean that its box reaches."""
 STEP = 0.01
 """Time step of the sample paths (weak order 2): its bias is far below their sampling error."""
 TIME = {"units": "1", "long_name": "time"}
@@ -117,7 +119,11 @@ def problem_stages(
     ]
     histograms = [from_samples(grid, x) for x in paths.positions]
     yield {
-        "/problem/ensemble": xr.Dataset({"density": density_variable(histograms, "histogram density")}, coordinates),
+        "/problem/ensemble": xr.Dataset(
+            {"density": density_variable(histograms, "histogram density")},
+            coordinates,
+            {"replicas": scenario.ensemble.replicas},
+        ),
         "/problem/comparison": xr.Dataset(
             {
                 name: ("time", [getattr(c, field) for c in rows], {"units": "1"})
@@ -126,14 +132,20 @@ def problem_stages(
             {"time": ("time", times, TIME)},
         ),
     }
-    yield {"/problem/generator": _analyses(scenario.problem, equation, _around(result.densities[-1]))}
+    yield {"/problem/generator": _analyses(scenario.problem, equation, _resting_place(equation, grid))}
 
 
-def _around(density: Density) -> Grid:
-    """Box of five and a half standard deviations around a density, inside its own box: what rates there can resolve."""
-    grid, reach = density.grid, 5.5 * density.std
-    lower, upper = np.maximum(density.mean - reach, grid.lower), np.minimum(density.mean + reach, grid.upper)
-    return grid.with_box(tuple(lower), tuple(upper)).with_shape((GENERATOR_CELLS,) * grid.ndim)
+def _resting_place(equation: FokkerPlanck, grid: Grid) -> Grid:
+    """Box that the stationary density needs, however short the run: what rates on its cells can resolve.
+
+    A coarse generator spreads too far; in the box that it asks for, the next one spreads less.
+    """
+    for cells in (ROUGH_CELLS, GENERATOR_CELLS, GENERATOR_CELLS):
+        rest = stationary(build_generator(equation, grid.with_shape((cells,) * grid.ndim)))
+        reach = REACH * rest.std
+        lower, upper = np.maximum(rest.mean - reach, grid.lower), np.minimum(rest.mean + reach, grid.upper)
+        grid = grid.with_box(tuple(lower), tuple(upper)).with_shape((GENERATOR_CELLS,) * grid.ndim)
+    return grid
 
 
 def _analyses(problem: Problem, equation: FokkerPlanck, grid: Grid) -> xr.Dataset:
