@@ -19,10 +19,11 @@ J. Math. Imaging Vis. 49, 123 (2014).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from math import gcd
+from math import gcd, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ from fpsim.equation.diffusion import DiffusionField
 from fpsim.errors import DomainError
 from fpsim.lattice.dual_simplex import dual_simplex
 
-__all__ = ["REACH", "LatticeDiffusion", "lattice_diffusion"]
+__all__ = ["REACH", "LatticeDiffusion", "Programme", "coupled_axes", "group_shape", "lattice_diffusion", "programme"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -94,7 +95,7 @@ def lattice_diffusion(field: DiffusionField, grid: Grid, *, reach: int | None = 
     offsets: list[tuple[int, ...]] = []
     rates: list[Array] = []
     added = np.zeros((1,) * grid.ndim)
-    for axes in _coupled(field):
+    for axes in coupled_axes(field):
         if len(axes) == 1:
             axis = axes[0]
             rate = field.axis(axis) / grid.spacing[axis] ** 2
@@ -102,7 +103,7 @@ def lattice_diffusion(field: DiffusionField, grid: Grid, *, reach: int | None = 
                 offsets.append(tuple(int(a == axis) for a in range(grid.ndim)))
                 rates.append(rate)
             continue
-        found, extra = _decompose(field, grid, axes, reach or REACH[len(axes)])
+        found, extra = _decompose(field, grid, axes, reach)
         for offset, rate in found:
             full = np.zeros(grid.ndim, int)
             full[list(axes)] = offset
@@ -112,7 +113,7 @@ def lattice_diffusion(field: DiffusionField, grid: Grid, *, reach: int | None = 
     return LatticeDiffusion(np.array(offsets, np.int64).reshape(-1, grid.ndim), tuple(rates), added)
 
 
-def _coupled(field: DiffusionField) -> list[tuple[int, ...]]:
+def coupled_axes(field: DiffusionField) -> list[tuple[int, ...]]:
     """Groups of axes connected by off-diagonal entries."""
     groups = [{i} for i in range(field.ndim)]
     for i in range(field.ndim):
@@ -147,38 +148,82 @@ def _dictionary(ndim: int, reach: int) -> tuple[Integers, Array, Array]:
     return offsets, columns, prices
 
 
-def _decompose(
-    field: DiffusionField, grid: Grid, axes: tuple[int, ...], reach: int
-) -> tuple[list[tuple[Integers, Array]], Array]:
-    ndim = len(axes)
-    offsets, columns, prices = _dictionary(ndim, reach)
-    rows = [(axes[i], axes[j]) for i, j in zip(*np.triu_indices(ndim), strict=True)]
-    entries = [field.entries[i][j] for i, j in rows]
-    shape = np.broadcast_shapes(*(e.shape for e in entries if e is not None))
-    size = int(np.prod(shape))
-    h = np.array([grid.spacing[a] for a in axes])
-    slack = np.where([i == j for i, j in rows], [-(h.min() ** 2) / grid.spacing[i] ** 2 for i, _ in rows], 0.0)
-    table, cost = np.vstack([columns, slack]), np.append(prices, -_PENALTY)
+@dataclass(frozen=True, eq=False)
+class Programme:
+    """The linear programme of a group of coupled axes: ``max cost . x, columns^T x = target, x >= 0``.
 
+    Attributes
+    ----------
+    offsets : ndarray of int, shape (K, axes)
+    columns : ndarray, shape (K + 1, m)
+        ``e e^T`` (upper triangle) of every offset; last that of the isotropic addition, counted negative.
+    cost : ndarray, shape (K + 1,)
+    pairs : tuple of (int, int)
+        Which entry of the tensor each of the ``m`` equations is about.
+    scale : ndarray, shape (m,)
+        ``h_i h_j``, by which entries are divided.
+    unit : float
+        Isotropic diffusion that a unit of the last variable stands for.
+    """
+
+    offsets: Integers
+    columns: Array
+    cost: Array
+    pairs: tuple[tuple[int, int], ...]
+    scale: Array
+    unit: float
+
+    def solve(self, field: DiffusionField) -> Iterator[tuple[slice, Array, Integers]]:
+        """Places (a range of the flattened broadcast shape), ``x`` of each of them, and the columns it is about.
+
+        Both arrays have one row per place and belong to the caller.
+        """
+        entries = [field.entries[i][j] for i, j in self.pairs]
+        shape = group_shape(field, self.pairs)
+        flat = [None if e is None else np.broadcast_to(e, shape).ravel() for e in entries]
+        basis = np.arange(len(self.pairs))
+        inverse = np.linalg.inv(self.columns[basis].T)
+        for start in range(0, prod(shape), _CHUNK):
+            part = slice(start, min(start + _CHUNK, prod(shape)))
+            target = np.zeros((part.stop - start, len(self.pairs)))
+            for r, e in enumerate(flat):
+                if e is not None:
+                    target[:, r] = e[part] / self.scale[r]
+            chosen = np.empty(target.shape, np.int64)
+            dual_simplex(target, self.columns, self.cost, basis, inverse, chosen)
+            yield part, target, chosen
+
+
+def programme(grid: Grid, axes: tuple[int, ...], reach: int | None = None) -> Programme:
+    """The linear programme that decomposes the tensor of some axes of a grid."""
+    offsets, columns, prices = _dictionary(len(axes), reach or REACH[len(axes)])
+    pairs = tuple((axes[i], axes[j]) for i, j in zip(*np.triu_indices(len(axes)), strict=True))
+    scale = np.array([grid.spacing[i] * grid.spacing[j] for i, j in pairs])
+    unit = min(grid.spacing[a] for a in axes) ** 2
+    slack = np.where([i == j for i, j in pairs], -unit / scale, 0.0)
+    return Programme(offsets, np.vstack([columns, slack]), np.append(prices, -_PENALTY), pairs, scale, unit)
+
+
+def group_shape(field: DiffusionField, pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """Broadcast shape of some entries of a tensor."""
+    entries = (field.entries[i][j] for i, j in pairs)
+    return np.broadcast_shapes(*(e.shape for e in entries if e is not None))
+
+
+def _decompose(
+    field: DiffusionField, grid: Grid, axes: tuple[int, ...], reach: int | None
+) -> tuple[list[tuple[Integers, Array]], Array]:
+    task = programme(grid, axes, reach)
+    shape = group_shape(field, task.pairs)
     weights: dict[int, Array] = {}
-    added = np.zeros(size)
-    basis = np.arange(len(rows))
-    inverse = np.linalg.inv(table[basis].T)
-    flat = [None if e is None else np.broadcast_to(e, shape).ravel() for e in entries]
-    for start in range(0, size, _CHUNK):
-        part = slice(start, min(start + _CHUNK, size))
-        target = np.zeros((part.stop - start, len(rows)))
-        for r, ((i, j), e) in enumerate(zip(rows, flat, strict=True)):
-            if e is not None:
-                target[:, r] = e[part] / (grid.spacing[i] * grid.spacing[j])
-        chosen = np.empty(target.shape, np.int64)
-        dual_simplex(target, table, cost, basis, inverse, chosen)
-        for column in np.unique(chosen[target > 0.0]):
-            where = (chosen == column) & (target > 0.0)
-            values = (target * where).sum(axis=1)
-            if column == len(offsets):
-                added[part] = values * h.min() ** 2
+    added = np.zeros(prod(shape))
+    for part, x, chosen in task.solve(field):
+        for column in np.unique(chosen[x > 0.0]):
+            where = (chosen == column) & (x > 0.0)
+            values = (x * where).sum(axis=1)
+            if column == len(task.offsets):
+                added[part] = values * task.unit
             else:
-                weights.setdefault(int(column), np.zeros(size))[part] = values
-    found = [(offsets[k], weights[k].reshape(shape)) for k in sorted(weights)]
+                weights.setdefault(int(column), np.zeros(prod(shape)))[part] = values
+    found = [(task.offsets[k], weights[k].reshape(shape)) for k in sorted(weights)]
     return found, added.reshape(shape)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
-from fpsim.lattice.lines import LineSet, lines_along
+from fpsim.lattice.lines import LineSet, find_lines, lines_along
 from fpsim.parallel import Team
 from fpsim.transport.diffuse import diffuse_lines
 from fpsim.transport.limit import LANES
@@ -28,17 +28,20 @@ class DiffusionSweep:
     ----------
     coefficient : ndarray
         Of minimal broadcast shape; times ``scale`` it is the rate of jumps in each direction (1 / time).
+    keep : bool
+        Whether to keep the lines beyond the life of this sweep: they take long to find, and memory.
     """
 
     grid: Grid
     offset: tuple[int, ...]
     coefficient: Array
     scale: float = 1.0
+    keep: bool = True
 
     @cached_property
     def lines(self) -> LineSet:
         """Lines along the offset."""
-        return lines_along(self.grid, self.offset)
+        return (lines_along if self.keep else find_lines)(self.grid, self.offset)
 
     @cached_property
     def leaks(self) -> bool:
@@ -64,7 +67,9 @@ class DiffusionSweep:
         # on a ring of two cells both neighbours are the same one
         step = self.scale * dt * (2.0 if lines.closed and lines.longest == 2 else 1.0)
         lost = team.shared((lines.count,))
-        starts, stride = table_of(lines, self.grid.shape if lines.order.size else self.coefficient.shape)
+        shape = self.grid.shape if lines.order.size else self.coefficient.shape
+        full = (lines.starts, lines.stride) if shape == self.grid.shape else None
+        starts, stride = full or (table_of(lines, shape) if self.keep else lines.starts_in(shape))
 
         def work(part: int, begin: int, end: int) -> None:
             diffuse_lines(
