@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
 
-__all__ = ["LineSet", "find_lines", "line_bytes", "lines_along", "strides_of"]
+__all__ = ["LineSet", "find_lines", "line_bytes", "lines_along", "strides_of", "wraps"]
 
 Integers = NDArray[np.int64]
 Small = NDArray[np.int32]
@@ -107,10 +107,10 @@ def line_bytes(grid: Grid, offset: tuple[int, ...]) -> int:
     else:
         longest = _period(grid, offset)
         count = grid.size // longest
-    return 16 * count + 4 * longest * count * _wraps(grid, offset)
+    return 16 * count + 4 * longest * count * wraps(grid, offset)
 
 
-def _wraps(grid: Grid, offset: tuple[int, ...]) -> bool:
+def wraps(grid: Grid, offset: tuple[int, ...]) -> bool:
     """Whether lines pass a periodic border other than by single steps along an axis."""
     moving = [axis for axis, step in enumerate(offset) if step]
     return any(map(grid.periodic, moving)) and (len(moving) > 1 or offset[moving[0]] != 1)
@@ -130,14 +130,14 @@ def find_lines(grid: Grid, offset: tuple[int, ...]) -> LineSet:
             np.minimum(lengths, room // abs(step) + 1, out=lengths)
     else:
         lengths = np.full(len(starts), _period(grid, offset), np.int32)
-    wraps = _wraps(grid, offset)
+    wrapping = wraps(grid, offset)
     return LineSet(
         offset,
         grid.shape,
         starts,
         lengths,
-        0 if wraps else int(np.array(offset) @ strides),
-        _order(grid, offset, starts, int(lengths.max())) if wraps else np.empty((0, 0), np.int32),
+        0 if wrapping else int(np.array(offset) @ strides),
+        _order(grid, offset, starts, int(lengths.max())) if wrapping else np.empty((0, 0), np.int32),
         not walls,
         *(_exit_rate(grid, offset, starts, lengths, walls, high=high) for high in (False, True)),
     )
@@ -166,14 +166,12 @@ def _period(grid: Grid, offset: tuple[int, ...]) -> int:
 
 def _cycle_cells(grid: Grid, offset: tuple[int, ...]) -> Small:
     """One cell of every closed line: the first in memory."""
-    index = np.arange(grid.size, dtype=np.int32)
-    lowest = index.copy()
-    cells = np.array(np.unravel_index(index, grid.shape), np.int32)
-    for _ in range(_period(grid, offset) - 1):
-        for axis, step in enumerate(offset):
-            cells[axis] = (cells[axis] + step) % grid.shape[axis]
-        np.minimum(lowest, np.ravel_multi_index(tuple(cells), grid.shape).astype(np.int32), out=lowest)
-    return index[lowest == index]
+    lowest, reach, period = np.arange(grid.size, dtype=np.int32).reshape(grid.shape), 1, _period(grid, offset)
+    axes = tuple(range(grid.ndim))
+    while reach < period:  # the lowest of ``reach`` cells from here on; twice as many with those from there on
+        np.minimum(lowest, np.roll(lowest, tuple(-reach * step for step in offset), axes), out=lowest)
+        reach *= 2
+    return np.flatnonzero(lowest.ravel() == np.arange(grid.size, dtype=np.int32)).astype(np.int32)
 
 
 def _order(grid: Grid, offset: tuple[int, ...], starts: Small, longest: int) -> Small:

@@ -182,7 +182,7 @@ class Programme:
         shape = group_shape(field, self.pairs)
         flat = [None if e is None else np.broadcast_to(e, shape).ravel() for e in entries]
         basis = np.arange(len(self.pairs))
-        inverse = np.linalg.inv(self.columns[basis].T)
+        inverse: Array = np.linalg.inv(self.columns[basis].T).astype(np.float64, copy=False)
         for start in range(0, prod(shape), _CHUNK):
             part = slice(start, min(start + _CHUNK, prod(shape)))
             target = np.zeros((part.stop - start, len(self.pairs)))

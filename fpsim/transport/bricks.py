@@ -2,10 +2,11 @@
 
 A grid whose coefficients would fill more memory than they may (``HOLD``) is cut into bricks: small grids of the same
 cells. :func:`late_blocks` goes through all of them once to learn which sweeps there are; a :class:`LateSweep` then
-evaluates its coefficient when it is applied, into room that all sweeps share. Tables that are small anyway are kept.
+evaluates its coefficient when it is applied, into room that all sweeps share. Tables are kept as long as ``HOLD``
+lasts, and those that are small anyway. Of a tensor with correlations, the basis of every cell is kept (see
+:mod:`fpsim.lattice.bases`), because finding it takes longer than many sweeps.
 
-Limits: coefficients given as arrays, or that depend on the density, are evaluated whole; the rates of a tensor with
-correlations that depend on place are kept (one array per offset), because finding them takes longer than many sweeps.
+Limits: coefficients given as arrays, or that depend on the density, are evaluated whole.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces
-from fpsim.lattice.selling import lattice_diffusion
+from fpsim.equation.diffusion import DiffusionField
+from fpsim.equation.evaluation import call
+from fpsim.lattice.bases import BasisTable, LatticeBases, lattice_bases
+from fpsim.lattice.lines import line_bytes, wraps
 from fpsim.parallel import Team
 from fpsim.transport.diffusion_sweep import DiffusionSweep
 from fpsim.transport.drift_sweep import DriftSweep
@@ -36,7 +41,7 @@ Offset = tuple[int, ...]
 HOLD = 64e6
 """Bytes of coefficients that an evolution keeps. Beyond, they are evaluated again for every sweep."""
 
-BRICKS = 64
+BRICKS = 128
 """About how many bricks a grid is cut into: what is evaluated at once is small beside an array of the grid's size."""
 
 LATE = 1.3
@@ -45,6 +50,12 @@ LATE = 1.3
 OFFSETS = {2: 6, 3: 14, 4: 48}
 """Offsets that a correlated tensor meets which varies with place, about: more than one place needs."""
 
+INDEX = 0.25
+"""Arrays of the grid's size that the basis of every cell takes, if there are at most 65 536 of them."""
+
+PROBES = 2048
+"""Cells where a tensor is decomposed to learn which offsets it meets."""
+
 SMALL = 1 / 16
 """Share of the grid's size below which a table is kept in any case."""
 
@@ -52,16 +63,28 @@ SMALL = 1 / 16
 def held_bytes(known: Sampled, grid: Grid, *, late: bool = False) -> float:
     """Bytes of the tables that are kept, from coefficients on the grid or on a part of it."""
 
-    def whole(part: Array) -> float:
-        return 8.0 * prod(n if m > 1 else 1 for m, n in zip(part.shape, grid.shape, strict=True))
+    def whole(shape: tuple[int, ...]) -> float:
+        return 8.0 * prod(n if m > 1 else 1 for m, n in zip(shape, grid.shape, strict=True))
 
+    held = sum(whole(b.shape) for b in known.drift)
     entries = [e for row in known.diffusion.entries for e in row if e is not None]
     if known.diffusion.diagonal:
-        jumps = 0.0 if late else sum(map(whole, entries))
-    else:  # every offset has the shape of all entries together
-        shape = np.broadcast_shapes(*(e.shape for e in entries))
-        jumps = OFFSETS[grid.ndim] * whole(np.broadcast_to(0.0, shape))
-    return jumps + (LATE * 8.0 * grid.size if late else sum(map(whole, known.drift)))
+        held += sum(whole(e.shape) for e in entries)
+        return LATE * 8.0 * grid.size + min(held, HOLD) if late else held
+    shape = np.broadcast_shapes(*(e.shape for e in entries))  # that of every offset
+    lines = [line_bytes(grid, o) + _spread_bytes(grid, o, whole(shape)) for o in _met(known.diffusion, grid)]
+    count = max(len(lines), OFFSETS[grid.ndim]) if prod(shape) > 1 else len(lines)
+    held += count * (whole(shape) + sum(lines) / max(len(lines), 1))
+    return (LATE + INDEX) * 8.0 * grid.size + max(lines, default=0.0) + min(held, HOLD) if late else held
+
+
+def _met(field: DiffusionField, grid: Grid) -> list[Offset]:
+    """Offsets of a tensor, from some of its cells."""
+    shape = np.broadcast_shapes(*(e.shape for row in field.entries for e in row if e is not None))
+    across = PROBES ** (1 / max(sum(n > 1 for n in shape), 1))
+    some = tuple(slice(None, None, max(int(n / across), 1)) for n in shape)
+    cells = (tuple(None if e is None else np.broadcast_to(e, shape)[some] for e in row) for row in field.entries)
+    return [use.offset for use in lattice_bases(DiffusionField(tuple(cells)), grid).used()]
 
 
 def too_large(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0) -> bool:
@@ -113,45 +136,42 @@ def late_blocks(equation: FokkerPlanck, grid: Grid, room: Array, *, t: float = 0
     shapes: dict[Offset, tuple[int, ...]] = {}
     highest: dict[Offset, float] = {}
     drifts: list[tuple[tuple[int, ...], float]] = [((1,) * grid.ndim, 0.0)] * grid.ndim
-    added = 0.0
+    tables: dict[tuple[int, ...], BasisTable] = {}
+    known: list[LatticeBases] = []
     for _, brick in bricks(grid):
-        found, extra = _rates(equation, brick, t)
-        added = max(added, extra)
-        for offset, rate in found.items():
-            shapes[offset] = _union(shapes.get(offset), rate, grid.shape)
-            highest[offset] = max(highest.get(offset, 0.0), float(rate.max()))
+        known.append(lattice_bases(diffusion_on_cells(equation, brick, t=t), brick, tables=tables))
+        for offset, part, most in known[-1].used():
+            shapes[offset] = _union(shapes.get(offset), part, grid.shape)
+            highest[offset] = max(highest.get(offset, 0.0), most)
         for axis, (shape, most) in enumerate(drifts):
             b = drift_on_faces(equation, brick, axis, t=t)
             faces = tuple(n + (a == axis) for a, n in enumerate(grid.shape))
-            drifts[axis] = _union(shape, b, faces), max(most, float(np.abs(b).max()))
-    offsets = [o for o, most in sorted(highest.items(), reverse=True) if most > 0.0]
-    kept: dict[Offset, Array] = {}
-    if any(sum(map(abs, o)) > 1 for o in offsets):
-        kept = {o: np.zeros(shapes[o]) for o in offsets}
-        for where, brick in bricks(grid):
-            for offset, rate in _rates(equation, brick, t)[0].items():
-                if offset in kept:
-                    kept[offset][_place(where, shapes[offset])] = rate
+            drifts[axis] = _union(shape, b.shape, faces), max(most, float(np.abs(b).max()))
 
-    def spread(offset: Offset, shape: tuple[int, ...]) -> Sweep:
-        def pick(brick: Grid) -> Array:
-            return _rates(equation, brick, t)[0][offset]
+    def rate(offset: Offset, k: int, brick: Grid, out: Array) -> None:
+        if known[k].uses(offset):
+            out[...] = known[k].rate(_entries(equation, brick, known[k], t), offset)
 
-        return DiffusionSweep(grid, offset, _gathered(pick, grid, shape, room))
+    def speed(axis: int, k: int, brick: Grid, out: Array) -> None:  # noqa: ARG001
+        out[...] = drift_on_faces(equation, brick, axis, t=t)
 
-    def flow(axis: int, shape: tuple[int, ...]) -> Sweep:
-        def pick(brick: Grid) -> Array:
-            return drift_on_faces(equation, brick, axis, t=t)
-
-        return DriftSweep(grid, axis, _gathered(pick, grid, shape, room, axis))
-
-    out: list[Sweep] = [DiffusionSweep(grid, offset, rate) for offset, rate in kept.items()]
-    if not kept:
-        out += [_late(grid, shapes[o], 2.0 * highest[o], partial(spread, o, shapes[o])) for o in offsets]
+    out: list[Sweep] = []
+    left = HOLD
+    for offset, most in sorted(highest.items(), reverse=True):
+        shape = shapes[offset]
+        table = partial(_gathered, partial(rate, offset), grid, shape)
+        more = line_bytes(grid, offset) + _spread_bytes(grid, offset, 8.0 * prod(shape))
+        keep, keep_lines, left = _kept(8.0 * prod(shape), more, grid, left)
+        jumps = partial(DiffusionSweep, grid, offset, keep=keep_lines)
+        out.append(_sweep(grid, 2.0 * most, jumps, table, room, keep, keep_lines))
     for axis, (shape, most) in enumerate(drifts):
         if most > 0.0:
-            out.append(_late(grid, shape, most / grid.spacing[axis], partial(flow, axis, shape)))
-    return tuple((sweep,) for sweep in out), added
+            table = partial(_gathered, partial(speed, axis), grid, shape, faces_of=axis)
+            keep, _, left = _kept(8.0 * prod(shape), 0.0, grid, left)
+            out.append(
+                _sweep(grid, most / grid.spacing[axis], partial(DriftSweep, grid, axis), table, room, keep, True)
+            )
+    return tuple((sweep,) for sweep in out), max(bases.added_max for bases in known)
 
 
 def room_size(grid: Grid) -> int:
@@ -159,30 +179,61 @@ def room_size(grid: Grid) -> int:
     return max(grid.size // n * (n + 1) for n in grid.shape)
 
 
-def _late(grid: Grid, shape: tuple[int, ...], speed: float, make: Callable[[], Sweep]) -> Sweep:
-    return make() if prod(shape) <= SMALL * grid.size else LateSweep(grid, speed, make)
+def _kept(table: float, lines: float, grid: Grid, left: float) -> tuple[bool, bool, float]:
+    """Whether a table and its lines are kept when ``left`` bytes may be, and how many may be after them."""
+    if table + lines <= left:
+        return True, True, left - table - lines
+    small = SMALL * 8.0 * grid.size
+    return table <= small, lines <= small, left
 
 
-def _rates(equation: FokkerPlanck, brick: Grid, t: float) -> tuple[dict[Offset, Array], float]:
-    tensor = lattice_diffusion(diffusion_on_cells(equation, brick, t=t), brick)
-    offsets = (tuple(int(v) for v in e) for e in tensor.offsets)
-    return dict(zip(offsets, tensor.rates, strict=True)), tensor.added_max
+def _sweep(
+    grid: Grid,
+    speed: float,
+    make: Callable[[Array], Sweep],
+    table: Callable[[Array | None], Array],
+    room: Array,
+    keep_table: bool,
+    keep_lines: bool,
+) -> Sweep:
+    """A sweep with everything kept, or one that is made when it is applied."""
+    if not keep_table:
+        return LateSweep(grid, speed, lambda: make(table(room)))
+    values = table(None)
+    return make(values) if keep_lines else LateSweep(grid, speed, lambda: make(values))
 
 
-def _union(shape: tuple[int, ...] | None, part: Array, full: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of a table of which ``part`` is one brick."""
+def _entries(equation: FokkerPlanck, brick: Grid, bases: LatticeBases, t: float) -> Any:
+    """Entries of a tensor that has been found to be in order already: its checks take longer than all else."""
+    if not bases.correlated:
+        return diffusion_on_cells(equation, brick, t=t).entries
+    return call(equation.diffusion, brick.mesh(), t, None) if callable(equation.diffusion) else equation.diffusion
+
+
+def _spread_bytes(grid: Grid, offset: Offset, table: float) -> float:
+    """Bytes of a coefficient that is made as large as the grid because lines wrap."""
+    return 8.0 * grid.size if wraps(grid, offset) and table < 8.0 * grid.size else 0.0
+
+
+def _union(shape: tuple[int, ...] | None, part: tuple[int, ...], full: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of a table of which one brick has shape ``part``."""
     before = shape or (1,) * len(full)
-    return tuple(n if m > 1 or k > 1 else 1 for m, k, n in zip(part.shape, before, full, strict=True))
+    return tuple(n if m > 1 or k > 1 else 1 for m, k, n in zip(part, before, full, strict=True))
 
 
 def _gathered(
-    pick: Callable[[Grid], Array], grid: Grid, shape: tuple[int, ...], room: Array, faces_of: int = -1
+    fill: Callable[[int, Grid, Array], None],
+    grid: Grid,
+    shape: tuple[int, ...],
+    room: Array | None,
+    *,
+    faces_of: int = -1,
 ) -> Array:
-    """A table put together from its bricks, in ``room`` unless it is small."""
-    size = prod(shape)
-    out = (np.empty(size) if size <= SMALL * grid.size else room[:size]).reshape(shape)
-    for where, brick in bricks(grid):
-        out[_place(where, shape, faces_of)] = pick(brick)
+    """A table put together from its bricks, in ``room`` if there is any; zero in those that are left alone."""
+    out = (np.empty(prod(shape)) if room is None else room[: prod(shape)]).reshape(shape)
+    out.fill(0.0)
+    for k, (where, brick) in enumerate(bricks(grid)):
+        fill(k, brick, out[_place(where, shape, faces_of)])
     return out
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpsim.density import Grid
-from fpsim.lattice.lines import lines_along
+from fpsim.lattice.lines import find_lines, line_bytes, lines_along
 
 
 def cells_of(lines, line):
@@ -28,6 +28,8 @@ def test_partition(data, shape):
     offset = data.draw(st.lists(st.integers(-3, 3), min_size=ndim, max_size=ndim).filter(any))
     grid = Grid((0.0,) * ndim, (1.0,) * ndim, tuple(shape), sides)
     lines = lines_along(grid, tuple(offset))
+    tables = (lines.starts, lines.lengths, lines.low_exit, lines.high_exit, lines.order)
+    assert line_bytes(grid, tuple(offset)) == sum(table.nbytes for table in tables)
     seen = np.concatenate([cells_of(lines, k) for k in range(lines.count)])
     np.testing.assert_array_equal(np.sort(seen), np.arange(grid.size))
     walls = [a for a in range(ndim) if offset[a] and sides[a] != "periodic"]
@@ -46,3 +48,23 @@ def test_partition(data, shape):
             if sides[a] == "absorbing" and depth < abs(offset[a]):
                 expected = max(expected, abs(offset[a]) / depth)
         assert lines.high_exit[k] == pytest.approx(expected, rel=1e-6)
+
+
+def test_long_tables_are_made_in_parts():
+    grid = Grid((0.0, 0.0), (1.0, 1.0), (300, 251), "periodic")
+    lines = find_lines(grid, (1, -2))
+    np.testing.assert_array_equal(np.sort(lines.order.ravel()), np.arange(grid.size))
+    i, j = np.unravel_index(lines.order, grid.shape)
+    assert ((np.diff(i, axis=1) - 1) % 300 == 0).all()
+    assert ((np.diff(j, axis=1) + 2) % 251 == 0).all()
+
+
+def test_many_lines_are_made_in_parts():
+    grid = Grid((0.0, 0.0), (1.0, 1.0), (256, 256), "periodic")
+    lines = find_lines(grid, (1, 1))
+    assert lines.count == 256
+    expected = np.arange(256) * 257
+    i, j = np.unravel_index(lines.order, grid.shape)
+    np.testing.assert_array_equal((i - j) % 256, np.broadcast_to((i - j)[:, :1] % 256, i.shape))
+    np.testing.assert_array_equal(np.sort(lines.order[0]), expected)
+    np.testing.assert_array_equal(np.sort(lines.order.ravel()), np.arange(grid.size))

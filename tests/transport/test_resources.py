@@ -12,9 +12,11 @@ import pytest
 
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
+from fpsim.lattice.lines import lines_along
 from fpsim.parallel import Team
 from fpsim.transport import bricks as bricks_module
 from fpsim.transport import evolve
+from fpsim.transport import stepper as stepper_module
 from fpsim.transport.stepper import Stepper
 
 CELLS = {2: 450, 3: 60, 4: 28}
@@ -76,6 +78,69 @@ def test_six_arrays_at_most_with_coefficients_of_full_size(ndim, cells, monkeypa
     assert arrays <= 1.25 * result.memory / (8 * grid.size)
 
 
+def turning_tensor(ndim, cells, boundary="reflecting"):
+    """A correlated tensor whose long axis turns through the grid."""
+    grid = Grid((-2.0,) * ndim, (2.0,) * ndim, (cells,) * ndim, boundary)
+
+    def diffusion(*x):
+        phase = 0.1 * sum(x)
+        v = [np.cos(phase + i) for i in range(ndim)]
+        return [[0.02 * (0.1 * (i == j) + v[i] * v[j]) for j in range(ndim)] for i in range(ndim)]
+
+    return grid, FokkerPlanck(drift=lambda *x: tuple(-xi for xi in x), diffusion=diffusion)
+
+
+@pytest.mark.parametrize(("ndim", "cells"), [(2, 400), (3, 32), pytest.param(4, 20, marks=pytest.mark.slow)])
+def test_six_arrays_at_most_with_a_tensor_that_turns(ndim, cells, monkeypatch):
+    """With the start, and half a megabyte for scratch of lines and for bases; not one array per offset."""
+    monkeypatch.setattr(bricks_module, "HOLD", 1.0)
+    monkeypatch.setattr(bricks_module, "BRICKS", 48)
+    options = {"tolerance": 0.9, "threads": 1, "method": "sweeps", "estimate_grid_error": False}
+    small, equation = turning_tensor(ndim, 8)
+    evolve(equation, gaussian(small, 0.3, 0.4), [1e-4], **options)
+    lines_along.cache_clear()
+    grid, equation = turning_tensor(ndim, cells)
+    start = gaussian(grid, 0.3, 0.09)
+    arrays, result = peak_arrays(lambda: evolve(equation, start, [1e-4], **options), grid)
+    assert arrays + 1 <= 6.0 + 5e5 / (8 * grid.size)
+    assert arrays <= result.memory / (8 * grid.size)
+    assert result.final.values.min() >= 0.0
+    assert result.final.mass == pytest.approx(start.mass, rel=1e-12)
+
+
+@pytest.mark.parametrize("hold", [1.0, 1e9])
+def test_tables_of_lines_that_wrap_are_in_the_estimate(hold, monkeypatch):
+    """On a periodic grid every offset of a constant tensor needs half an array of places and one of rates."""
+    monkeypatch.setattr(bricks_module, "HOLD", hold)
+    options = {"tolerance": 0.9, "threads": 1, "method": "sweeps", "estimate_grid_error": False}
+    diffusion = 0.02 * (np.eye(3) + 0.3 * (np.ones((3, 3)) - np.eye(3)))
+    equation = FokkerPlanck(drift=lambda *x: tuple(np.sin(np.pi * xi / 2) for xi in x), diffusion=diffusion)
+    for cells in (8, 48):
+        grid = Grid((-2.0,) * 3, (2.0,) * 3, (cells,) * 3, "periodic")
+        start = gaussian(grid, 0.0, 0.4)
+        lines_along.cache_clear()
+        arrays, result = peak_arrays(lambda s=start: evolve(equation, s, [1e-4], **options), grid)
+    assert arrays <= 1.05 * result.memory / (8 * grid.size)
+    assert result.final.mass == pytest.approx(start.mass, rel=1e-12)
+
+
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "absorbing"])
+def test_tensors_in_parts_are_bit_identical_for_any_number_of_threads(boundary, monkeypatch):
+    grid, equation = turning_tensor(3, 34, boundary)  # enough cells to be shared among threads
+    start, states = gaussian(grid, 0.3, 0.3), []
+    for hold, threads in ((1.0, 1), (1.0, 3), (1e9, 1)):
+        monkeypatch.setattr(bricks_module, "HOLD", hold)
+        monkeypatch.setattr(stepper_module, "too_large", lambda *_, **__: True)
+        u = start.values.ravel().copy()
+        with Team(threads) as team:
+            ledger = Stepper((equation,), (grid,), False, team).advance((u,), 0.0, 1e-3, 1)
+        assert u.min() >= 0.0
+        assert u.sum() * grid.cell_volume + ledger.absorbed[0] == pytest.approx(start.mass, rel=1e-12)
+        states.append(u)
+    np.testing.assert_array_equal(states[0], states[1])
+    np.testing.assert_array_equal(states[0], states[2])  # nor does it matter what is kept
+
+
 @pytest.mark.parametrize("tensor", [False, True])
 def test_coefficients_in_parts_are_the_same(tensor, monkeypatch):
     """Parts change rounding, and the order of sweeps only where splitting them is a matter of choice."""
@@ -131,6 +196,7 @@ import time
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.transport import evolve
+from fpsim.transport import stepper as stepper_module
 ou = FokkerPlanck(drift=lambda x, y: (-x, -2 * y), diffusion=0.01)
 turning = FokkerPlanck(drift=lambda x, y: (y - x, -x - y), diffusion=[[0.02, 0.01], [0.01, 0.02]])
 grid = Grid.box((-2, 2, 64), (-2, 2, 64))

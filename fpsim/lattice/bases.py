@@ -1,0 +1,189 @@
+"""The optimal basis of every place: what is kept of a decomposition whose rates are wanted again and again.
+
+Finding the offsets of a tensor is the long part of :mod:`fpsim.lattice.selling`. With the basis known the rates are
+``lambda = B^{-1} d``, ``B`` the columns ``e e^T`` of its offsets and ``d`` the scaled entries: a few multiplications
+per place. A field varies slowly, so that many places share few bases: one small integer per place names its own.
+
+The rates are those of :func:`fpsim.lattice.selling.lattice_diffusion` to rounding, and never negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fpsim.density.grid import Grid
+from fpsim.equation.diffusion import DiffusionField
+from fpsim.lattice.selling import Programme, coupled_axes, group_shape, programme
+
+__all__ = ["BasisTable", "LatticeBases", "Use", "lattice_bases"]
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Names = NDArray[np.unsignedinteger[Any]]
+Offset = tuple[int, ...]
+
+
+class BasisTable:
+    """Distinct bases of a group of coupled axes; grows with every part of a grid that is looked at."""
+
+    def __init__(self, task: Programme) -> None:
+        self.task = task
+        self._places = {tuple(e): k for k, e in enumerate(task.offsets.tolist())}
+        self._names: dict[tuple[int, ...], int] = {}
+        self._columns: Integers = np.empty((0, len(task.pairs)), np.int64)
+        self._inverses: Array = np.empty((0, len(task.pairs), len(task.pairs)))
+
+    def names(self, bases: Integers) -> Names:
+        """Number of each basis (rows: sorted columns of the programme), new ones included."""
+        distinct, which = np.unique(bases, axis=0, return_inverse=True)
+        known = len(self._names)
+        found = np.array([self._names.setdefault(tuple(b), len(self._names)) for b in distinct.tolist()])
+        if len(self._names) > known:
+            self._columns = np.array(list(self._names), np.int64)
+            new = self.task.columns[self._columns[known:]].swapaxes(1, 2)
+            self._inverses = np.concatenate([self._inverses, np.linalg.inv(new)])
+        return found.astype(np.min_scalar_type(len(self._names) - 1))[which.ravel()]
+
+    def column(self, offset: Offset) -> int:
+        """Column of an offset of the coupled axes, or -1."""
+        return self._places.get(offset, -1)
+
+    def weights(self, column: int) -> Array:
+        """Per basis, the row of its inverse that belongs to a column; zero where the column is not in it."""
+        out = np.zeros(self._columns.shape)
+        where = np.nonzero(self._columns == column)
+        out[where[0]] = self._inverses[where]
+        return out
+
+
+class Use(NamedTuple):
+    """Use of one offset: minimal broadcast shape of its rates, the largest of them (1 / time)."""
+
+    offset: Offset
+    shape: tuple[int, ...]
+    highest: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Name of the basis of coupled axes at every place; which columns are used, and their largest rates."""
+
+    axes: tuple[int, ...]
+    table: BasisTable
+    index: Names
+    used: tuple[int, ...]
+    highest: Array
+
+    def rate(self, entries: Sequence[Sequence[Any]], column: int) -> Array:
+        task = self.table.task
+        target = np.empty((len(task.pairs), self.index.size))
+        for row, (i, j), scale in zip(target, task.pairs, task.scale, strict=True):
+            np.divide(0.0 if entries[i][j] is None else entries[i][j], scale, out=row.reshape(self.index.shape))
+        out = np.empty(self.index.shape)
+        _rates(self.table.weights(column), self.index.ravel(), target, out.ravel())
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class LatticeBases:
+    """Which offsets a diffusion tensor uses at every place; their rates follow from the tensor's entries.
+
+    Attributes
+    ----------
+    spacing : tuple of float
+        Of the grid.
+    added_max : float
+        Largest isotropic diffusion added to keep offsets within reach (the unit of D).
+    """
+
+    spacing: tuple[float, ...]
+    added_max: float
+    _alone: tuple[Use, ...]
+    _groups: tuple[_Group, ...]
+
+    @property
+    def correlated(self) -> bool:
+        """Whether any axes are coupled."""
+        return bool(self._groups)
+
+    def used(self) -> Iterator[Use]:
+        """Every offset with a rate anywhere."""
+        yield from self._alone
+        for group in self._groups:
+            for column, highest in zip(group.used, group.highest.tolist(), strict=True):
+                step = dict(zip(group.axes, group.table.task.offsets[column].tolist(), strict=True))
+                offset = tuple(step.get(a, 0) for a in range(len(self.spacing)))
+                yield Use(offset, group.index.shape, highest)
+
+    def uses(self, offset: Offset) -> bool:
+        """Whether an offset has a rate anywhere."""
+        return any(use.offset == offset for use in self._alone) or self._group_of(offset) is not None
+
+    def rate(self, entries: Sequence[Sequence[Any]], offset: Offset) -> Array:
+        """Rates of jumps along an offset in use, of its minimal broadcast shape (1 / time).
+
+        ``entries[i][j]``, ``i <= j``, are those of the tensor that the bases were found for, at the same places
+        (``None`` for zero). They are not checked again.
+        """
+        found = self._group_of(offset)
+        if found is not None:
+            return found[0].rate(entries, found[1])
+        axis, shape = offset.index(1), next(use.shape for use in self._alone if use.offset == offset)
+        return np.asarray(entries[axis][axis], float).reshape(shape) / self.spacing[axis] ** 2
+
+    def _group_of(self, offset: Offset) -> tuple[_Group, int] | None:
+        for group in self._groups:
+            if all(a in group.axes for a, step in enumerate(offset) if step):
+                column = group.table.column(tuple(offset[a] for a in group.axes))
+                return (group, column) if column in group.used else None
+        return None
+
+
+def lattice_bases(
+    field: DiffusionField, grid: Grid, *, tables: dict[tuple[int, ...], BasisTable] | None = None
+) -> LatticeBases:
+    """Find the bases of a diffusion tensor given at the cell centres of a grid.
+
+    Parts of a grid that are given the same ``tables`` share them, and add to them.
+    """
+    tables = {} if tables is None else tables
+    alone, groups, added = [], [], 0.0
+    for axes in coupled_axes(field):
+        if len(axes) == 1:
+            entry, unit = field.axis(axes[0]), tuple(int(a == axes[0]) for a in range(grid.ndim))
+            if entry.any():
+                alone.append(Use(unit, entry.shape, float(entry.max()) / grid.spacing[axes[0]] ** 2))
+            continue
+        table = tables.get(axes) or tables.setdefault(axes, BasisTable(programme(grid, axes)))
+        index, most = _indexed(field, table)
+        added = max(added, float(most[-1]) * table.task.unit)
+        used = np.flatnonzero(most[:-1])
+        groups.append(_Group(axes, table, index, tuple(used.tolist()), most[used]))
+    return LatticeBases(grid.spacing, added, tuple(alone), tuple(groups))
+
+
+def _indexed(field: DiffusionField, table: BasisTable) -> tuple[Names, Array]:
+    """Name of the basis of every place, and the largest value of every variable."""
+    most = np.zeros(len(table.task.columns))
+    parts = []
+    for _, x, chosen in table.task.solve(field):
+        np.maximum.at(most, chosen, x)
+        new = np.flatnonzero(np.r_[True, (chosen[1:] != chosen[:-1]).any(axis=1)])  # neighbours mostly share theirs
+        parts.append(np.repeat(table.names(np.sort(chosen[new], axis=1)), np.diff(new, append=len(chosen))))
+    return np.concatenate(parts).reshape(group_shape(field, table.task.pairs)), most
+
+
+@njit(cache=True, nogil=True)
+def _rates(weights: Array, index: Names, target: Array, out: Array) -> None:
+    """``out[c] = max(weights[index[c]] . target[:, c], 0)``."""
+    for c in range(index.size):
+        row, total = index[c], 0.0
+        for k in range(target.shape[0]):
+            total += weights[row, k] * target[k, c]
+        out[c] = max(total, 0.0)

@@ -1,0 +1,80 @@
+"""Rates from kept bases: they rebuild the tensor, are never negative, and are those of the decomposition itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fpsim.density import Grid
+from fpsim.equation.diffusion import diffusion_field
+from fpsim.lattice import lattice_diffusion
+from fpsim.lattice.bases import lattice_bases
+
+
+def turning(x, smallest):
+    """``smallest I + v v^T`` with a direction that turns through the grid."""
+    ndim, phase = len(x), sum((1 + 0.3 * i) * xi for i, xi in enumerate(x))
+    v = [np.cos(phase + i) for i in range(ndim)]
+    return [[smallest * (i == j) + v[i] * v[j] for j in range(ndim)] for i in range(ndim)]
+
+
+def rebuilt(grid, bases, entries):
+    total = np.zeros((*grid.shape, grid.ndim, grid.ndim))
+    for use in bases.used():
+        rate, step = bases.rate(entries, use.offset), np.array(use.offset) * grid.spacing
+        assert rate.min() >= 0.0
+        assert rate.max() == pytest.approx(use.highest, rel=1e-12, abs=1e-12)
+        total += np.broadcast_to(rate, grid.shape)[..., None, None] * np.outer(step, step)
+    return total
+
+
+@pytest.mark.parametrize(("ndim", "cells"), [(2, 40), (3, 12), (4, 6)])
+def test_rates_rebuild_the_tensor(ndim, cells):
+    lengths = 1.0 + 0.3 * np.arange(ndim)
+    grid = Grid((0.0,) * ndim, tuple(lengths), tuple(cells + i for i in range(ndim)))
+    entries = turning(grid.mesh(), 0.2)
+    field = diffusion_field(entries, ndim, grid.shape)
+    bases, found = lattice_bases(field, grid), lattice_diffusion(field, grid)
+    added = found.added[..., None, None] * np.eye(ndim)
+    np.testing.assert_allclose(rebuilt(grid, bases, entries), field.matrices(grid.shape) + added, rtol=0, atol=1e-12)
+    assert bases.added_max == pytest.approx(found.added_max, abs=1e-14)
+    whole = {tuple(o.tolist()): r for o, r in zip(found.offsets, found.rates, strict=True)}
+    for use in bases.used():
+        scale = max(rate.max() for rate in whole.values())
+        np.testing.assert_allclose(bases.rate(entries, use.offset), whole[use.offset], rtol=0, atol=1e-12 * scale)
+    assert {u.offset for u in bases.used()} == {o for o, r in whole.items() if r.any()}
+
+
+def test_parts_share_a_table():
+    """Names that were given for one part stay valid when others have added bases."""
+    tables, parts = {}, []
+    for k in range(4):
+        grid = Grid((float(k), 0.0), (k + 1.0, 4.0), (25, 100))
+        entries = turning(grid.mesh(), 0.05)
+        field = diffusion_field(entries, 2, grid.shape)
+        parts.append((grid, entries, field, lattice_bases(field, grid, tables=tables)))
+    assert len(tables) == 1
+    for grid, entries, field, bases in parts:
+        np.testing.assert_allclose(rebuilt(grid, bases, entries), field.matrices(grid.shape), rtol=0, atol=1e-12)
+
+
+def test_uncoupled_axes_and_missing_coordinates_keep_their_shapes():
+    grid = Grid.box((0, 1, 5), (0, 2, 6), (0, 1, 7))
+    x, _, z = grid.mesh()
+    entries = [[1 + x, 0.5 * x, None], [0.5 * x, 1.0, None], [None, None, 2 + z]]
+    bases = lattice_bases(diffusion_field(entries, 3, grid.shape), grid)
+    assert {u.shape for u in bases.used()} == {(5, 1, 1), (1, 1, 7)}
+    assert bases.uses((0, 0, 1))
+    assert not bases.uses((1, 0, 1))
+    expected = diffusion_field(entries, 3, grid.shape).matrices(grid.shape)
+    np.testing.assert_allclose(rebuilt(grid, bases, entries), expected, rtol=0, atol=1e-13)
+
+
+def test_states_what_was_added():
+    grid = Grid.box((0, 1, 8), (0, 1, 8))
+    v = np.array([1.0, np.sqrt(2.0)])
+    singular = np.outer(v, v)
+    bases = lattice_bases(diffusion_field(singular, 2, grid.shape), grid)
+    assert 0 < bases.added_max < 0.1
+    expected = singular + bases.added_max * np.eye(2)
+    np.testing.assert_allclose(rebuilt(grid, bases, singular)[0, 0], expected, rtol=0, atol=1e-12)
