@@ -117,7 +117,7 @@ SOLVERS = (
         ("generator", 1e-1, 5e-2, 2e-2, 5e-3, 1e-3),
         (24, 32, 40, 48, 64, 96, 128, 256, 512),
     ),
-    Solver("fpsim, rates assembled", fpsim_assembled, cells=(24, 32, 40, 48, 64, 96, 128, 256, 512)),
+    Solver("fpsim, generator on assembled rates", fpsim_assembled, cells=(24, 32, 40, 48, 64, 96, 128, 256, 512)),
     Solver("py-pde, scipy", py_pde, cells=(64, 128, 256, 512)),
     Solver("py-pde, adaptive explicit", py_pde, ("explicit",), (64,), (1,)),
     Solver("FiPy, exponential", fipy, (30, 100), (64,)),
