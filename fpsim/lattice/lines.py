@@ -125,9 +125,11 @@ def find_lines(grid: Grid, offset: tuple[int, ...]) -> LineSet:
     if walls:
         lengths = np.full(len(starts), np.iinfo(np.int32).max, np.int32)
         for axis in walls:
-            index, step = _index(starts, grid.shape, axis), offset[axis]
-            room = grid.shape[axis] - 1 - index if step > 0 else index
-            np.minimum(lengths, room // abs(step) + 1, out=lengths)
+            room, step = _index(starts, grid.shape, axis), offset[axis]
+            if step > 0:
+                np.subtract(grid.shape[axis] - 1, room, out=room)
+            room //= abs(step)
+            np.minimum(lengths, np.add(room, 1, out=room), out=lengths)
     else:
         lengths = np.full(len(starts), _period(grid, offset), np.int32)
     wrapping = wraps(grid, offset)
@@ -145,7 +147,9 @@ def find_lines(grid: Grid, offset: tuple[int, ...]) -> LineSet:
 
 def _index(flat: Small, shape: tuple[int, ...], axis: int) -> Small:
     """Grid index along an axis of flat indices."""
-    return flat // np.int32(prod(shape[axis + 1 :])) % np.int32(shape[axis])
+    index = flat // np.int32(prod(shape[axis + 1 :]))
+    index %= np.int32(shape[axis])
+    return index
 
 
 def _first_cells(grid: Grid, offset: tuple[int, ...], walls: list[int]) -> Small:
