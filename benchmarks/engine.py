@@ -179,8 +179,9 @@ LIMITS = """## Limits
 - Drifts that depend on each other's coordinates are of second order in time, like every splitting into positive parts.
 - Densities narrower than two cells: the limiter of the remaps is then what errs; steps are not refined below that.
 - Memory: at most six arrays of the grid's size and 64 MB of coefficients, evaluated again for every sweep beyond that.
-  Exceptions, which the estimate counts: coefficients that depend on the density, a correlated tensor that depends on
-  place (an array per offset), and one dimension, where tables and scratch are about a hundred lines.
+  A correlated tensor that depends on place then takes 1.4 to 3 times as long. Exceptions, which the estimate counts:
+  coefficients that depend on the density or come as arrays, four dimensions at 22 cells (7.1 arrays, falling with the
+  cells per axis), and one dimension, where tables and scratch are about a hundred lines.
 """
 
 if __name__ == "__main__":

@@ -34,8 +34,11 @@ def plot(file: File, out: Annotated[Path | None, typer.Option(help="Folder for t
     from fpsim.scenario import draw
     from fpsim.storage import load
 
-    for path in draw(load(file), out or pictures_beside(file)):
+    tree = load(file)
+    for path in draw(tree, out or pictures_beside(file)):
         typer.echo(str(path))
+    if not int(tree.attrs["complete"]):
+        typer.echo(f"{file}: the run is not complete; fpsim resume goes on with it", err=True)
 
 
 @app.command()
@@ -68,6 +71,8 @@ def report(
     from fpsim.storage import load
 
     target = out or file.with_suffix(".html")
+    if target.suffix not in (".html", ".htm"):
+        raise FileError(f"{target}: a page is written into a file that ends in .html; no other is touched")
     page = html_report(load(file))
     try:
         target.write_text(page, encoding="utf-8")

@@ -157,7 +157,11 @@ def _session(target: Path, quiet: bool) -> Iterator[None]:
 def _tell(outcome: Outcome, *, quiet: bool, strict: bool) -> None:
     if not quiet:
         typer.echo(outcome.report)
-        drawn = f"  and {len(outcome.figures)} pictures in {outcome.figures[0].parent}/" if outcome.figures else ""
+        drawn = (
+            f"  and {len(outcome.figures)} picture{'s' * (len(outcome.figures) > 1)} in {outcome.figures[0].parent}/"
+            if outcome.figures
+            else ""
+        )
         typer.echo(f"\n{outcome.file}{drawn}")
     if strict and outcome.shortfalls:
         typer.echo(f"\nfell short ({len(outcome.shortfalls)}):", err=True)

@@ -126,11 +126,14 @@ class Budget:
 
     @property
     def leading(self) -> str:
-        """Source of the largest resolved error; ``"sampling"`` if the total itself is within its floor."""
+        """Source of the largest resolved error: ``"sampling"`` only if the total itself is within its floor.
+
+        ``"no single cause"`` if the total is seen but no part of it is.
+        """
         if self.z < RESOLVED:
             return "sampling"
-        seen = [row for row in self.rows if row.resolved]
-        return max(seen, key=lambda row: row.share).source if seen else "sampling"
+        seen = [row for row in self.rows if row.resolved and row.source != "sampling"]
+        return max(seen, key=lambda row: row.share).source if seen else "no single cause"
 
     @property
     def cancels(self) -> bool:
@@ -146,9 +149,12 @@ class Budget:
         head = f"{self.observable}{at}: {self.experiment} and {self.theory}"
         if self.z < RESOLVED:
             return f"{head} agree within sampling ({name} {self.total:.2g}, floor {self.floor:.2g}, z = {self.z:.1f})."
-        lead = next(row for row in self.rows if row.source == self.leading)
-        text = f"{head} differ by {self.total:.2g} in {name} (floor {self.floor:.2g}); the leading cause is "
-        text += f"{lead.source} ({lead.error:.2g}, {100 * lead.share:.0f} % of all parts)"
+        text = f"{head} differ by {self.total:.2g} in {name} (floor {self.floor:.2g}); "
+        lead = next((row for row in self.rows if row.source == self.leading), None)
+        if lead is None:
+            text += "no single cause stands out"
+        else:
+            text += f"the leading cause is {lead.source} ({lead.error:.2g}, {100 * lead.share:.0f} % of all parts)"
         hidden = [row.source for row in self.rows if not row.resolved]
         text += f"; within their own floor: {', '.join(hidden)}" if hidden else ""
         return text + ("; parts of opposite sign cancel." if self.cancels else ".")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ class ComparedRow:
     Attributes
     ----------
     first, second : str
-        Groups.
+        Groups; behind the name of the file where there are two.
     variable : str
     time : float
     value, floor, spread : float
@@ -119,6 +119,9 @@ def compare_files(
             f"{one.path}{f' and {other.path}' if other else ''}: nothing to compare; accepted are runs that hold "
             f"densities of the same groups and times, an experiment in groups named {ENSEMBLE}"
         )
+    if other is not None:
+        names = f"{one.path.name}:", f"{other.path.name}:"
+        rows = [replace(row, first=names[0] + row.first, second=names[1] + row.second) for row in rows]
     return tuple(rows)
 
 

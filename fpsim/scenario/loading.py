@@ -68,8 +68,9 @@ def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None
     if path.suffix not in readers or not _is_file(path):
         close = difflib.get_close_matches(name_or_file, named, 1)
         hint = f"; did you mean {close[0]}?" if close else "."
+        what = "is not there" if path.suffix in readers else "is unknown"
         raise ConfigError(
-            f"scenario {shown(name_or_file)} is unknown{hint} "
+            f"scenario {shown(name_or_file)} {what}{hint} "
             f"Accepted are a TOML file, a Python file or one of: {', '.join(named)}"
         )
     return scenario_from(readers[path.suffix](path), changes=changes, quick=quick, where=str(path))
