@@ -44,6 +44,13 @@ def test_page_holds_pictures_table_configuration_and_provenance(page, quick_run)
         assert f'id="{anchor}"' in text
 
 
+def test_a_page_never_replaces_a_run(quick_run, capsys):
+    before = quick_run.file.read_bytes()
+    assert main(["report", str(quick_run.file), "--out", str(quick_run.file)]) == 2
+    assert "ends in .html" in capsys.readouterr().err
+    assert quick_run.file.read_bytes() == before
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1440, 900)])
 def test_page_in_a_browser(page, width, height, tmp_path):

@@ -66,6 +66,17 @@ def test_theory_that_holds_is_said_to_hold():
     assert "agree within sampling" in budget.sentence
 
 
+def test_what_is_seen_is_never_laid_on_sampling():
+    # many small shifts: the total is far beyond its floor although each part is within or near its own
+    shifts = np.linspace(0.0, 0.06, 7)
+    laws = [replicas(m, i) for i, m in enumerate(shifts[:-1])] + [gaussian(GRID, shifts[-1], 1.0)]
+    stages = [Stage(f"law {i}", law, f"cause {i}" if i else "") for i, law in enumerate(laws)]
+    budget = error_budget(stages, observable="w", distance="kolmogorov_smirnov")
+    assert budget.z > 3.0
+    assert budget.leading != "sampling"
+    assert budget.leading in budget.sentence
+
+
 def test_opposite_errors_are_seen_to_cancel():
     """A wrong noise and a wrong closure that undo each other: the total agrees, the links do not."""
     budget = error_budget(chain((0.0, 0.4, 0.4, 0.06)), observable="w")
