@@ -79,7 +79,7 @@ def _write(run: Run, name: str, target: Path, rate: int) -> None:
     try:
         with writer.saving(figure, str(part), dpi=100):
             for index, time in enumerate(times):
-                _draw(rows, panels, index)
+                _draw(run, rows, panels, index)
                 figure.suptitle(f"{run.attributes['title']}\n{name.replace('_', ' of ')},  t = {time:.3g}", fontsize=11)
                 writer.grab_frame()
         part.replace(target)
@@ -135,7 +135,7 @@ def _colour_bars(figure: Figure, panels: dict[str, list[Axes]], rows: Rows) -> N
             bar.set_label("density, the same for all")
 
 
-def _draw(rows: Rows, panels: dict[str, list[Axes]], index: int) -> None:
+def _draw(run: Run, rows: Rows, panels: dict[str, list[Axes]], index: int) -> None:
     for parent, sources in rows.items():
         series = {source: [_plane(p) for p in densities] for source, densities in sources.items()}
         grid = next(iter(series.values()))[0].grid
@@ -161,13 +161,21 @@ def _draw(rows: Rows, panels: dict[str, list[Axes]], index: int) -> None:
             plot_density(x, y, density.values, ax=ax, peak=peak, decades=DECADES)
             ax.set_xlim(*limits[0])
             ax.set_ylim(*limits[1])
-            ax.set_title(LABELS.get(source, source))
+            ax.set_title(_label(run, source))
             ax.set_xlabel(density.grid.names[0])
             if column == 0:
-                ax.set_ylabel(f"{_title(parent)}\n{density.grid.names[1]}")
+                ax.set_ylabel(f"{_title(parent)}\n{density.grid.names[1]}".strip())
+
+
+def _label(run: Run, source: str) -> str:
+    """Name of a source: a problem without a network has paths and one equation."""
+    own = {"ensemble": "sample paths", "theory": "Fokker-Planck"} if run.attributes["kind"] == "problem" else {}
+    return own.get(source, LABELS.get(source, source))
 
 
 def _title(parent: str) -> str:
+    if parent == "problem":
+        return ""
     return parent.replace("_", " ") or "density"
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
+from scipy.integrate import cumulative_trapezoid
+from scipy.linalg import solve_continuous_lyapunov
 
 from fpsim.compare import compare_density
 from fpsim.density import Grid, from_samples, gaussian
@@ -39,6 +41,9 @@ GENERATOR_CELLS, ROUGH_CELLS = 120, 64
 MODES = 6
 REACH = 5.0
 """Standard deviations of the stationary density on either side of its mean that its box reaches."""
+QUADRATURE = 40_001
+ROUNDING = 1e-12
+"""Entropy production below which it is printed as zero."""
 STEP = 0.01
 """Time step of the sample paths (weak order 2): its bias is far below their sampling error."""
 TIME = {"units": "1", "long_name": "time"}
@@ -149,7 +154,10 @@ def _resting_place(equation: FokkerPlanck, grid: Grid) -> Grid:
 
 
 def _analyses(problem: Problem, equation: FokkerPlanck, grid: Grid) -> xr.Dataset:
-    """Numbers that are linear algebra on the generator, with their grid error (against half the cells)."""
+    """Numbers that are linear algebra on the generator, extrapolated from half the cells (order 2).
+
+    The error is the extrapolation's own step; ``exact`` is a closed form or quadrature, nan without one.
+    """
 
     def numbers(g: Grid) -> dict[str, float]:
         generator = build_generator(equation, g)
@@ -164,13 +172,32 @@ def _analyses(problem: Problem, equation: FokkerPlanck, grid: Grid) -> xr.Datase
 
     fine, coarse = numbers(grid), numbers(grid.with_shape([n // 2 for n in grid.shape]))
     names = list(fine)
+    step, exact = {n: (fine[n] - coarse[n]) / 3 for n in names}, _exact(problem)
     return xr.Dataset(
         {
-            "value": ("quantity", [fine[n] for n in names]),
-            "error": ("quantity", [abs(fine[n] - coarse[n]) / 3 for n in names]),
+            "value": ("quantity", [fine[n] + step[n] for n in names]),
+            "error": ("quantity", [abs(step[n]) for n in names]),
+            "exact": ("quantity", [exact.get(n, np.nan) for n in names]),
         },
         {"quantity": names},
     )
+
+
+def _exact(problem: Problem) -> dict[str, float]:
+    """Closed forms, and quadrature where ``y`` is independent of ``x``."""
+    d, c, turn = problem.diffusion, problem.correlation, problem.rotation
+    if problem.system == "double-well":
+        # backward from the absorbing point, T(-1) = int_-1^1 exp(V / D) int_-inf^x exp(-V / D) / D
+        x = np.linspace(-1.0 - REACH, 1.0, QUADRATURE)
+        depth = (x**2 - 1) ** 2 / 4 / d
+        below = cumulative_trapezoid(np.exp(-depth), x, initial=0.0)
+        inside = x >= -1.0
+        passage = np.trapezoid(np.exp(depth[inside]) * below[inside], x[inside]) / d
+        return {"entropy production": 0.0, "passage time, x = -1 to 1": float(passage)}
+    pull, tensor = np.array([[1.0, -turn], [turn, 1.0]]), d * np.array([[1.0, c], [c, 1.0]])
+    spread = solve_continuous_lyapunov(pull, 2 * tensor)
+    entropy = np.trace(pull.T @ np.linalg.solve(tensor, pull) @ spread) - np.trace(pull)
+    return {"relaxation rate": 1.0, "entropy production": float(entropy)}
 
 
 def _relaxation_rate(generator: Generator) -> float:
@@ -199,9 +226,16 @@ def problem_report(tree: xr.DataTree) -> str:
         floor = f"{float(one['floor']):.4f} ±{float(one['spread']):.4f}"
         lines.append(f"{t:>8.3g}{float(one['distance']):>18.4f}{floor:>20}{float(one['z']):>8.1f}")
     lines.append("")
+    lines.append(f"{'generator':<28}{'value':>12} ± {'grid':<10}{'exact':>12}")
     for name in numbers["quantity"].values:
-        one = numbers.sel(quantity=name)
-        lines.append(f"{name!s:<28}{float(one['value']):>12.5g} ± {float(one['error']):.1g} (grid)")
+        value, error, exact = (
+            float(numbers[part].sel(quantity=name)) if part in numbers else np.nan
+            for part in ("value", "error", "exact")
+        )
+        if name == "entropy production" and abs(value) < ROUNDING:
+            value = error = 0.0
+        known = f"{exact:.5g}" if np.isfinite(exact) else "-"
+        lines.append(f"{name!s:<28}{value:>12.5g} ± {error:<10.1g}{known:>12}")
     return "\n".join(lines)
 
 
