@@ -49,3 +49,12 @@ def test_table_ranks(tree):
     lines = report(tree).splitlines()
     offset = [line.split("  ")[0] for line in lines[3:8]]
     assert set(offset[3:]) == {"mean field", "empirical path"}
+
+
+def test_joint_lies_on_the_ensemble_within_sampling_and_grid_error(tree):
+    for start in ("offset", "symmetric"):
+        table = tree[f"{start}/ranking"].to_dataset()
+        for closure in ("joint", "leaf"):
+            row = {k: float(table[k].sel(source=closure)) for k in ("distance", "floor", "spread", "grid_error")}
+            assert row["distance"] - row["floor"] - row["grid_error"] < 4 * row["spread"]
+    assert "grid error" in report(tree)

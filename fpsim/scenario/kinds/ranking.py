@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fpsim.compare import compare_density, compare_samples
+from fpsim.compare import Comparison, compare_density, compare_samples
 from fpsim.datasets import GaussianPopulation
 from fpsim.density import Density, Grid, from_function, gaussian
 from fpsim.experiment import SGD, Experiment, Start
@@ -43,6 +43,19 @@ EXACT = ("joint", "leaf", "conditional")
 """Closures that keep the correlation of the two weights: those that claim to be right."""
 STRICT_RATIO = 0.05
 """Relative error of the width above which one of them falls short."""
+STRICT_Z = 4.0
+"""Excess of the distance over its floor, in spreads and beyond the grid error, above which one of them falls short."""
+Row = tuple[Array, Array, tuple[float, float, float, float, float]]
+"""Widths through time, last density, and distance, floor, spread, z and grid error of the last time."""
+
+
+MEASURED = {
+    "distance": "total variation of the density of u",
+    "floor": "sampling floor of the total variation",
+    "spread": "standard deviation of the total variation under agreement",
+    "z": "excess of the total variation over its floor",
+    "grid_error": "bound of the grid's share of the total variation",
+}
 
 
 class RankingScenario(ScenarioBase):
@@ -55,7 +68,7 @@ class RankingScenario(ScenarioBase):
     )
     time: Time = Time(end=4.0, records=16)
     ensemble: EnsembleSize = EnsembleSize(replicas=20_000)
-    theory: Theory = Theory(cells=96)
+    theory: Theory = Theory(cells=256)
 
     @model_validator(mode="after")
     def _fits(self) -> RankingScenario:
@@ -106,7 +119,7 @@ def ranking_stages(
         )
         u = ensemble.weights["W1"][:, :, 0, 0]
         edges = np.linspace(u.min() - 0.2 * np.ptp(u), u.max() + 0.2 * np.ptp(u), BINS + 1)
-        rows = {"ensemble": (u.std(axis=1), _histogram(u[-1], edges), np.nan)}
+        rows: dict[str, Row] = {"ensemble": (u.std(axis=1), _histogram(u[-1], edges), (np.nan,) * 5)}
         progress = report(f"{name}: closures")
         for count, closure in enumerate(CLOSURES):
             rows[closure] = _one(closure, scenario, start, experiment, ensemble, edges, threads)
@@ -122,36 +135,43 @@ def _one(
     ensemble: Ensemble,
     edges: Array,
     threads: int | None,
-) -> tuple[Array, Array, float]:
-    """Standard deviation of ``u`` through time, its last density, and z of the total variation to the ensemble."""
+) -> Row:
+    """Standard deviation of ``u`` through time, its last density, and how far that is from the ensemble."""
     u, times = ensemble.weights["W1"][:, :, 0, 0], ensemble.times
     options: dict[str, Any] = {
         "tolerance": scenario.theory.tolerance,
         "threads": threads,
-        "estimate_grid_error": False,
     }
     if closure in ("joint", "leaf"):
         w, q = u * ensemble.weights["W2"][:, :, 0, 0], u**2 - ensemble.weights["W2"][:, :, 0, 0] ** 2
         box = [(float(x.min() - 0.1 * np.ptp(x)), float(x.max() + 0.1 * np.ptp(x))) for x in (w, q)]
-        grid = Grid.box((*box[0], 2 * scenario.theory.cells), (*box[1], scenario.theory.cells), names=("w", "q"))
+        grid = Grid.box((*box[0], scenario.theory.cells), (*box[1], scenario.theory.cells), names=("w", "q"))
         pair = _normal_pair(start)
         first = from_function(grid, lambda w, q: valley_density(pair, w, q), order=3)
         equation = leaf(experiment) if closure == "leaf" else scalar_network(experiment).equation()
         rng = np.random.default_rng(scenario.seed)
-        drawn = [_weights(p, start, rng) for p in evolve(equation, first, times, **options).densities]
-        z = compare_samples(u[-1], drawn[-1], observable="u").z
-        return np.array([d.std() for d in drawn]), _histogram(drawn[-1], edges), z
+        result = evolve(equation, first, times, **options)
+        drawn = [_weights(p, start, rng) for p in result.densities]
+        apart = compare_samples(u[-1], drawn[-1], observable="u")
+        return np.array([d.std() for d in drawn]), _histogram(drawn[-1], edges), _measured(apart, result.grid_error)
     grids = [Grid.box((edges[0], edges[-1], 4 * BINS)), _box(ensemble.weights["W2"][:, :, 0, 0])]
     starts = tuple(gaussian(g, m, start.std**2) for g, m in zip(grids, np.resize(start.mean, 2), strict=True))
     if closure == "mean-field":
         pair_of = (mean_field(experiment, "W1"), mean_field(experiment, "W2"))
-        densities = [p[0] for p in evolve(pair_of, starts, times, **options).densities]
+        both = evolve(pair_of, starts, times, **options)
+        densities, grid_error = [p[0] for p in both.densities], both.grid_error
     else:
         make = conditional if closure == "conditional" else empirical_path
-        densities = list(evolve(make(experiment, "W1", ensemble), starts[0], times, **options).densities)
+        alone = evolve(make(experiment, "W1", ensemble), starts[0], times, **options)
+        densities, grid_error = list(alone.densities), alone.grid_error
     last = densities[-1]
-    z = compare_density(last, u[-1], observable="u").z
-    return np.array([float(p.std[0]) for p in densities]), last.values.reshape(BINS, -1).mean(axis=1), z
+    measured = _measured(compare_density(last, u[-1], observable="u"), grid_error)
+    return np.array([float(p.std[0]) for p in densities]), last.values.reshape(BINS, -1).mean(axis=1), measured
+
+
+def _measured(apart: Comparison, grid_error: Array) -> tuple[float, float, float, float, float]:
+    """Distance, floor, spread, z; half the L1 grid error bounds the total variation of any function of the weights."""
+    return apart.value, apart.floor, apart.spread, apart.z, 0.5 * float(grid_error[-1])
 
 
 def _box(samples: Array) -> Grid:
@@ -175,7 +195,7 @@ def _histogram(values: Array, edges: Array) -> Array:
     return np.histogram(values, edges)[0] / (len(values) * np.diff(edges))
 
 
-def _record(times: Array, edges: Array, rows: dict[str, tuple[Array, Array, float]]) -> xr.Dataset:
+def _record(times: Array, edges: Array, rows: dict[str, Row]) -> xr.Dataset:
     return xr.Dataset(
         {
             "std": (
@@ -184,11 +204,10 @@ def _record(times: Array, edges: Array, rows: dict[str, tuple[Array, Array, floa
                 {"long_name": "std of u", "units": "1"},
             ),
             "density": (("source", "u"), np.array([r[1] for r in rows.values()]), {"long_name": "density of u"}),
-            "z": (
-                "source",
-                [r[2] for r in rows.values()],
-                {"long_name": "excess of the total variation over its floor"},
-            ),
+            **{
+                name: ("source", [r[2][i] for r in rows.values()], {"long_name": text, "units": "1"})
+                for i, (name, text) in enumerate(MEASURED.items())
+            },
         },
         {
             "source": list(rows),
@@ -201,7 +220,7 @@ def _record(times: Array, edges: Array, rows: dict[str, tuple[Array, Array, floa
 def ranking_summary(tree: xr.DataTree) -> xr.Dataset:
     """Widths of all starts and closures, in one data set."""
     starts = xr.DataArray(list(tree.children), dims="start", name="start")
-    parts = [group(tree, s, "ranking")[["std", "z"]] for s in starts.values]
+    parts = [group(tree, s, "ranking")[["std", *MEASURED]] for s in starts.values]
     return xr.concat(parts, dim=starts, data_vars="all", coords="minimal", compat="override", join="exact")
 
 
@@ -213,10 +232,16 @@ def ranking_report(tree: xr.DataTree) -> str:
         truth = float(table["std"].sel(source="ensemble").isel(time=-1))
         lines += [f"start {start}, t = {float(table['time'][-1]):g}: std of u in the ensemble {truth:.4f}", ""]
         order = sorted(CLOSURES, key=lambda c: float(table["z"].sel(source=c)))
-        lines.append(f"{'closure':<22}{'std of u':>10}{'ratio':>8}{'z of the density':>20}")
+        lines.append(
+            f"{'closure':<22}{'std of u':>10}{'ratio':>8}{'distance':>10}{'floor':>17}{'z':>8}{'grid error':>12}"
+        )
         for closure in order:
-            std, z = float(table["std"].sel(source=closure).isel(time=-1)), float(table["z"].sel(source=closure))
-            lines.append(f"{LABELS.get(closure, closure):<22}{std:>10.4f}{std / truth:>8.3f}{z:>20.1f}")
+            std = float(table["std"].sel(source=closure).isel(time=-1))
+            distance, floor, spread, z, grid = (float(table[name].sel(source=closure)) for name in MEASURED)
+            lines.append(
+                f"{LABELS.get(closure, closure):<22}{std:>10.4f}{std / truth:>8.3f}{distance:>10.4f}"
+                f"{f'{floor:.4f} ±{spread:.4f}':>17}{z:>8.1f}{grid:>12.1g}"
+            )
         lines.append("")
     return "\n".join(lines)
 
@@ -251,10 +276,11 @@ def ranking_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
 
 
 def ranking_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
-    """Closures that claim the right width and miss the ensemble's."""
+    """Closures that claim to be right and miss the ensemble's width, or its density beyond sampling and grid error."""
     lines = []
     for start in tree.children:
-        last = group(tree, start, "ranking")["std"].isel(time=-1)
+        table = group(tree, start, "ranking")
+        last = table["std"].isel(time=-1)
         truth = float(last.sel(source="ensemble"))
         ratios = {c: float(last.sel(source=c)) / truth for c in EXACT}
         lines += [
@@ -262,6 +288,12 @@ def ranking_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
             for closure, ratio in ratios.items()
             if abs(ratio - 1.0) > STRICT_RATIO
         ]
+        for closure in EXACT:
+            distance, floor, spread, z, grid = (float(table[name].sel(source=closure)) for name in MEASURED)
+            if distance - floor - grid > STRICT_Z * spread:
+                lines.append(
+                    f"start {start}, {closure}: z = {z:.1f}, {(distance - floor - grid) / spread:.1f} beyond the grid"
+                )
     return tuple(lines)
 
 
