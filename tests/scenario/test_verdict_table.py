@@ -24,6 +24,8 @@ def test_identities_and_claims_are_printed_apart():
     text = "\n".join(verdict_lines(verdict_dataset([*GOOD, CONTROL, TRIVIAL], expected={"false on purpose": "fails"})))
     first, second = text.split("claims (physics)")
     assert "exact" in first
+    assert "holds up to 3 x explained" in first
+    assert "holds if residual + 3 x error <= tolerance" in second
     assert "true" not in first
     assert "fails  (control: fails expected)" in second
     assert "trivial" in second

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import xarray as xr
 
-from fpsim.verdict import Claim, Identity, Verdict
+from fpsim.verdict import SIGMAS, Claim, Identity, Verdict
 
 __all__ = ["collected_verdicts", "part", "shortfalls_of", "verdict_dataset", "verdict_lines"]
 
 ONE = {"units": "1"}
+IDENTITY_RULE = f"holds up to {SIGMAS:g} x explained"
+CLAIM_RULE = f"holds if residual + {SIGMAS:g} x error <= tolerance"
 
 
 def verdict_dataset(
@@ -68,21 +70,20 @@ def verdict_lines(table: xr.Dataset) -> list[str]:
     lines: list[str] = []
     width = max([len(str(n)) for kind in ("identity", "claim") if kind in table.coords for n in table[kind].values])
     if "identity" in table.coords:
-        lines += [f"{'identities (numerics)':<{width}}{'residual':>12}{'explained':>12}  verdict"]
+        lines += [f"{'identities (numerics)':<{width}}{'residual':>12}{'explained':>12}  verdict: {IDENTITY_RULE}"]
         for name in table["identity"].values:
             one = table.sel(identity=name)
             residual, error = float(one["identity_residual"]), float(one["identity_error"])
             lines.append(f"{name!s:<{width}}{residual:>12.2e}{error:>12.1e}  {_verdict(one, 'identity')}")
         lines.append("")
     if "claim" in table.coords:
-        lines += [f"{'claims (physics)':<{width}}{'residual':>12}{'error':>12}{'tolerance':>12}  verdict"]
+        lines += [f"{'claims (physics)':<{width}}{'residual':>12}{'error':>12}{'tolerance':>12}  verdict: {CLAIM_RULE}"]
         for name in table["claim"].values:
             one = table.sel(claim=name)
             numbers = (float(one[f"claim_{column}"]) for column in ("residual", "error", "tolerance"))
             residual, error, tolerance = numbers
-            lines.append(
-                f"{name!s:<{width}}{residual:>12.3g}{error:>12.1g}{tolerance:>12.3g}  {_verdict(one, 'claim')}"
-            )
+            shown = f"{error:.1g}" if error else "-"
+            lines.append(f"{name!s:<{width}}{residual:>12.3g}{shown:>12}{tolerance:>12.3g}  {_verdict(one, 'claim')}")
         lines.append("")
     return lines
 
