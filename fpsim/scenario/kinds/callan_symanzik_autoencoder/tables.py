@@ -9,6 +9,11 @@ from fpsim.scenario.shared.verdict_table import collected_verdicts, shortfalls_o
 
 __all__ = ["report", "shortfalls", "summary"]
 
+ABOUT_ERRORS = (
+    "errors are those of the grid (density) and of sampling (ensemble) only: the two R1 differ by many of them,",
+    "the density follows the equation of order one, the ensemble SGD itself; at smaller learning rates they are closer",
+)
+
 
 def summary(tree: xr.DataTree) -> xr.Dataset:
     """R1 and the loss through time, (source, time)."""
@@ -32,7 +37,7 @@ def report(tree: xr.DataTree) -> str:
             value, error = (float(one[n].sel(source=source)) for n in ("R1", "R1_error"))
             row += f"{f'{value:.4f} ± {error:.1g}':>24}"
         lines.append(row)
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *ABOUT_ERRORS])
 
 
 def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
