@@ -196,6 +196,8 @@ def test_linear_autoencoder_is_not_kpz(environments):
     exact = np.sqrt(((1 - x2 / 2) * np.exp(-x2 / 2)) ** 2 + 0.5 / 1000)  # what finitely many features leave
     near = one["distance"] > 0.2
     assert float(np.abs(one["correlation"] - exact)[near].max()) < 0.03
+    far = one["correlation"][one["distance"] > 0.6]
+    assert float(np.abs(far / table.attrs["floor"] - 1.0).max()) < 0.1
 
 
 def test_replicas_with_common_batches_move_together(environments):

@@ -45,24 +45,25 @@ def _replicas(replicas: xr.Dataset, pair: xr.Dataset) -> Figure:
     own = pair.sel(batches="own")
     for k, (name, title) in enumerate((("common", "common batches"), ("own", "batches of their own"))):
         both, reference, colour = pair.sel(batches=name), own["exact"], f"C{k}"
-        right.plot(both["time"], both["exact"] / reference, color=colour, label=f"{title}: exact")
-        right.plot(both["time"], both["sgd"] / own["sgd"], ":", color=colour, label="SGD, exact")
+        right.plot(both["time"], both["exact"] / reference, color=colour, label=f"{title}: equation, exact")
+        right.plot(both["time"], both["sgd"] / own["sgd"], ":", color=colour, label=f"{title}: SGD, exact")
         plot_measured(
             both["time"],
             both["correlation"] / reference,
             both["correlation_error"] / reference / 4.0,
             ax=right,
-            label="pair density (± grid error)",
+            label=f"{title}: pair density (± grid error)",
             color=colour,
         )
     right.set(xlabel="time  t", title=r"$E[xy]$ over that of independent replicas")
-    right.set_ylim(0.97, 1.0 + 1.9 * (float((pair.sel(batches="common")["exact"] / own["exact"]).max()) - 1.0))
-    right.legend(fontsize=8, loc="upper left")
+    top = max(float((pair.sel(batches="common")[law] / own[law]).max()) for law in ("exact", "sgd"))
+    right.set_ylim(0.97, 1.0 + 2.2 * (top - 1.0))
+    right.legend(fontsize=7, loc="upper left")
     return figure
 
 
 def _correlation(environment: xr.Dataset) -> Figure:
-    figure = _figure(8.2, 4.2)
+    figure = _figure(8.2, 5.0)
     ax = figure.subplots()
     cases = [c for c in environment["case"].values if "T = 0" not in str(c)]
     for case, marker in zip(cases, "osD^", strict=False):
@@ -76,15 +77,17 @@ def _correlation(environment: xr.Dataset) -> Figure:
         feature_correlation(s * float(wide["support"]), dimension=2, length=environment.attrs["feature_length"])
     )
     ax.plot(s, exact, color="C2", linewidth=1, label="random features, wide: exact", zorder=0)
+    if "floor" in environment.attrs:
+        ax.axhline(environment.attrs["floor"], color="C2", linestyle=":", label="random features, far apart: floor")
     ax.axhline(np.exp(-1.0), color="0.6", linestyle="--", linewidth=1)
     ax.axvline(0.125, color="0.6", linestyle=":", linewidth=1)
     ax.text(0.128, -0.045, "support / 8", fontsize=8, color="0.4")
     ax.text(5.2e-3, np.exp(-1.0) + 0.015, "1/e", fontsize=8, color="0.4")
-    ax.set(xscale="log", xlim=(5e-3, 1.6), ylim=(-0.06, 1.6))
-    ax.set(xlabel="distance of two replicas / support", ylabel="correlation of the environment")
+    ax.set(xscale="log", xlim=(5e-3, 1.6), ylim=(-0.06, 1.1))
+    ax.set(xlabel="distance of two replicas / support", ylabel="|correlation|, root mean square")
     ax.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0])
     ax.set_title("how an environment decorrelates")
-    ax.legend(fontsize=8, loc="upper right")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 

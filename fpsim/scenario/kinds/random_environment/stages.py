@@ -99,7 +99,7 @@ def _environments(scenario: RandomEnvironmentScenario, threads: int | None, repo
     expected: dict[str, Verdict] = {c.name: "fails" for c in claims if c.name != true}
     return {
         "/replicas": _replicas_record(ensembles, a.components, a.bottleneck),
-        "/environment": _environment_record(found, f.length),
+        "/environment": _environment_record(found, f.length, f.samples),
         "/verdicts/environment": part(verdict_dataset(claims, expected=expected), "environment"),
     }
 
@@ -132,7 +132,7 @@ def _replicas_record(ensembles: dict[str, Array], d: int, k: int) -> xr.Dataset:
     )
 
 
-def _environment_record(found: dict[str, Environment], length: float) -> xr.Dataset:
+def _environment_record(found: dict[str, Environment], length: float, samples: int) -> xr.Dataset:
     bins = max(len(e.distance) for e in found.values())
 
     def padded(name: str) -> list[Array]:
@@ -164,5 +164,5 @@ def _environment_record(found: dict[str, Environment], length: float) -> xr.Data
             "regime": ("case", [e.regime for e in every], {**ONE, "long_name": "regime"}),
         },
         {"case": list(found), "bin": ("bin", np.arange(bins), {**ONE, "long_name": "bin of distances"})},
-        {"feature_length": length},
+        {"feature_length": length, "floor": float(np.sqrt(2.0 / samples))},  # of 2-D random cosines, far apart
     )

@@ -29,14 +29,19 @@ def report(tree: xr.DataTree) -> str:
             float(one[name]) for name in ("correlation_length", "support", "modes", "temperature")
         )
         lines.append(f"{case!s:<28}{length:>20.3g}{support:>10.3g}{modes:>8.1f}{heat:>9.2g}   {one['regime'].item()}")
-    lines += [
-        "",
-        f"{'pair at t = ' + format(float(pair['time'][-1]), 'g'):<28}{'density':>10}{'equation':>10}{'SGD':>10}",
-    ]
+    heads = ("density", "± grid", "equation", "SGD", "SGD off by")
+    title = f"pair at t = {float(pair['time'][-1]):g}"
+    lines += ["", f"{title:<28}" + "".join(f"{h:>{12 if 'off' in h else 10}}" for h in heads)]
     for name, label in (("common", "common batches"), ("own", "batches of their own")):
         one = pair.sel(batches=name).isel(time=-1)
-        numbers = "".join(f"{float(one[column]):>10.5f}" for column in ("correlation", "exact", "sgd"))
-        lines.append(f"E[x y], {label:<20}{numbers}")
+        numbers = "".join(
+            f"{float(one[column]):>10.5f}" for column in ("correlation", "correlation_error", "exact", "sgd")
+        )
+        off = float(one["sgd"] / one["exact"]) - 1.0
+        lines.append(f"E[x y], {label:<20}{numbers}{off:>+12.1%}")
+    lines.append(
+        "equation and SGD are exact; SGD departs by its finite learning rate, the equation is of first order in it"
+    )
     lines += ["", *_walk_lines(group(tree, "walk"))]
     return "\n".join([*lines, "", *verdict_lines(collected_verdicts(tree, "verdicts"))])
 
