@@ -196,9 +196,8 @@ def report(tree: xr.DataTree) -> str:
             row = part.sel(learning_rate=rate)["error"]
             lines.append(f"  learning rate {rate:<8.4g}" + "".join(f"{float(row.sel(order=o)):>18.3g}" for o in ORDERS))
         fitted = [part.sel(order=o) for o in ORDERS]
-        lines.append(
-            f"{'  fitted order':<24}" + "".join(f"{float(f['fitted']):>11.2f} ± {float(f['band']):.2f}" for f in fitted)
-        )
+        orders = [f"{float(f['fitted']):.3f} ± {float(f['band']):#.2g}" for f in fitted]
+        lines.append(f"{'  fitted order':<24}" + "".join(f"{o:>18}" for o in orders))
         lines += [f"{'  expected':<24}" + "".join(f"{float(f['expected']):>18g}" for f in fitted), ""]
     return "\n".join(lines).rstrip()
 
