@@ -46,7 +46,10 @@ def _budget(budget: xr.Dataset) -> Figure:
     left.set_ylim(bottom=0.3 * float(budget["term_size"].min()), top=60.0 * float(budget["term_size"].max()))
     left.legend(ncols=2, loc="upper right")
     mean = np.sqrt((budget["relative_residual"] ** 2).mean("time"))
-    series: dict[str, Any] = {"root mean square": mean, "largest cell": budget["largest_residual"].max("time")}
+    series: dict[str, Any] = {
+        "root mean square, all times": mean,
+        "largest cell, any time": budget["largest_residual"].max("time"),
+    }
     plot_power(budget["cells"], series, slope=-2.0, label="slope -2", ax=right)
     right.axhline(1e-3, color="0.8", linewidth=1, zorder=0)
     right.set(xlabel="cells along an axis", ylabel="residual / largest term", title="residual with the grid")

@@ -21,7 +21,9 @@ def report(tree: xr.DataTree) -> str:
     if "verdicts" not in tree.children or "regression" not in tree["verdicts"].children:
         return "the run is not complete"
     budget, fit = group(tree, "height", "budget"), group(tree, "height", "regression")
-    lines = [f"{'K1: cells':<12}{'root mean square':>18}{'largest cell':>16}   (share of the largest term, worst time)"]
+    lines = [
+        f"{'K1: cells':<12}{'root mean square':>18}{'largest cell':>16}   (of the largest term, both at the worst time)"
+    ]
     for cells in budget["cells"].values:
         one = budget.sel(cells=cells)
         rms, largest = (float(one[f"{name}_residual"].max()) for name in ("relative", "largest"))

@@ -24,12 +24,13 @@ def report(tree: xr.DataTree) -> str:
     if "path" not in tree.children:
         return "the run is not complete"
     table, path = group(tree, "stationary"), group(tree, "path")
-    lines = [f"{'momentum':>9}{'stationary variance':>24}{'exact':>11}{'z':>6}{'effective rate':>16}{'off by':>9}"]
+    heads = f"{'momentum':>9}{'stationary variance':>24}{'exact':>11}{'z':>6}"
+    lines = [f"{heads}{'variance at the effective rate':>32}{'off by':>9}"]
     for mu in table["momentum"].values:
         one = table.sel(momentum=mu)
         value, error, exact, effective = (float(one[n]) for n in ("variance", "error", "exact", "effective"))
         found, z = f"{value:.5g} ±{error:.1g}", (value - exact) / error
-        lines.append(f"{mu:>9.4g}{found:>24}{exact:>11.5g}{z:>6.1f}{effective:>16.5g}{effective / exact - 1:>+9.1%}")
+        lines.append(f"{mu:>9.4g}{found:>24}{exact:>11.5g}{z:>6.1f}{effective:>32.5g}{effective / exact - 1:>+9.1%}")
     a = path.attrs
     lines += [
         "",

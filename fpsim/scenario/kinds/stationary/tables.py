@@ -37,14 +37,17 @@ def report(tree: xr.DataTree) -> str:
         found = f"{float(one['quantile']):.4f} ±{float(one['quantile_error']):.4f}"
         lines.append(f"{level:>8.2f}{found:>22}{float(one['exact_quantile']):>10.4f}{float(one['z']):>7.1f}")
     equation, steps = growth.attrs["threshold"], growth.attrs["threshold_of_steps"]
-    heads = f"{'learning rate':>14}{'median |w|':>12}{'stationary':>12}{'growth near w=0':>18}"
+    heads = (
+        f"{'learning rate':>14}{'median |w|':>12}{'(4 standard errors)':>24}{'stationary':>12}{'growth near w=0':>18}"
+    )
     lines += ["", f"threshold learning rate: {equation:.4g} (Fokker-Planck equation), {steps:.4g} (steps, exact)", ""]
     lines += [f"{heads}{'exact':>9}{'z':>6}{'equation':>10}"]
     for rate in growth["learning_rate"].values:
         m, g = medians.sel(learning_rate=rate), growth.sel(learning_rate=rate)
+        ends = f"{float(m['median_low']):.3g} .. {float(m['median_high']):.3g}"
         found = f"{float(g['rate']):.3f} ±{float(g['rate_error']):.3f}"
         lines.append(
-            f"{rate:>14.4g}{float(m['median']):>12.3g}{float(m['exact_median']):>12.3g}{found:>18}"
+            f"{rate:>14.4g}{float(m['median']):>12.3g}{ends:>24}{float(m['exact_median']):>12.3g}{found:>18}"
             f"{float(g['exact_rate']):>9.3f}{float(g['z']):>6.1f}{float(g['limit']):>10.3f}"
         )
     return "\n".join(lines)

@@ -26,7 +26,9 @@ def report(tree: xr.DataTree) -> str:
     batches = [int(b) for b in grid["batch_size"].values]
     unit = float(theory["leading"].sum())
     lines = [
-        f"squared width / (theta x {unit:.5g}); 1 is the collapse on theta = learning rate x c_B",
+        f"squared width / (theta x {unit:.5g}); 1 is the collapse on theta",
+        "theta = eta c_B, learning rate x batch factor",
+        "c_B = 1 / B for independent draws, (n - B) / (B (n - 1)) for B of n without replacement",
         "",
         f"{'learning rate':>14}" + "".join(f"{f'B={b}':>9}" for b in batches) + f"{'± ':>9}{'finite steps':>14}",
     ]
