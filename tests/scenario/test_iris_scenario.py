@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fpsim.scenario import load_scenario, report, run
+from fpsim.scenario.kinds.bottleneck.figures import bottleneck_figures
 
 SMALL = {
     "ensemble.replicas": 4000,
@@ -66,3 +67,37 @@ def test_balance_is_kept_by_the_ensemble(tree):
     assert float(z.sel(closure="mean-field", measure="covariance")) > 4
     assert np.isfinite(z).all()
     assert "where it comes from" in report(tree)
+
+
+def test_table_names_the_floor_of_every_closure(tree):
+    """z can be recomputed from each row; parts that cancel are called so."""
+    lines = report(tree).splitlines()
+    row = next(line for line in lines if line.startswith("density W1")).replace("±", "").split()[2:]
+    table = tree["offset/comparison"].to_dataset().isel(time=-1).sel(observable="density W1")
+    for i, closure in enumerate(table["closure"].values):
+        distance, floor, spread, z = (float(x) for x in row[4 * i : 4 * i + 4])
+        one = table.sel(closure=closure)
+        assert floor == pytest.approx(float(one["floor"]), abs=1e-4)
+        assert spread == pytest.approx(float(one["spread"]), abs=1e-4)
+        assert distance == pytest.approx(float(one["distance"]), abs=1e-4)
+        assert z == pytest.approx(float(one["z"]), abs=0.06)
+    assert any(line.startswith("mean field, loss: parts cancel") for line in lines)
+    assert not any(line.startswith("mean field, density") and "cancel" in line for line in lines)
+
+
+def test_pictures_say_what_lies_beyond_and_whose_floor(tree):
+    figures = dict(bottleneck_figures(tree))
+    axes = figures["distances"].axes[0]
+    floors = [c for c in axes.collections if "floor" in str(c.get_label())]
+    assert len(floors) == 2
+    table = tree["offset/comparison"].to_dataset().sel(observable="density W1")
+    for band, closure in zip(floors, table["closure"].values, strict=True):
+        one = table.sel(closure=closure)
+        top = band.get_paths()[0].vertices[:, 1].max()
+        assert top == pytest.approx(float((one["floor"] + 4 * one["spread"]).max()))
+    outputs = tree["offset/outputs"].to_dataset()
+    width = float(outputs["loss"][1] - outputs["loss"][0])
+    beyond = 1 - width * float(outputs["loss_density"].sel(source="conditional").sum())
+    losses = next(ax for ax in figures["outputs"].axes if ax.get_xlabel() == "loss")
+    assert [t.get_text() for t in losses.texts] == [f"conditional closure: {100 * beyond:.0f} % beyond the axis"]
+    assert "± 4 standard errors" in figures["widths"].axes[0].get_legend_handles_labels()[1]

@@ -163,6 +163,7 @@ def widths_figure(tree: xr.DataTree) -> Figure:
                 ax = plot_curves(time, curves, ax=axes[2 * i + row, j], errors=errors)
                 ax.set_xlabel("")
                 ax.set_title(f"{key} of {name}")
+                ax.collections[-1].set_label("± 4 standard errors")
             axes[2 * i + 1, j].set_ylim(bottom=0)
         axes[2 * i, 0].set_ylabel(_start_title(case))
     for ax in axes[-1]:
@@ -195,18 +196,11 @@ def marginals_figure(tree: xr.DataTree) -> Figure:
             ax.set_xlim(mean - 5 * std, mean + 5 * std)
             if len(tops) > 1 and tops[-1] > 2.2 * max(tops[:-1]):
                 ax.set_ylim(0, 2.2 * max(tops[:-1]))
-                ax.annotate(
-                    f"{LABELS[_sources(tree, case)[-1]]} reaches {tops[-1]:.3g}",
-                    (0.98, 0.97),
-                    xycoords="axes fraction",
-                    ha="right",
-                    va="top",
-                    fontsize=8,
-                    color=COLOURS["mean-field"],
-                )
+                note = f"{LABELS[_sources(tree, case)[-1]]} reaches {tops[-1]:.3g}"
+                ax.set_title(note, loc="right", fontsize=8, color=COLOURS["mean-field"])
         axes[i, 0].set_ylabel(f"density, {_start_title(case)}")
         axes[i, 0].set_title(f"t = {float(group(tree, case, 'ensemble')['time'][-1]):.3g}")
-    axes[0, 0].legend(loc="upper left", fontsize=8)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     return figure
 
 
@@ -231,13 +225,40 @@ def outputs_figure(tree: xr.DataTree) -> Figure:
                 plot_marginal(probe["probe_output"], probe["at_probe"], ax=axes[i, 1 + q], **style)
         axes[i, 0].set_title("first output, pooled over the data")
         axes[i, 0].set_ylabel(f"density, {_start_title(case)}")
+        _note_beyond(axes[i, 0], outputs["output"], outputs["pooled"])
         for q in range(shown):
             axes[i, 1 + q].set_title(f"first output at {probe_name} {q + 1}")
             _show_probe(axes[i, 1 + q], outputs, q)
+            _note_beyond(axes[i, 1 + q], outputs["probe_output"].isel(probe=q), outputs["at_probe"].isel(probe=q))
         axes[i, -1].set_title("loss of a replica")
         axes[i, -1].set_ylim(0, 1.6 * float(outputs["loss_density"].sel(source="ensemble").max()))
-    axes[0, -1].legend(loc="upper right", fontsize=8)
+        _note_beyond(axes[i, -1], outputs["loss"], outputs["loss_density"])
+        for ax in axes[i, :-1]:
+            ax.set_xlabel("first output")
+        axes[i, -1].set_xlabel("loss")
+    figure.legend(*axes[0, -1].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     return figure
+
+
+def _note_beyond(ax: Axes, centres: xr.DataArray, densities: xr.DataArray, least: float = 0.05) -> None:
+    """Say how much of a source lies beyond the axis: densities are normalised by all values, shown or not."""
+    width, line = float(centres[1] - centres[0]), 0
+    for source in densities["source"].values:
+        beyond = 1.0 - width * float(densities.sel(source=source).sum())
+        if beyond < least:
+            continue
+        note = ax.text(
+            0.99,
+            0.97 - 0.08 * line,
+            f"{LABELS[source]}: {100 * beyond:.0f} % beyond the axis",
+            transform=ax.transAxes,
+            ha="right",
+            va="top",
+            fontsize=8,
+            color=COLOURS[source],
+        )
+        note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})
+        line += 1
 
 
 def _show_probe(ax: Axes, outputs: xr.Dataset, probe: int) -> None:
@@ -248,7 +269,7 @@ def _show_probe(ax: Axes, outputs: xr.Dataset, probe: int) -> None:
 
 
 def distances_figure(tree: xr.DataTree) -> Figure:
-    """Total variation between theory and experiment against time, with the sampling floor."""
+    """Total variation between theory and experiment against time, with the sampling floor of every closure."""
     cases = _cases(tree)
     names = [n for n in OBSERVABLES if n in group(tree, cases[0], "comparison")["observable"].values]
     figure, axes = _panels(len(cases), len(names), height=2.9, share=True)
@@ -256,15 +277,22 @@ def distances_figure(tree: xr.DataTree) -> Figure:
         table = group(tree, case, "comparison")
         for j, name in enumerate(names):
             part = table.sel(observable=name)
-            values = {c: part["distance"].sel(closure=c).values for c in part["closure"].values}
-            first = part.isel(closure=0)
-            plot_distances(part["time"], values, first["floor"], first["spread"], ax=axes[i, j])
+            for closure in part["closure"].values:
+                _distance_with_floor(axes[i, j], part.sel(closure=closure), str(closure))
             axes[i, j].set_title(OBSERVABLES[name])
             if i < len(cases) - 1:
                 axes[i, j].set_xlabel("")
         axes[i, 0].set_ylabel(f"total variation, {_start_title(case)}")
     axes[0, 0].legend(fontsize=8)
     return figure
+
+
+def _distance_with_floor(ax: Axes, one: xr.Dataset, closure: str) -> None:
+    """A closure's distance, and its own sampling floor in its colour."""
+    plot_distances(one["time"], {closure: one["distance"].values}, one["floor"], one["spread"], ax=ax)
+    band, middle = ax.collections[-1], ax.lines[-2]
+    band.set(color=COLOURS[closure], alpha=0.18, label=f"its {band.get_label()}")
+    middle.set_color(COLOURS[closure])
 
 
 def budget_figure(tree: xr.DataTree) -> Figure:
