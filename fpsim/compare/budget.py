@@ -137,8 +137,12 @@ class Budget:
 
     @property
     def cancels(self) -> bool:
-        """Whether the largest resolved link is longer than the total: then another link undoes part of it."""
-        links = [row.distance - 2.0 * row.spread for row in self.rows if row.resolved and row.source != "sampling"]
+        """Whether the largest resolved link is longer than the total: then another link undoes part of it.
+
+        Of a coarser solution counts the error that it stands for, not its own distance.
+        """
+        parts = [row for row in self.rows if row.resolved and row.source != "sampling"]
+        links = [min(row.distance - 2.0 * row.spread, row.error) for row in parts]
         return bool(links) and max(links) > self.total + 2.0 * self.spread
 
     @property

@@ -51,9 +51,9 @@ class ComparedRow:
 
     @property
     def z(self) -> float:
-        """Excess over the floor in units of the spread."""
+        """Excess over the floor in units of the spread; infinite where nothing is stated that could explain it."""
         if not self.spread > 0.0:
-            return math.nan
+            return math.inf if self.value > self.floor else math.nan
         return (self.value - self.floor) / self.spread
 
 
@@ -132,7 +132,8 @@ def _series(run: Run) -> Iterator[_Series]:
         replicas = int(attributes.get("replicas", size)) - int(attributes.get("diverged", 0))
         error = (float(attributes.get("time_error", 0.0)) + float(attributes.get("grid_error", 0.0))) / 2.0
         for name, densities in variables.items():
-            times = run.times(path) if len(densities) > 1 else np.zeros(1)
+            timed = "time" in group(run.tree, path)[name].dims
+            times = run.times(path) if timed else np.zeros(1)
             yield _Series(path, name, times, densities, replicas, error)
 
 

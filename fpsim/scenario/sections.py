@@ -96,7 +96,7 @@ class Theory(Section):
     order: Literal["sme1", "sme2", "sme2c"] = "sme1"
     cells: Annotated[int, Field(ge=16, le=4096)] = 128
     """Cells along each axis of a weight density."""
-    tolerance: Positive = 1e-2
+    tolerance: Annotated[float, Field(gt=0, le=0.5)] = 1e-2
     """Accumulated L1 error allowed to the time stepping."""
 
 

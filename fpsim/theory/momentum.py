@@ -148,6 +148,8 @@ def kramers_moments(
     errors as for :func:`momentum_moments`, with a momentum that is positive.
     """
     _check(momentum)
+    if momentum == 0.0 or not learning_rate > 0.0:
+        raise DomainError(f"momentum = {momentum}, learning rate = {learning_rate}: positive ones are accepted")
     root = np.sqrt(learning_rate)
     j = np.array([[0.0, 1.0], [-curvature, -(1.0 - momentum) / root]])
     final = solve_continuous_lyapunov(j, np.diag([0.0, -root * variance]))

@@ -177,6 +177,15 @@ def test_transfer_to_other_runs_holds_and_fails_with_other_noise():
     assert transfer(fitted, [slow], FAMILY).verdict == "fails"
 
 
+def test_many_fitted_runs_do_not_hide_one_that_is_predicted_badly():
+    s = np.linspace(0.0, 1.0, 11)
+    fitted = [run(m, p, s) for m, p in ((1.0, 0.05), (0.5, 0.08), (0.3, 0.02))]
+    slow = Run(1.05 * s, [correlators(exact_density(0.7, 0.03, x), OUTPUTS) for x in s])
+    few, many = transfer(fitted, [slow], FAMILY), transfer([*fitted, *fitted, *fitted], [slow], FAMILY)
+    assert few.verdict == "fails"
+    assert many.residual == pytest.approx(few.residual, rel=1e-3)
+
+
 def test_transfer_to_another_noise_needs_that_run_s_own_coupling():
     """The beta functions are the same for every noise; ``h = D / (lambda Z^2)`` is read with each run's own ``D``."""
     s = np.linspace(0.0, 1.0, 11)

@@ -85,6 +85,15 @@ def test_opposite_errors_are_seen_to_cancel():
     assert "opposite sign" in budget.sentence
 
 
+def test_a_coarse_solution_far_off_cancels_nothing():
+    # the only link is the total itself; the coarse grid is further off, which is not an error of the fine one
+    stages = [Stage("SGD", replicas(0.1, 0)), Stage("joint", gaussian(GRID, 0.02, 1.0), "closure")]
+    coarse = gaussian(GRID.with_shape((120,)), 0.3, 1.0)
+    budget = error_budget(stages, observable="w", refinements=[Refinement("grid", coarse, order=4.0)])
+    assert budget.rows[-1].distance > 2.0 * budget.total > 5.0 * budget.rows[-1].error
+    assert not budget.cancels
+
+
 @pytest.mark.parametrize(("name", "exact"), [("wasserstein", 0.02), ("total_variation", total_variation(0.02))])
 def test_grid_error_by_richardson(name, exact):
     """A scheme of second order: the mean is off by 0.02 at h, by 0.08 at 2h."""

@@ -27,8 +27,8 @@ __all__ = ["budget_case"]
 
 Array = NDArray[np.float64]
 CORRELATION, CLOSURE = "correlation of the matrices", "closure"
-LOOSER = 4.0
-"""Factor of the tolerance whose effect shows the time step's error, which is proportional to the tolerance."""
+LOOSER, LOOSEST = 4.0, 0.9
+"""Factor of the tolerance whose effect shows the time step's error, proportional to it; and the loosest tolerance."""
 CELLS = {1: 32, 2: 64, 3: 128}
 """Cells of equal count through which densities are seen, by dimension: few, so that the floor is low."""
 
@@ -69,14 +69,13 @@ def budget_case(
     progress, count = report(f"{case.name}: error budget"), len(densities)
     budgets: dict[str, list[Budget]] = {}
     for done, (closure, pair) in enumerate(densities.items()):
+        loose = min(LOOSER * scenario.theory.tolerance, LOOSEST)
         solved = {
             "grid": case.solve(closure, tolerance=scenario.theory.tolerance, threads=threads, wider=2, last=True).final,
-            "time step": case.solve(
-                closure, tolerance=min(LOOSER * scenario.theory.tolerance, 0.5), threads=threads, last=True
-            ).final,
+            "time step": case.solve(closure, tolerance=loose, threads=threads, last=True).final,
         }
         budgets[closure] = [
-            *_of_densities(laws, closure, pair, solved, float(case.times[-1])),
+            *_of_densities(laws, closure, pair, solved, loose / scenario.theory.tolerance, float(case.times[-1])),
             *_of_outputs(scenario, case, laws, closure, pair, np.random.default_rng([seed, 99, done])),
         ]
         progress(done + 1, count)
@@ -88,6 +87,7 @@ def _of_densities(
     closure: str,
     pair: tuple[Density, ...],
     solved: Mapping[str, tuple[Density, ...]],
+    ratio: float,
     time: float,
 ) -> list[Budget]:
     found = []
@@ -95,7 +95,7 @@ def _of_densities(
         stages = [Stage(law.name, law.weights[m], law.source) for law in laws]
         refinements = [
             Refinement("grid", solved["grid"][index]),
-            Refinement("time step", solved["time step"][index], order=1.0, ratio=LOOSER),
+            Refinement("time step", solved["time step"][index], order=1.0, ratio=ratio),
         ]
         found.append(
             error_budget(
