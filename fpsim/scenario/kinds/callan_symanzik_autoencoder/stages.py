@@ -25,6 +25,8 @@ __all__ = ["SOURCES", "stages"]
 Array = NDArray[np.float64]
 SOURCES = ("density", "ensemble")
 CONTROL, AT_VALLEY = "control: ", "at the valley: "
+TRANSFER = 0.15
+"""Relative error of predicted functions, early, up to which the flow counts as carried to another run."""
 ORDER = 5
 """Largest n of R1: three observables more than the family has parameters."""
 BLOCKS = 16
@@ -119,10 +121,10 @@ def _ensemble(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: 
         CONTROL + "I2, ensemble, four times the noise": cs.hierarchy_residual(times, laws, error, louder),
         **_tangencies("ensemble", scenario, found),
         "R2 (transfer) to the held-out run, early": cs.transfer(
-            [quarter[r] for r in fitted], [quarter[held_out]], scaling, tolerance=0.1
+            [quarter[r] for r in fitted], [quarter[held_out]], scaling, tolerance=TRANSFER
         ),
         CONTROL + "R2 to another noise, early": cs.transfer(
-            [quarter[r] for r in fitted], [quarter[other]], scaling, tolerance=0.1
+            [quarter[r] for r in fitted], [quarter[other]], scaling, tolerance=TRANSFER
         ),
         "R3 (collapse), early": cs.collapse(rising, one, tolerance=0.03),
         AT_VALLEY + "R3, late, connected": cs.collapse(falling, one, connected=True, tolerance=0.03),
