@@ -7,7 +7,6 @@ batch, and ``L + (eta / 8) |grad L|^2``): linear regression in closed form, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -25,7 +24,14 @@ from fpsim.progress import Reporter
 from fpsim.scenario.kind import Kind
 from fpsim.scenario.sections import Data, EnsembleSize, NetworkShape, Positive, ScenarioBase, Section, StartPoint
 from fpsim.scenario.shared.records import group
-from fpsim.scenario.shared.verdict_table import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
+from fpsim.scenario.shared.verdict_table import (
+    CONTROL,
+    collected_verdicts,
+    controlled_verdicts,
+    part,
+    shortfalls_of,
+    verdict_lines,
+)
 from fpsim.sde import simulate
 
 if TYPE_CHECKING:
@@ -34,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "CutoffScalingScenario"]
 
 Array = NDArray[np.float64]
-CONTROL = "control: "
 OBSERVABLES = {"regression": ("E δ", "E δ²"), "autoencoder": ("E f", "E f²")}
 TITLES = {"regression": "linear regression, closed form: E δ", "autoencoder": "auto-encoder, SGD: E f"}
 LINES = ("naive", "improved")
@@ -189,11 +194,9 @@ def _record(
     for k, observable in enumerate(OBSERVABLES[name]):
         verdicts[f"slope at least 2, {name}, improved, {observable}"] = found.claim(observable=k)
         verdicts[f"{CONTROL}slope at least 2, {name}, naive, {observable}"] = found.claim(observable=k, line="naive")
-    expected = {label: "fails" for label in verdicts if label.startswith(CONTROL)}
-    named = [replace(v, name=label) for label, v in verdicts.items()]
     return {
         f"/{name}/scaling": xr.Dataset(variables, coordinates),
-        f"/verdicts/{name}": part(verdict_dataset(named, expected=expected), name),  # type: ignore[arg-type]
+        f"/verdicts/{name}": part(controlled_verdicts(verdicts), name),
     }
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "group",
     "labelled",
     "moments",
+    "named",
 ]
 
 Array = NDArray[np.float64]
@@ -146,3 +147,8 @@ def moments(samples: Mapping[str, Array]) -> dict[str, Any]:
             {"units": "1", "long_name": "correlation of two weights over replicas"},
         ),
     }
+
+
+def named(long_name: str) -> dict[str, str]:
+    """Attributes of a dimensionless variable."""
+    return {"units": "1", "long_name": long_name}

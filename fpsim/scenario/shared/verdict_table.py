@@ -7,12 +7,24 @@ physics. A control is a claim that is false on purpose: it is expected to fail, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import xarray as xr
 
 from fpsim.verdict import SIGMAS, Claim, Identity, Verdict
 
-__all__ = ["collected_verdicts", "part", "shortfalls_of", "verdict_dataset", "verdict_lines"]
+__all__ = [
+    "CONTROL",
+    "collected_verdicts",
+    "controlled_verdicts",
+    "part",
+    "shortfalls_of",
+    "verdict_dataset",
+    "verdict_lines",
+]
+
+CONTROL = "control: "
+"""How the name of a control begins."""
 
 ONE = {"units": "1"}
 IDENTITY_RULE = f"holds up to {SIGMAS:g} x explained"
@@ -44,6 +56,20 @@ def verdict_dataset(
         {name: column for name, column in columns.items() if column[1]},
         {name: labels for name, labels in coordinates.items() if labels},
     )
+
+
+def controlled_verdicts(
+    verdicts: Mapping[str, Identity | Claim], *, failing: tuple[str, ...] = (CONTROL,)
+) -> xr.Dataset:
+    """The table of verdicts under the names given.
+
+    Those that begin as ``failing`` says are expected to fail, or to be trivial if the name ends in "only": nothing is
+    left to test there.
+    """
+    expected: dict[str, Verdict] = {
+        name: "trivial" if name.endswith("only") else "fails" for name in verdicts if name.startswith(failing)
+    }
+    return verdict_dataset([replace(v, name=name) for name, v in verdicts.items()], expected=expected)
 
 
 def part(table: xr.Dataset, name: str) -> xr.Dataset:

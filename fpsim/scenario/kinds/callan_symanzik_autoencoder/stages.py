@@ -15,7 +15,7 @@ from fpsim.equation import FokkerPlanck
 from fpsim.progress import Reporter, share_of
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzikAutoEncoder, SgdRun
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
 from fpsim.sgd import State, train
 from fpsim.theory import ScalarNetwork
 from fpsim.transport import evolve
@@ -24,7 +24,7 @@ __all__ = ["SOURCES", "stages"]
 
 Array = NDArray[np.float64]
 SOURCES = ("density", "ensemble")
-CONTROL, AT_VALLEY = "control: ", "at the valley: "
+AT_VALLEY = "at the valley: "
 TRANSFER = 0.15
 """Relative error of predicted functions, early, up to which the flow counts as carried to another run."""
 ORDER = 5
@@ -81,7 +81,7 @@ def _density(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: R
         "/density/flow": flow_dataset({name: cs.exact_flow(scenario.times, found, family)}, scenario.time_coordinate),
         "/density/correlators": correlator_dataset({name: [t for t, _ in found]}, scenario.time_coordinate),
         "/density/closure": _closure(scenario, found),
-        f"/verdicts/{SOURCES[0]}": part(_verdicts(verdicts), SOURCES[0]),
+        f"/verdicts/{SOURCES[0]}": part(controlled_verdicts(verdicts, failing=(CONTROL, AT_VALLEY)), SOURCES[0]),
     }
 
 
@@ -135,7 +135,7 @@ def _ensemble(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: 
         "/ensemble/correlators": correlator_dataset(tables, scenario.time_coordinate),
         "/ensemble/scaled": scaled_dataset(runs, one, SCALED, scenario.time_coordinate),
         "/ensemble/closure": _closure(scenario, found),
-        f"/verdicts/{SOURCES[1]}": part(_verdicts(verdicts), SOURCES[1]),
+        f"/verdicts/{SOURCES[1]}": part(controlled_verdicts(verdicts, failing=(CONTROL, AT_VALLEY)), SOURCES[1]),
     }
 
 
@@ -198,10 +198,3 @@ def _monotone(runs: Mapping[str, cs.Run]) -> tuple[list[cs.Run], list[cs.Run]]:
 
 def _part(run: cs.Run, times: slice) -> cs.Run:
     return cs.Run(np.asarray(run.clock)[times], run.tables[times])
-
-
-def _verdicts(found: Mapping[str, cs.Identity | cs.Claim]) -> xr.Dataset:
-    """Controls and claims at the valley are expected to fail, or to be trivial where there is nothing to test."""
-    expected = {name: "fails" for name in found if name.startswith((CONTROL, AT_VALLEY))}
-    expected.update({name: "trivial" for name in expected if name.endswith("only")})
-    return verdict_dataset([replace(v, name=name) for name, v in found.items()], expected=expected)  # type: ignore[arg-type]

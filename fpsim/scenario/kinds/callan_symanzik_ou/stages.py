@@ -16,7 +16,7 @@ from fpsim.progress import Reporter, share_of
 from fpsim.scenario.kinds.callan_symanzik_ou.model import INPUTS, CallanSymanzikOU, RunStart
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.shared.records import labelled
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
+from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
 from fpsim.sde import simulate
 from fpsim.transport import evolve
 
@@ -34,7 +34,6 @@ BLOCKS = 16
 AFTER = 0.3
 """Time of the conditional averages of I1."""
 SOURCES = ("exact", "evolved", "ensemble")
-CONTROL = "control: "
 
 
 def stages(
@@ -133,20 +132,13 @@ def _exact(scenario: CallanSymanzikOU) -> dict[str, xr.Dataset]:
         "/exact/flow": _flows(scenario, flows),
         "/exact/correlators": correlator_dataset(tables, scenario.time_coordinate),
         "/exact/beta": beta,
-        f"/verdicts/{SOURCES[0]}": part(_verdicts(verdicts), SOURCES[0]),
+        f"/verdicts/{SOURCES[0]}": part(controlled_verdicts(verdicts), SOURCES[0]),
     }
 
 
 def _with_noise(scenario: CallanSymanzikOU, run: RunStart, factor: float = 1.3) -> FokkerPlanck:
     """The equation of a run with another noise: what must not satisfy the identities."""
     return replace(scenario.process_of(run), diffusion=factor * run.diffusion).equation
-
-
-def _verdicts(found: Mapping[str, cs.Identity | cs.Claim]) -> xr.Dataset:
-    """Controls are expected to fail, or to be trivial where there is nothing to test."""
-    expected = {name: "fails" for name in found if name.startswith(CONTROL)}
-    expected.update({name: "trivial" for name in expected if name.endswith("only")})
-    return verdict_dataset([replace(v, name=name) for name, v in found.items()], expected=expected)  # type: ignore[arg-type]
 
 
 def _evolved(scenario: CallanSymanzikOU, threads: int | None, report: Reporter) -> dict[str, xr.Dataset]:
@@ -175,7 +167,7 @@ def _evolved(scenario: CallanSymanzikOU, threads: int | None, report: Reporter) 
     return {
         "/evolved/flow": _flows(scenario, {name: flow}),
         "/evolved/correlators": correlator_dataset({name: [t for t, _ in found]}, scenario.time_coordinate),
-        f"/verdicts/{SOURCES[1]}": part(_verdicts(verdicts), SOURCES[1]),
+        f"/verdicts/{SOURCES[1]}": part(controlled_verdicts(verdicts), SOURCES[1]),
     }
 
 
@@ -221,5 +213,5 @@ def _ensemble(scenario: CallanSymanzikOU, report: Reporter) -> dict[str, xr.Data
         "/ensemble/scaled": scaled_dataset(known, gaussians, SCALED, scenario.time_coordinate).assign(
             g=(("run", "time"), np.array([cs.running_couplings(t, gaussians).value[:, 1] for t in tables.values()]))
         ),
-        f"/verdicts/{SOURCES[2]}": part(_verdicts(verdicts), SOURCES[2]),
+        f"/verdicts/{SOURCES[2]}": part(controlled_verdicts(verdicts), SOURCES[2]),
     }

@@ -14,6 +14,7 @@ from fpsim.experiment import SGD
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.epochs.model import SAMPLINGS, EpochsScenario
 from fpsim.scenario.shared.quadratic import moments_through_training
+from fpsim.scenario.shared.records import named
 from fpsim.theory import epoch_variance_path, iid_variance_path
 
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ def _training(scenario: EpochsScenario, threads: int | None, report: Reporter) -
         "equation": "variance by the plain Fokker-Planck equation with D = eta c_B Sigma / 2",
     }
     return xr.Dataset(
-        {name: (("sampling", "step"), np.array(rows[name]), _named(text)) for name, text in names.items()},
+        {name: (("sampling", "step"), np.array(rows[name]), named(text)) for name, text in names.items()},
         {
             "sampling": list(SAMPLINGS),
-            "step": ("step", steps, _named("step")),
-            "time": ("step", rate * steps, _named("training time, steps x learning rate")),
+            "step": ("step", steps, named("step")),
+            "time": ("step", rate * steps, named("training time, steps x learning rate")),
         },
         {"batches": scenario.batches, "warning": told},
     )
@@ -113,18 +114,18 @@ def _factor(scenario: EpochsScenario, threads: int | None, progress: Any) -> xr.
         progress(k + 1, len(rates))
     names = {"variance": "stationary variance, SGD", "error": "standard error", "exact": "exact variance"}
     tables = {
-        name: (("learning_rate", "place"), np.concatenate(rows[name]).reshape(len(rates), 3), _named(text))
+        name: (("learning_rate", "place"), np.concatenate(rows[name]).reshape(len(rates), 3), named(text))
         for name, text in names.items()
     }
     table = xr.Dataset(
         tables,
         {
-            "learning_rate": ("learning_rate", rates, _named("learning rate")),
+            "learning_rate": ("learning_rate", rates, named("learning rate")),
             "place": ["independent", "end of epoch", "middle of epoch"],
             "relaxations": (
                 "learning_rate",
                 rates * p.curvature * m,
-                _named("relaxations within an epoch, learning rate x curvature x batches"),
+                named("relaxations within an epoch, learning rate x curvature x batches"),
             ),
         },
     )
@@ -132,11 +133,7 @@ def _factor(scenario: EpochsScenario, threads: int | None, progress: Any) -> xr.
     relative = np.hypot(one["error"] / one["variance"], other["error"] / other["variance"])
     factor = one["variance"] / other["variance"]
     return table.assign(
-        factor=factor.assign_attrs(_named("variance of independent batches over that of shuffled epochs")),
-        factor_error=(factor * relative).assign_attrs(_named("standard error of the factor")),
-        exact_factor=(one["exact"] / other["exact"]).assign_attrs(_named("exact factor")),
+        factor=factor.assign_attrs(named("variance of independent batches over that of shuffled epochs")),
+        factor_error=(factor * relative).assign_attrs(named("standard error of the factor")),
+        exact_factor=(one["exact"] / other["exact"]).assign_attrs(named("exact factor")),
     )
-
-
-def _named(long_name: str) -> dict[str, str]:
-    return {"units": "1", "long_name": long_name}

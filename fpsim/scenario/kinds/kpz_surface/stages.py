@@ -17,6 +17,7 @@ from fpsim.kpz.spectrum import compare_spectrum, structure_factor
 from fpsim.kpz.surface import SurfaceEnsemble, simulate_surface
 from fpsim.kpz.tracy_widom import Cumulants, limit_law
 from fpsim.progress import Reporter
+from fpsim.result import Result
 from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
 from fpsim.scenario.kinds.kpz_surface.stationary import TOLERANCE, last_width, roughness, schemes
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
@@ -60,13 +61,13 @@ def _growth(
         g.size, times, nu=g.tension, lam=lam, noise=g.noise, replicas=1, rng=seed, heights_at=times.tolist(), dt=run.dt
     )
     progress(1, 1)
-    record = _growth_record(run, first.heights[:, 0], EXPONENTS[name])
+    beta = growth_exponent(run)
+    record = _growth_record(run, beta, first.heights[:, 0], EXPONENTS[name])
     if name == "kpz":
         verdicts, expected, cumulants = _limit_laws(run, times[1])
         record = record.merge(cumulants)
     else:
         verdicts, expected = _lattice(run), {}
-    beta = growth_exponent(run)
     other = EXPONENTS["kpz" if lam == 0.0 else "edwards-wilkinson"]
     right, wrong = (
         exponent(f"{_long(name)}: growth exponent {_fraction(v)}", beta, v, tolerance=TOLERANCE)
@@ -85,9 +86,8 @@ def _fraction(value: float) -> str:
     return "1/4" if value == 0.25 else "1/3"
 
 
-def _growth_record(run: SurfaceEnsemble, profile: Array, expected: float) -> xr.Dataset:
+def _growth_record(run: SurfaceEnsemble, beta: Result, profile: Array, expected: float) -> xr.Dataset:
     cumulants, width, spectrum = one_point_cumulants(run), width2(run), structure_factor(run.heights[0])
-    beta = growth_exponent(run)
     exact = {"nu": run.nu, "noise": run.noise}
     linear = run.lam == 0.0
     length2: dict[str, Any] = {"units": "height^2"}

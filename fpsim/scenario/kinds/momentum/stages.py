@@ -13,6 +13,7 @@ from fpsim.experiment import SGD
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.momentum.model import MomentumScenario
 from fpsim.scenario.shared.quadratic import moments_through_training
+from fpsim.scenario.shared.records import named
 from fpsim.theory import effective_learning_rate, kramers_moments, momentum_moments, momentum_variance
 
 __all__ = ["check", "stages"]
@@ -61,8 +62,8 @@ def _stationary(scenario: MomentumScenario, threads: int | None, progress: Any) 
         "effective": "variance of the equation with the effective learning rate, and of the underdamped one",
     }
     return xr.Dataset(
-        {name: ("momentum", rows[name], _named(text)) for name, text in names.items()},
-        {"momentum": ("momentum", list(rule.momenta), _named("momentum"))},
+        {name: ("momentum", rows[name], named(text)) for name, text in names.items()},
+        {"momentum": ("momentum", list(rule.momenta), named("momentum"))},
         {"learning_rate": rule.learning_rate},
     )
 
@@ -97,17 +98,17 @@ def _path(scenario: MomentumScenario, threads: int | None, progress: Any) -> xr.
             "mean": (
                 ("source", "step"),
                 np.array([found.mean, *(m for m, _ in theories.values())]),
-                _named("mean of the weight"),
+                named("mean of the weight"),
             ),
             "variance": (
                 ("source", "step"),
                 np.array([found.variance, *(v for _, v in theories.values())]),
-                _named("variance of the weight"),
+                named("variance of the weight"),
             ),
-            "mean_error": ("step", found.mean_error, _named("standard error of the ensemble's mean")),
-            "variance_error": ("step", found.variance_error, _named("standard error of the ensemble's variance")),
+            "mean_error": ("step", found.mean_error, named("standard error of the ensemble's mean")),
+            "variance_error": ("step", found.variance_error, named("standard error of the ensemble's variance")),
         },
-        {"source": sources, "step": ("step", steps, _named("step"))},
+        {"source": sources, "step": ("step", steps, named("step"))},
         {
             "momentum": rule.path,
             "learning_rate": rule.learning_rate,
@@ -122,7 +123,3 @@ def _effective(scenario: MomentumScenario, steps: NDArray[Any]) -> tuple[Array, 
     rate = effective_learning_rate(rule.learning_rate, rule.path)
     decay = np.exp(-rate * p.curvature * steps)
     return rule.start * decay, 0.5 * rate * scenario.noise / p.curvature * (1.0 - decay**2)
-
-
-def _named(long_name: str) -> dict[str, str]:
-    return {"units": "1", "long_name": long_name}

@@ -14,6 +14,7 @@ from fpsim.experiment import Start
 from fpsim.memory import check_memory
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.stationary.model import VARIANCE, Law, StationaryScenario, experiment_of, moments
+from fpsim.scenario.shared.records import named
 from fpsim.scenario.shared.training import train_kept
 from fpsim.theory import BalancedLaw, collapse_rate, collapse_threshold, discrete_collapse_rate
 
@@ -84,27 +85,27 @@ def _against_law(law: Law, times: Array, w: Array, q: Array, stored: int) -> xr.
     above = exact.cdf(np.maximum(edges, 1e-300))
     return xr.Dataset(
         {
-            "density": ("w", np.histogram(last, edges)[0] / (last.size * width), _named("density of w, SGD")),
-            "exact_density": ("w", np.diff(above) / width, _named("density of w, exact, averaged over the bin")),
-            "quantile": ("level", found, _named("quantile of w, SGD")),
-            "quantile_error": ("level", errors, _named("standard error of the quantile")),
-            "exact_quantile": ("level", wanted, _named("quantile of w, exact")),
-            "z": ("level", (found - wanted) / errors, _named("departure in standard errors")),
-            "balance": ("time", decay.mean(axis=1), _named("mean of ln|q / q(0)|, SGD")),
-            "balance_error": ("time", decay.std(axis=1) / np.sqrt(decay.shape[1]), _named("standard error")),
+            "density": ("w", np.histogram(last, edges)[0] / (last.size * width), named("density of w, SGD")),
+            "exact_density": ("w", np.diff(above) / width, named("density of w, exact, averaged over the bin")),
+            "quantile": ("level", found, named("quantile of w, SGD")),
+            "quantile_error": ("level", errors, named("standard error of the quantile")),
+            "exact_quantile": ("level", wanted, named("quantile of w, exact")),
+            "z": ("level", (found - wanted) / errors, named("departure in standard errors")),
+            "balance": ("time", decay.mean(axis=1), named("mean of ln|q / q(0)|, SGD")),
+            "balance_error": ("time", decay.std(axis=1) / np.sqrt(decay.shape[1]), named("standard error")),
             "exact_balance": (
                 "time",
                 -theta * (kappa * exact.mean_square + s0) * times,
-                _named("mean of ln|q / q(0)| under the stationary law"),
+                named("mean of ln|q / q(0)| under the stationary law"),
             ),
-            "sample_w": (("time", "replica"), w[:, :stored], _named("w of the first replicas")),
-            "sample_q": (("time", "replica"), q[:, :stored], _named("q of the first replicas")),
+            "sample_w": (("time", "replica"), w[:, :stored], named("w of the first replicas")),
+            "sample_q": (("time", "replica"), q[:, :stored], named("q of the first replicas")),
         },
         {
-            "w": ("w", 0.5 * (edges[1:] + edges[:-1]), _named("w = u v")),
-            "level": ("level", levels, _named("probability")),
-            "time": ("time", times, _named("training time, steps x learning rate")),
-            "replica": ("replica", np.arange(w[:, :stored].shape[1]), _named("replica")),
+            "w": ("w", 0.5 * (edges[1:] + edges[:-1]), named("w = u v")),
+            "level": ("level", levels, named("probability")),
+            "time": ("time", times, named("training time, steps x learning rate")),
+            "replica": ("replica", np.arange(w[:, :stored].shape[1]), named("replica")),
         },
         {
             "theta": theta,
@@ -133,19 +134,19 @@ def _medians(scenario: StationaryScenario, threads: int | None, progress: Any) -
 
     return xr.Dataset(
         {
-            "median": ("learning_rate", medians[:, 1], _named("median of |w| at the end, SGD")),
-            "median_low": ("learning_rate", medians[:, 0], _named("lower end of four standard errors")),
-            "median_high": ("learning_rate", medians[:, 2], _named("upper end of four standard errors")),
+            "median": ("learning_rate", medians[:, 1], named("median of |w| at the end, SGD")),
+            "median_low": ("learning_rate", medians[:, 0], named("lower end of four standard errors")),
+            "median_high": ("learning_rate", medians[:, 2], named("upper end of four standard errors")),
             "exact_median": (
                 "learning_rate",
                 [stationary(rate) for rate in rates],
-                _named("stationary median; 0 beyond the threshold"),
+                named("stationary median; 0 beyond the threshold"),
             ),
-            "exact_curve": ("curve_rate", [stationary(rate) for rate in curve], _named("stationary median")),
+            "exact_curve": ("curve_rate", [stationary(rate) for rate in curve], named("stationary median")),
         },
         {
-            "learning_rate": ("learning_rate", rates, _named("learning rate")),
-            "curve_rate": ("curve_rate", curve, _named("learning rate")),
+            "learning_rate": ("learning_rate", rates, named("learning rate")),
+            "curve_rate": ("curve_rate", curve, named("learning rate")),
         },
         {"end": part.end, "threshold": limit},
     )
@@ -165,17 +166,17 @@ def _growth(scenario: StationaryScenario, threads: int | None, progress: Any) ->
     exact = [_discrete(law, rate) for rate in rates]
     return xr.Dataset(
         {
-            "rate": ("learning_rate", mean, _named("growth rate of ln w near w = 0, SGD")),
-            "rate_error": ("learning_rate", error, _named("standard error")),
+            "rate": ("learning_rate", mean, named("growth rate of ln w near w = 0, SGD")),
+            "rate_error": ("learning_rate", error, named("standard error")),
             "limit": (
                 "learning_rate",
                 [collapse_rate(*moments(law), rate / law.batch_size) for rate in rates],
-                _named("growth rate of the Fokker-Planck equation"),
+                named("growth rate of the Fokker-Planck equation"),
             ),
-            "exact_rate": ("learning_rate", exact, _named("growth rate of the steps, exact")),
-            "z": ("learning_rate", (mean - exact) / error, _named("departure from exact in standard errors")),
+            "exact_rate": ("learning_rate", exact, named("growth rate of the steps, exact")),
+            "z": ("learning_rate", (mean - exact) / error, named("departure from exact in standard errors")),
         },
-        {"learning_rate": ("learning_rate", rates, _named("learning rate"))},
+        {"learning_rate": ("learning_rate", rates, named("learning rate"))},
         {
             "threshold": collapse_threshold(*moments(law)) * law.batch_size,
             "threshold_of_steps": _threshold_of_steps(law),
@@ -223,7 +224,3 @@ def _around_half(replicas: int) -> list[float]:
 
 def _point(weight: float) -> Start:
     return Start.point({"W1": [[weight]], "W2": [[weight]]})
-
-
-def _named(long_name: str) -> dict[str, str]:
-    return {"units": "1", "long_name": long_name}

@@ -15,7 +15,7 @@ from fpsim.memory import check_memory
 from fpsim.network import mean_loss
 from fpsim.progress import Reporter
 from fpsim.scenario.kinds.sweep.model import SweepScenario, experiment_of
-from fpsim.scenario.shared.records import entry_names, group
+from fpsim.scenario.shared.records import entry_names, group, named
 from fpsim.scenario.shared.training import train_kept
 from fpsim.theory import landscape_of, minimum_near, stationary_covariance
 
@@ -76,15 +76,15 @@ def _theory(scenario: SweepScenario) -> xr.Dataset:
     names = [*entry_names("W1", (k, d)), *entry_names("W2", (d, k))]
     return xr.Dataset(
         {
-            "minimum": ("weight", minimum, _named("weight at the minimum")),
-            "leading": ("weight", np.diag(leading), _named("variance per theta, Lyapunov equation")),
+            "minimum": ("weight", minimum, named("weight at the minimum")),
+            "leading": ("weight", np.diag(leading), named("variance per theta, Lyapunov equation")),
             "discrete": (
                 ("learning_rate", "weight"),
                 np.array([np.diag(c) for c in discrete]),
-                _named("variance per theta, steps of finite size"),
+                named("variance per theta, steps of finite size"),
             ),
         },
-        {"weight": names, "learning_rate": ("learning_rate", list(part.learning_rates), _named("learning rate"))},
+        {"weight": names, "learning_rate": ("learning_rate", list(part.learning_rates), named("learning rate"))},
     )
 
 
@@ -117,14 +117,14 @@ def _row(scenario: SweepScenario, k: int, theory: xr.Dataset, threads: int | Non
         progress(j + 1, len(part.batch_sizes))
     return xr.Dataset(
         {
-            "theta": ("batch_size", found["theta"], _named("learning rate x batch factor c_B")),
-            "variance": (("batch_size", "weight"), np.array(found["variance"]), _named("variance of the weight")),
-            "width2": ("batch_size", found["width"], _named("squared width, sum of all variances")),
-            "width2_error": ("batch_size", found["error"], _named("standard error of the squared width")),
-            "loss": ("batch_size", found["loss"], _named("mean loss of a replica")),
+            "theta": ("batch_size", found["theta"], named("learning rate x batch factor c_B")),
+            "variance": (("batch_size", "weight"), np.array(found["variance"]), named("variance of the weight")),
+            "width2": ("batch_size", found["width"], named("squared width, sum of all variances")),
+            "width2_error": ("batch_size", found["error"], named("standard error of the squared width")),
+            "loss": ("batch_size", found["loss"], named("mean loss of a replica")),
         },
         {
-            "batch_size": ("batch_size", list(part.batch_sizes), _named("batch size")),
+            "batch_size": ("batch_size", list(part.batch_sizes), named("batch size")),
             "weight": theory["weight"].values,
         },
         {"learning_rate": rate},
@@ -136,11 +136,11 @@ def _collapse(grid: xr.Dataset, theory: xr.Dataset) -> xr.Dataset:
     leading = grid["theta"] * theory["leading"].sum("weight")
     discrete = grid["theta"] * theory["discrete"].sum("weight")
     found = grid.assign(
-        departure=(grid["width2"] / leading - 1.0).assign_attrs(_named("departure from the collapse on theta")),
-        departure_error=(grid["width2_error"] / leading).assign_attrs(_named("standard error of the departure")),
-        finite_step=(discrete / leading - 1.0).assign_attrs(_named("departure that steps of finite size explain")),
-        rest=(grid["width2"] / discrete - 1.0).assign_attrs(_named("departure from the discrete Lyapunov equation")),
-        rest_error=(grid["width2_error"] / discrete).assign_attrs(_named("standard error of the rest")),
+        departure=(grid["width2"] / leading - 1.0).assign_attrs(named("departure from the collapse on theta")),
+        departure_error=(grid["width2_error"] / leading).assign_attrs(named("standard error of the departure")),
+        finite_step=(discrete / leading - 1.0).assign_attrs(named("departure that steps of finite size explain")),
+        rest=(grid["width2"] / discrete - 1.0).assign_attrs(named("departure from the discrete Lyapunov equation")),
+        rest_error=(grid["width2_error"] / discrete).assign_attrs(named("standard error of the rest")),
     )
     narrow = found["theta"].values <= NARROW
     x, y, e = (found[name].values[narrow] for name in ("theta", "rest", "rest_error"))
@@ -157,7 +157,3 @@ def _collapse(grid: xr.Dataset, theory: xr.Dataset) -> xr.Dataset:
         chi2=float(np.sum(((y - line) / e) ** 2)),
         freedom=x.size - 3,
     )
-
-
-def _named(long_name: str) -> dict[str, str]:
-    return {"units": "1", "long_name": long_name}
