@@ -49,14 +49,15 @@ class Density:
         values = np.array(real_array(self.values, "density"), order="C")
         if values.shape != self.grid.shape:
             raise DomainError(f"density has shape {values.shape}: the grid's shape {self.grid.shape} is accepted")
-        bad = ~(np.isfinite(values) & (values >= 0.0))
-        if bad.any():
+        lowest, highest = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
+        if not (lowest >= 0.0 and highest < np.inf):  # either is nan where a value is
+            bad = ~(np.isfinite(values) & (values >= 0.0))
             where = tuple(int(i) for i in np.argwhere(bad)[0])
             raise DomainError(
                 f"density is {values[where]} at cell {where} ({int(bad.sum())} such cells): "
                 "finite values >= 0 are accepted"
             )
-        if not values.any():
+        if highest == 0.0:
             raise DomainError("density is zero everywhere: a positive mass is accepted")
         values.flags.writeable = False
         object.__setattr__(self, "values", values)

@@ -138,8 +138,9 @@ class Grid:
         tuple of ndarray
             One array per coordinate, of length one along every other axis, so that they broadcast together.
         """
-        along = [self.edges[i] if i == faces_of else self.centers[i] for i in range(self.ndim)]
-        return tuple(np.meshgrid(*along, indexing="ij", sparse=True))
+        centers, ndim = self.centers, self.ndim
+        along = [self.edges[i] if i == faces_of else centers[i] for i in range(ndim)]
+        return tuple(x.reshape((1,) * i + (-1,) + (1,) * (ndim - 1 - i)).copy() for i, x in enumerate(along))
 
     def periodic(self, axis: int) -> bool:
         """Whether an axis closes on itself."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from fpsim.density.grid import Grid
 from fpsim.equation.calculus import Calculus
 from fpsim.equation.diffusion import DiffusionField
-from fpsim.equation.evaluation import Mesh, derivative, diffusion_at, diffusion_on_cells, shape_of, to_faces
+from fpsim.equation.evaluation import Mesh, diffusion_at, diffusion_on_cells, shape_of, to_faces
 from fpsim.equation.fokker_planck import FokkerPlanck
+from fpsim.equation.slopes import derivative
 
 __all__ = ["correction_of_callable", "ito_correction", "symmetric_root"]
 

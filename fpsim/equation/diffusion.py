@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density.numbers import real_array
+from fpsim.density.numbers import all_finite, fits, real_array
 from fpsim.errors import DomainError
 
 __all__ = ["DiffusionField", "diffusion_field"]
@@ -34,12 +36,12 @@ class DiffusionField:
         """Number of axes."""
         return len(self.entries)
 
-    @property
+    @cached_property
     def diagonal(self) -> bool:
         """Whether every off-diagonal entry vanishes everywhere."""
         return all(self.entries[i][j] is None for i in range(self.ndim) for j in range(i))
 
-    @property
+    @cached_property
     def constant(self) -> bool:
         """Whether every entry is one number."""
         return all(e is None or e.size == 1 for row in self.entries for e in row)
@@ -75,6 +77,9 @@ def diffusion_field(raw: Any, ndim: int, shape: Sequence[int]) -> DiffusionField
         semidefinite at some place (which is named).
     """
     entries: list[list[Any]] = [[None] * ndim for _ in range(ndim)]
+    plain = _of_numbers(raw, ndim, len(shape))
+    if plain is not None:
+        return plain
     if isinstance(raw, (list, tuple)):
         if _is_rows(raw, ndim):
             entries = [[raw[i][j] for j in range(ndim)] for i in range(ndim)]
@@ -96,6 +101,35 @@ def diffusion_field(raw: Any, ndim: int, shape: Sequence[int]) -> DiffusionField
     return _checked(entries, ndim, tuple(shape))
 
 
+def _of_numbers(raw: Any, ndim: int, axes: int) -> DiffusionField | None:
+    """The common case in a fraction of the time: a number, or rows of numbers; ``None`` of all else, and in doubt."""
+    one = (1,) * axes
+    if type(raw) in (float, int):
+        if not 0.0 <= raw < inf:
+            return None
+        entry = np.array(raw, float).reshape(one)
+        return DiffusionField(tuple([tuple([entry if i == j else None for j in range(ndim)]) for i in range(ndim)]))
+    if ndim == 1:
+        return None
+    if type(raw) is np.ndarray and raw.shape == (ndim, ndim):
+        rows = raw.tolist()
+    elif isinstance(raw, (list, tuple)) and _is_rows(raw, ndim):
+        rows = raw
+    else:
+        return None
+    if not all(type(v) in (float, int) and abs(v) < inf for row in rows for v in row):
+        return None
+    if not all(rows[i][i] >= 0.0 and rows[i][j] == rows[j][i] for i in range(ndim) for j in range(i + 1)):
+        return None
+    array = np.array(rows, float).reshape(ndim, ndim, *one)
+    field = DiffusionField(
+        tuple([tuple([array[i, j] if rows[i][j] or i == j else None for j in range(ndim)]) for i in range(ndim)])
+    )
+    if not field.diagonal and not (ndim == 2 and _clearly_positive(*map(float, (rows[0][0], rows[1][1], rows[0][1])))):
+        _check_semidefinite(field)
+    return field
+
+
 def _form_error(found: str, ndim: int) -> DomainError:
     return DomainError(
         f"diffusion is {found}: a number or array (isotropic), {ndim} of them (diagonal), or {ndim} x {ndim} (tensor) "
@@ -108,29 +142,29 @@ def _entry(raw: Any, i: int, j: int, shape: tuple[int, ...]) -> Array | None:
         return None
     entry = real_array(raw, f"diffusion entry ({i}, {j})")
     entry = entry.reshape((1,) * len(shape)) if entry.ndim == 0 else entry
-    try:
-        fits = np.broadcast_shapes(entry.shape, shape) == shape and entry.ndim == len(shape)
-    except ValueError:
-        fits = False
-    if not fits:
+    if not fits(entry.shape, shape):
         raise DomainError(f"diffusion entry ({i}, {j}) has shape {entry.shape}: what broadcasts to {shape} is accepted")
-    if not np.isfinite(entry).all():
+    if not all_finite(entry):
         where = tuple(int(v) for v in np.argwhere(~np.isfinite(entry))[0])
         raise DomainError(f"diffusion entry ({i}, {j}) is {entry[where]} at {where}: finite values are accepted")
     return entry if i == j or entry.any() else None
 
 
 def _checked(raw: list[list[Any]], ndim: int, shape: tuple[int, ...]) -> DiffusionField:
-    entries = [[_entry(raw[i][j], i, j, shape) for j in range(ndim)] for i in range(ndim)]
+    entries: list[list[Array | None]] = [[None] * ndim for _ in range(ndim)]
+    for i in range(ndim):
+        for j in range(ndim):
+            twice = j < i and raw[i][j] is raw[j][i]
+            entries[i][j] = entries[j][i] if twice else _entry(raw[i][j], i, j, shape)
     for i in range(ndim):
         diagonal = entries[i][i]
-        if diagonal is None or (diagonal < 0.0).any():
+        if diagonal is None or diagonal.min() < 0.0:
             value = None if diagonal is None else float(diagonal.min())
             raise DomainError(f"diffusion entry ({i}, {i}) is {value}: values >= 0 are accepted")
         for j in range(i):
             a, b = entries[i][j], entries[j][i]
-            if a is b:  # both absent, or one array given twice
-                continue
+            if a is b or (a is not None and b is not None and np.array_equal(a, b)):
+                continue  # both absent, one array given twice, or exactly equal
             upper = np.zeros(1) if b is None else b
             lower = np.zeros(1) if a is None else a
             if not np.allclose(lower, upper, rtol=1e-10, atol=1e-14 * float(np.abs(upper).max() + 1e-300)):
@@ -146,6 +180,10 @@ def _checked(raw: list[list[Any]], ndim: int, shape: tuple[int, ...]) -> Diffusi
 
 
 def _check_semidefinite(field: DiffusionField) -> None:
+    if field.ndim == 2:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.all(_clearly_positive(field.axis(0), field.axis(1), field.entries[0][1])):
+                return
     lowest, highest = _extreme_eigenvalues(field)
     # Rounding: of the eigenvalues here, and of the sums that made a tensor which all but vanishes at some place.
     bad = lowest < -1e-10 * np.maximum(highest, 1e-300) - 1e-14 * float(highest.max())
@@ -155,6 +193,12 @@ def _check_semidefinite(field: DiffusionField) -> None:
             f"diffusion tensor is not positive semidefinite at place {where} ({int(bad.sum())} of {bad.size}): "
             f"lowest eigenvalue {lowest[bad].min():.3g}"
         )
+
+
+def _clearly_positive(a: Any, b: Any, c: Any) -> Any:
+    """Whether ``c^2 <= a b`` beyond doubt: neither product rounds to zero or infinity."""
+    product = a * b
+    return (c * c <= product) & (product > 1e-200) & (product < inf)
 
 
 def _extreme_eigenvalues(field: DiffusionField) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Calling coefficients and checking what they answer; differences of callables and averages to faces."""
+"""Calling coefficients and checking what they answer; averages to faces."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
-from fpsim.density.numbers import real_array
+from fpsim.density.numbers import all_finite, fits, real_array
 from fpsim.equation.diffusion import DiffusionField, diffusion_field
-from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck, depends_on
+from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck, parameters_of
 from fpsim.errors import DomainError
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "call",
     "checked",
     "components",
-    "derivative",
     "diffusion_at",
     "diffusion_on_cells",
+    "open_shape",
     "scalar_on_cells",
     "shape_of",
     "to_faces",
@@ -34,7 +34,8 @@ Mesh = tuple[Array, ...]
 
 def call(coefficient: Callable[..., Any], x: Mesh, t: float, p: Any) -> Any:
     """What a callable coefficient answers; ``DomainError`` if it does not take the coordinates."""
-    extra = {name: value for name, value in (("t", t), ("p", p)) if depends_on(coefficient, name)}
+    names = parameters_of(coefficient)
+    extra = {name: value for name, value in (("t", t), ("p", p)) if name in names}
     try:
         with np.errstate(all="ignore"):  # what comes out is checked and reported with its place
             return coefficient(*x, **extra)
@@ -57,13 +58,9 @@ def checked(raw: Any, what: str, shape: tuple[int, ...]) -> Array:
     """A coefficient as a finite array that broadcasts to ``shape``; ``DomainError`` naming it and the place."""
     array = real_array(raw, what)
     array = array.reshape((1,) * len(shape)) if array.ndim == 0 else array
-    try:
-        fits = array.ndim == len(shape) and np.broadcast_shapes(array.shape, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not fits(array.shape, shape):
         raise DomainError(f"{what} has shape {array.shape}: what broadcasts to {shape} is accepted")
-    if not np.isfinite(array).all():
+    if not all_finite(array):
         where = tuple(int(v) for v in np.argwhere(~np.isfinite(array))[0])
         raise DomainError(f"{what} is {array[where]} at {where}: finite values are accepted")
     return array
@@ -82,7 +79,15 @@ def components(raw: Any, ndim: int) -> list[Any]:
 
 def shape_of(x: Mesh) -> tuple[int, ...]:
     """Shape of the places of an open mesh."""
-    return np.broadcast_shapes(*(xi.shape for xi in x))
+    shape = open_shape(x)
+    return np.broadcast_shapes(*(xi.shape for xi in x)) if shape is None else shape
+
+
+def open_shape(x: Mesh) -> tuple[int, ...] | None:
+    """Shape of a mesh whose coordinates vary along their own axis at most; ``None`` for other places."""
+    if any(xi.ndim != len(x) or xi.size != xi.shape[i] for i, xi in enumerate(x)):
+        return None
+    return tuple([xi.size for xi in x])
 
 
 def to_faces(cells: Array, axis: int, *, periodic: bool) -> Array:
@@ -93,16 +98,6 @@ def to_faces(cells: Array, axis: int, *, periodic: bool) -> Array:
     inner = 0.5 * (c[1:] + c[:-1])
     ends = (0.5 * (c[0] + c[-1]),) * 2 if periodic else (1.5 * c[0] - 0.5 * c[1], 1.5 * c[-1] - 0.5 * c[-2])
     return np.moveaxis(np.concatenate([ends[0][None], inner, ends[1][None]]), 0, axis)
-
-
-def derivative(function: Callable[[Mesh], Array], x: Mesh, axis: int, h: float) -> Array:
-    """Fourth-order central difference of a callable along an axis."""
-    d = h / 16.0
-
-    def shifted(k: int) -> Array:
-        return function(tuple(xi + k * d if i == axis else xi for i, xi in enumerate(x)))
-
-    return (8.0 * (shifted(1) - shifted(-1)) - (shifted(2) - shifted(-2))) / (12.0 * d)
 
 
 def diffusion_at(equation: FokkerPlanck, x: Mesh, *, t: float = 0.0, p: Any = None) -> DiffusionField:

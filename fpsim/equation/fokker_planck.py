@@ -31,7 +31,7 @@ from weakref import WeakKeyDictionary
 from fpsim.equation.calculus import Calculus, calculus_of
 from fpsim.errors import DomainError
 
-__all__ = ["Coefficient", "FokkerPlanck", "depends_on"]
+__all__ = ["Coefficient", "FokkerPlanck", "depends_on", "parameters_of"]
 
 Coefficient = Callable[..., Any] | Any
 
@@ -42,15 +42,18 @@ _parameters: WeakKeyDictionary[Callable[..., Any], frozenset[str]] = WeakKeyDict
 
 def depends_on(coefficient: Coefficient, name: str) -> bool:
     """Whether a callable coefficient has a parameter of that name (``"t"`` or ``"p"``)."""
-    if not callable(coefficient):
-        return False
+    return callable(coefficient) and name in parameters_of(coefficient)
+
+
+def parameters_of(coefficient: Callable[..., Any]) -> frozenset[str]:
+    """Names of the parameters of a callable coefficient."""
     try:
-        return name in _parameters[coefficient]
+        return _parameters[coefficient]
     except (KeyError, TypeError):  # new, or neither hashable nor weakly referable
         names = frozenset(inspect.signature(coefficient).parameters)
     with contextlib.suppress(TypeError):
         _parameters[coefficient] = names
-    return name in names
+    return names
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ are fourth-order central differences of callables (step ``h / 16``) and second-o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from fpsim.equation.evaluation import (
     call,
     checked,
     components,
-    derivative,
     diffusion_at,
     diffusion_on_cells,
     scalar_on_cells,
@@ -29,6 +28,7 @@ from fpsim.equation.evaluation import (
     to_faces,
 )
 from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck
+from fpsim.equation.slopes import downhill
 from fpsim.errors import DomainError
 
 __all__ = [
@@ -54,25 +54,25 @@ def phi_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any =
     return scalar_on_cells(equation.phi, "phi", grid, t, p)
 
 
-def _slope(scalar: Callable[..., Any], what: str, x: Mesh, axis: int, h: float, t: float, p: Any) -> Array:
-    """Minus the derivative of a callable scalar along an axis."""
-    shape = shape_of(x)
-    return -derivative(lambda y: checked(call(scalar, y, t, p), what, shape), x, axis, h)
-
-
 def _collapsed(slope: Array) -> Array:
     """A slope without the axes along which it varies by no more than the rounding of its differences.
 
     The potential of independent coordinates has the full shape, its slopes do not: sweeps are several times faster
     where they can tell.
     """
-    noise = 1e-10 * float(np.abs(slope).max())
+    noise = 1e-10 * _largest(slope)
     for axis, n in enumerate(slope.shape):
-        if n > 1:
+        end = (n - 1) * prod(slope.shape[axis + 1 :])
+        # most slopes that vary differ already between these two places: only others are looked at whole
+        if n > 1 and abs(slope.item(end) - slope.item(0)) <= noise:
             first = slope.take([0], axis)
-            if float(np.abs(slope - first).max()) <= noise:
+            if _largest(slope - first) <= noise:
                 slope = first
     return slope
+
+
+def _largest(a: Array) -> float:
+    return float(max(a.max(), -a.min()))
 
 
 def _force(
@@ -81,7 +81,7 @@ def _force(
     """Minus the derivative of a scalar along an axis, at cell centres or on the faces of an axis."""
     h = grid.spacing[along]
     if callable(scalar):
-        return _collapsed(_slope(scalar, what, x, along, h, t, p))
+        return _collapsed(downhill(scalar, what, x, along, h, t, p))
     v = np.broadcast_to(checked(scalar, what, grid.shape), grid.shape)
     if grid.periodic(along):
         wrapped = np.concatenate([v.take([-2, -1], along), v, v.take([0, 1], along)], along)
@@ -107,19 +107,21 @@ def _phi_drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float,
 
 def _drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: Any, faces: bool) -> Array:
     shape = shape_of(x)
-    total: Array = np.zeros((1,) * grid.ndim)
+    total: Any = 0.0  # what is added to it is an array of its own, and no zero keeps a sign
     drift = equation.drift
     if callable(drift):
-        total = total + checked(components(call(drift, x, t, p), grid.ndim)[axis], f"drift component {axis}", shape)
+        total += checked(components(call(drift, x, t, p), grid.ndim)[axis], f"drift component {axis}", shape)
     elif drift is not None:
         given = components(drift, grid.ndim)[axis]
         cells = checked(given, f"drift component {axis}", grid.shape)
-        total = total + (to_faces(cells, axis, periodic=grid.periodic(axis)) if faces else cells)
+        total += to_faces(cells, axis, periodic=grid.periodic(axis)) if faces else cells
     if equation.potential is not None:
         total = total + _force(equation.potential, "potential", grid, axis, x, t, p, axis if faces else None)
     if equation.phi is not None:
         total = total + _phi_drift(equation, grid, axis, x, t, p, faces)
-    return total + ito_correction(equation, grid, axis, x, t, p, faces)
+    if equation.calculus is not Calculus.ITO:
+        total = total + ito_correction(equation, grid, axis, x, t, p, faces)
+    return total if isinstance(total, np.ndarray) else np.full((1,) * grid.ndim, total)
 
 
 def drift_on_faces(equation: FokkerPlanck, grid: Grid, axis: int, *, t: float = 0.0, p: Any = None) -> Array:
@@ -162,11 +164,11 @@ def drift_at(
     for axis in range(ndim):
         total = checked(given[axis], f"drift component {axis}", shape)
         if equation.potential is not None:
-            total = total + _slope(equation.potential, "potential", x, axis, spacing[axis], t, p)
+            total = total + downhill(equation.potential, "potential", x, axis, spacing[axis], t, p)
         if field is not None:
             for along, entry in enumerate(field.entries[axis]):
                 if entry is not None:
-                    total = total + entry * _slope(equation.phi, "phi", x, along, spacing[along], t, p)
+                    total = total + entry * downhill(equation.phi, "phi", x, along, spacing[along], t, p)
         if equation.calculus is not Calculus.ITO and callable(equation.diffusion):
             total = total + correction_of_callable(equation, x, axis, spacing, t, p)
         out.append(total)

@@ -41,7 +41,7 @@ class BasisTable:
 
     def names(self, bases: Integers) -> Names:
         """Number of each basis (rows: sorted columns of the programme), new ones included."""
-        distinct, which = np.unique(bases, axis=0, return_inverse=True)
+        distinct, which = np.unique(bases, axis=0, return_inverse=True) if len(bases) > 1 else (bases, np.array([0]))
         known = len(self._names)
         found = np.array([self._names.setdefault(tuple(b), len(self._names)) for b in distinct.tolist()])
         if len(self._names) > known:
@@ -173,10 +173,14 @@ def _indexed(field: DiffusionField, table: BasisTable) -> tuple[Names, Array]:
     most = np.zeros(len(table.task.columns))
     parts = []
     for _, x, chosen in table.task.solve(field):
+        if len(chosen) == 1:
+            most[chosen[0]] = np.maximum(most[chosen[0]], x[0])
+            parts.append(table.names(np.sort(chosen, axis=1)))
+            continue
         np.maximum.at(most, chosen, x)
         new = np.flatnonzero(np.r_[True, (chosen[1:] != chosen[:-1]).any(axis=1)])  # neighbours mostly share theirs
         parts.append(np.repeat(table.names(np.sort(chosen[new], axis=1)), np.diff(new, append=len(chosen))))
-    return np.concatenate(parts).reshape(group_shape(field, table.task.pairs)), most
+    return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(group_shape(field, table.task.pairs)), most
 
 
 @njit(cache=True, nogil=True)

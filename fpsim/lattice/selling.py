@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import combinations_with_replacement, product
 from math import gcd, prod
 
 import numpy as np
@@ -104,10 +104,9 @@ def lattice_diffusion(field: DiffusionField, grid: Grid, *, reach: int | None = 
                 rates.append(rate)
             continue
         found, extra = _decompose(field, grid, axes, reach)
-        for offset, rate in found:
-            full = np.zeros(grid.ndim, int)
-            full[list(axes)] = offset
-            offsets.append(tuple(int(v) for v in full))
+        for steps, rate in found:
+            step = dict(zip(axes, steps.tolist(), strict=True))
+            offsets.append(tuple([step.get(a, 0) for a in range(grid.ndim)]))
             rates.append(rate)
         added = np.maximum(added, extra)
     return LatticeDiffusion(np.array(offsets, np.int64).reshape(-1, grid.ndim), tuple(rates), added)
@@ -164,6 +163,8 @@ class Programme:
         ``h_i h_j``, by which entries are divided.
     unit : float
         Isotropic diffusion that a unit of the last variable stands for.
+    inverse : ndarray, shape (m, m)
+        Of the first ``m`` columns, the basis that every search starts from.
     """
 
     offsets: Integers
@@ -172,6 +173,7 @@ class Programme:
     pairs: tuple[tuple[int, int], ...]
     scale: Array
     unit: float
+    inverse: Array
 
     def solve(self, field: DiffusionField) -> Iterator[tuple[slice, Array, Integers]]:
         """Places (a range of the flattened broadcast shape), ``x`` of each of them, and the columns it is about.
@@ -180,9 +182,8 @@ class Programme:
         """
         entries = [field.entries[i][j] for i, j in self.pairs]
         shape = group_shape(field, self.pairs)
-        flat = [None if e is None else np.broadcast_to(e, shape).ravel() for e in entries]
+        flat = [None if e is None else (e if e.shape == shape else np.broadcast_to(e, shape)).ravel() for e in entries]
         basis = np.arange(len(self.pairs))
-        inverse: Array = np.linalg.inv(self.columns[basis].T).astype(np.float64, copy=False)
         for start in range(0, prod(shape), _CHUNK):
             part = slice(start, min(start + _CHUNK, prod(shape)))
             target = np.zeros((part.stop - start, len(self.pairs)))
@@ -190,24 +191,37 @@ class Programme:
                 if e is not None:
                     target[:, r] = e[part] / self.scale[r]
             chosen = np.empty(target.shape, np.int64)
-            dual_simplex(target, self.columns, self.cost, basis, inverse, chosen)
+            dual_simplex(target, self.columns, self.cost, basis, self.inverse, chosen)
             yield part, target, chosen
 
 
 def programme(grid: Grid, axes: tuple[int, ...], reach: int | None = None) -> Programme:
-    """The linear programme that decomposes the tensor of some axes of a grid."""
-    offsets, columns, prices = _dictionary(len(axes), reach or REACH[len(axes)])
-    pairs = tuple((axes[i], axes[j]) for i, j in zip(*np.triu_indices(len(axes)), strict=True))
-    scale = np.array([grid.spacing[i] * grid.spacing[j] for i, j in pairs])
-    unit = min(grid.spacing[a] for a in axes) ** 2
-    slack = np.where([i == j for i, j in pairs], -unit / scale, 0.0)
-    return Programme(offsets, np.vstack([columns, slack]), np.append(prices, -_PENALTY), pairs, scale, unit)
+    """The linear programme that decomposes the tensor of some axes of a grid; kept."""
+    return _programme(axes, tuple([grid.spacing[a] for a in axes]), reach or REACH[len(axes)])
+
+
+@lru_cache(maxsize=16)
+def _programme(axes: tuple[int, ...], spacing: tuple[float, ...], reach: int) -> Programme:
+    offsets, columns, prices = _dictionary(len(axes), reach)
+    upper = list(combinations_with_replacement(range(len(axes)), 2))
+    scale = np.array([spacing[i] * spacing[j] for i, j in upper])
+    unit = min(spacing) ** 2
+    slack = np.where([i == j for i, j in upper], -unit / scale, 0.0)
+    return Programme(
+        offsets,
+        np.vstack([columns, slack]),
+        np.append(prices, -_PENALTY),
+        tuple((axes[i], axes[j]) for i, j in upper),
+        scale,
+        unit,
+        np.linalg.inv(columns[: len(upper)].T).astype(np.float64, copy=False),
+    )
 
 
 def group_shape(field: DiffusionField, pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
     """Broadcast shape of some entries of a tensor."""
-    entries = (field.entries[i][j] for i, j in pairs)
-    return np.broadcast_shapes(*(e.shape for e in entries if e is not None))
+    shapes = {e.shape for e in (field.entries[i][j] for i, j in pairs) if e is not None}
+    return shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
 
 
 def _decompose(
@@ -218,6 +232,13 @@ def _decompose(
     weights: dict[int, Array] = {}
     added = np.zeros(prod(shape))
     for part, x, chosen in task.solve(field):
+        if added.size == 1:  # a constant tensor: no table of where
+            for k, value in zip(chosen[0].tolist(), x[0].tolist(), strict=True):
+                if value > 0.0 and k == len(task.offsets):
+                    added[0] = value * task.unit
+                elif value > 0.0:
+                    weights[k] = np.array([value])
+            break
         for column in np.unique(chosen[x > 0.0]):
             where = (chosen == column) & (x > 0.0)
             values = (x * where).sum(axis=1)
