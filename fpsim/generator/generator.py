@@ -23,6 +23,7 @@ from scipy.sparse import coo_array, csr_array
 from fpsim.density import Density, Grid
 from fpsim.errors import DomainError
 from fpsim.generator.links import Links, index_type
+from fpsim.generator.stencil import Stencil, stencil_of
 
 __all__ = ["Generator"]
 
@@ -78,6 +79,21 @@ class Generator:
         return total
 
     @cached_property
+    def fastest(self) -> float:
+        """Largest exit rate."""
+        return float(self.exit_rates.max())
+
+    @cached_property
+    def forward_stencil(self) -> Stencil:
+        """Diagonals of ``1 + Q^T / fastest``, which acts on masses."""
+        return stencil_of(self.links, self.exit_rates, self.outflow, backward=False)
+
+    @cached_property
+    def backward_stencil(self) -> Stencil:
+        """Diagonals of ``1 + Q / fastest``, which acts on observables."""
+        return stencil_of(self.links, self.exit_rates, self.outflow, backward=True)
+
+    @cached_property
     def jumps(self) -> csr_array:
         """Off-diagonal part of ``Q``, sparse, entries > 0 only."""
         parts = [(k.tail, k.head, k.forward) for k in self.links] + [(k.head, k.tail, k.backward) for k in self.links]
@@ -97,9 +113,9 @@ class Generator:
 
     @property
     def nbytes(self) -> int:
-        """Memory of rates and absorption, and of the sparse matrix once made."""
-        links = sum(link.nbytes for link in self.links)
-        return links + sum(rate.nbytes for rate in self.absorption.values()) + _matrix_bytes(self)
+        """Memory of rates and absorption, and of the sparse matrix and the diagonals once made."""
+        rates = sum(link.nbytes for link in self.links) + sum(rate.nbytes for rate in self.absorption.values())
+        return rates + _matrix_bytes(self) + _stencil_bytes(self)
 
     def masses(self, density: Density) -> Array:
         """Cell masses of a density on this generator's grid, flat.
@@ -132,3 +148,8 @@ class Generator:
 def _matrix_bytes(generator: Generator) -> int:
     made = [generator.__dict__.get(name) for name in ("jumps", "matrix")]
     return sum(m.data.nbytes + m.indices.nbytes + m.indptr.nbytes for m in made if m is not None)
+
+
+def _stencil_bytes(generator: Generator) -> int:
+    made = [generator.__dict__.get(name) for name in ("forward_stencil", "backward_stencil")]
+    return sum(stencil.nbytes for stencil in made if stencil is not None)

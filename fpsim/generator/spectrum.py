@@ -108,7 +108,7 @@ def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
 def _near_zero(generator: Generator, count: int) -> tuple[Complex, Complex, Complex, Array]:
     """Eigenvalues of small modulus, left and right vectors, and errors but for the condition number, over 1e-15."""
     size = generator.grid.size
-    shift = _SHIFT * float(generator.exit_rates.max())
+    shift = _SHIFT * generator.fastest
     matrix = m_matrix(generator.jumps, generator.outflow + shift)
     start = np.random.default_rng(0).random(size)
     asked = min(count, size - 2)
@@ -133,7 +133,7 @@ def _with_turning(
     generator: Generator, count: int, values: Complex, left: Complex, right: Complex, slack: Array
 ) -> tuple[Complex, Complex, Complex, Array]:
     """The same with modes added that decay as slowly but are far from zero."""
-    rate = float(generator.exit_rates.max())
+    rate = generator.fastest
     slowest = np.sort(-values.real)
     tau = min(2.0 / max(float(slowest[-1]), 1e-300), _TERMS / rate)
     try:
@@ -189,7 +189,7 @@ def _spectrum(generator: Generator, values: Complex, left: Complex, right: Compl
     errors = 1e-15 * np.linalg.norm(left, axis=0) * length * slack
     residuals = np.linalg.norm(matrix @ right - values * right, axis=0) / length
     worst = float(residuals.max())
-    if worst > _RESIDUAL * float(generator.exit_rates.max()):
+    if worst > _RESIDUAL * generator.fastest:
         warnings.warn(
             f"a mode has a residual of {worst:.1e}: its eigenvalue may be wrong", ValidityWarning, stacklevel=3
         )

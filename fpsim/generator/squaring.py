@@ -31,7 +31,7 @@ def transition_matrix(generator: Generator, time: float) -> Array:
     """
     size = generator.grid.size
     check_memory(24.0 * (size + 1) ** 2, f"a dense transition matrix of {size} cells")
-    rate = float(generator.exit_rates.max())
+    rate = generator.fastest
     squarings = max(0, int(np.ceil(np.log2(max(rate * time, 1e-300)))) + 1)
     short = rate * time / 2.0**squarings
 

@@ -5,7 +5,7 @@ part, so the iteration meets the slowest decay first. Eigenvalues are Rayleigh q
 turn is lost. Modes much slower than ``1 / tau`` crowd at one and come out to about ``1e-15 / tau`` only.
 
 Limits: a Krylov space of one start vector; the work is ``tau L`` terms per product (see
-:mod:`fpsim.generator.stencil`).
+:mod:`fpsim.generator.poisson`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.errors import ToleranceError
 from fpsim.generator.generator import Generator
-from fpsim.generator.stencil import poisson_series, stencil_of
-from fpsim.generator.uniformization import poisson_weights
+from fpsim.generator.poisson import poisson_series, poisson_windows
 from fpsim.parallel import Team
 
 __all__ = ["slowest_decay"]
@@ -35,13 +34,12 @@ def slowest_decay(generator: Generator, count: int, tau: float, *, densities: bo
         If the iteration does not converge.
     """
     size = generator.grid.size
-    rate = float(generator.exit_rates.max())
-    stencil = stencil_of(generator, rate, backward=not densities)
-    window = [poisson_weights(rate * tau, 1e-16)]
+    stencil = generator.forward_stencil if densities else generator.backward_stencil
+    windows = poisson_windows(np.array([generator.fastest * tau]), 1e-16)
     with Team() as team:
 
         def product(x: Array) -> Array:
-            return poisson_series(stencil, np.ravel(x), window, np.zeros(size), team=team)[0][0]
+            return poisson_series(stencil, np.ravel(x), windows, team=team)[0][0]
 
         operator = LinearOperator((size, size), matvec=product, dtype=float)
         start = np.random.default_rng(1).random(size)

@@ -13,7 +13,7 @@ more than squaring costs (few cells, long times) the transition matrix of a shor
 positive as well; on large grids and for ``L t`` beyond 1e6 expect minutes and a drift of mass by rounding (some 1e-18 a
 term): ask for the stationary density or the slowest modes instead.
 
-Reference: Grassmann, Comput. Oper. Res. 4, 47 (1977); Fox & Glynn, Commun. ACM 31, 440 (1988).
+Reference: Grassmann, Comput. Oper. Res. 4, 47 (1977).
 """
 
 from __future__ import annotations
@@ -22,20 +22,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Density
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
+from fpsim.generator.poisson import poisson_series, poisson_windows
 from fpsim.generator.squaring import transition_matrix
-from fpsim.generator.stencil import poisson_series, stencil_of
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
 from fpsim.result import Result
 
-__all__ = ["Evolution", "absorbed_mass", "check_times", "evolve", "poisson_weights", "propagate"]
+__all__ = ["Evolution", "absorbed_mass", "check_times", "evolve", "propagate"]
 
 Array = NDArray[np.float64]
 
@@ -121,55 +120,25 @@ def evolve(
     t = check_times(times)
     if not 0.0 < tail < 1.0:
         raise DomainError(f"tail is {tail}: a number between 0 and 1 is accepted")
-    rate = float(generator.exit_rates.max())
+    rate = generator.fastest
     if rate == 0.0:
         return Evolution(np.tile(start, (len(t), 1)), np.zeros(len(t)))
     if _squaring_pays(generator, rate, t):
         return _evolve_dense(generator, start, t, backward)
     words = len(t) + 2 * len(generator.links) + 8
     check_memory(8.0 * len(start) * words, f"a propagation of {len(start)} cells to {len(t)} times")
-    windows = [poisson_weights(rate * value, tail) for value in t]
-    stencil = stencil_of(generator, rate, backward=backward)
-    outflow = generator.outflow / rate
+    stencil = generator.backward_stencil if backward else generator.forward_stencil
     with Team(threads) as team:
-        states, absorbed = poisson_series(stencil, start, windows, outflow, team=team)
+        states, absorbed = poisson_series(stencil, start, poisson_windows(rate * t, tail), team=team)
     return Evolution(states, absorbed)
 
 
 def check_times(times: ArrayLike) -> Array:
     """Times as an array; ``DomainError`` unless finite, non-negative and not decreasing."""
     t = np.atleast_1d(real_array(times, "times"))
-    if t.ndim != 1 or not len(t) or not np.isfinite(t).all() or t[0] < 0.0 or (np.diff(t) < 0.0).any():
+    if t.ndim != 1 or not len(t) or not (t[0] >= 0.0 and t[-1] < np.inf and (t[1:] >= t[:-1]).all()):
         raise DomainError(f"times are {np.array2string(t, threshold=6)}: finite, non-negative, not decreasing numbers")
     return t
-
-
-def poisson_weights(mean: float, tail: float) -> tuple[int, Array]:
-    """First index and weights of the Poisson law, cut at relative height ``tail`` and scaled to sum to one."""
-    mode = int(mean)
-    width = int(9.0 * np.sqrt(mean * max(1.0, -np.log10(tail) / 14.0))) + 60
-    weights = np.empty(2 * width + 1)
-    down, up = _fill_weights(mean, tail, mode, width, weights)
-    weights = weights[width - down : width + up + 1]
-    return mode - down, weights / weights.sum()
-
-
-@njit(cache=True)
-def _fill_weights(mean: float, tail: float, mode: int, width: int, weights: Array) -> tuple[int, int]:
-    """Weights relative to that of the mode, which is at ``width``, while they exceed the tail; how many either side."""
-    down, up = 0, 0
-    weights[width] = 1.0
-    for k in range(1, min(mode, width) + 1):
-        weights[width - k] = weights[width - k + 1] * (mode - k + 1) / mean
-        if weights[width - k] <= tail:
-            break
-        down = k
-    for k in range(1, width + 1):
-        weights[width + k] = weights[width + k - 1] * mean / (mode + k)
-        if weights[width + k] <= tail:
-            break
-        up = k
-    return down, up
 
 
 def _squaring_pays(generator: Generator, rate: float, times: Array) -> bool:

@@ -18,12 +18,16 @@ from fpsim.generator import (
     quasi_stationary,
     uniformization,
 )
+from fpsim.generator.poisson import poisson_windows
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-12, 0.3, 7.9, 250.0, 1e5])
 @pytest.mark.parametrize("tail", [1e-6, 1e-14])
-def test_poisson_weights(mean, tail):
-    first, weights = uniformization.poisson_weights(mean, tail)
+def test_poisson_windows(mean, tail):
+    # the law asked for, and another one before it
+    (_, first), (_, begin, end), weights = poisson_windows(np.array([0.7 * mean, mean]), tail)
+    assert end == len(weights)
+    weights = weights[begin:]
     k = first + np.arange(len(weights))
     assert weights.sum() == pytest.approx(1.0, abs=1e-14)
     np.testing.assert_allclose(weights, poisson.pmf(k, mean), rtol=1e-9 + 3 * tail, atol=1e-300)

@@ -7,7 +7,7 @@ from generator_oracles import exponential
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
-from fpsim.generator import absorbed_mass, build_generator, evolve_observable, propagate, stencil
+from fpsim.generator import absorbed_mass, build_generator, evolve_observable, poisson, propagate
 
 DRIFTS = {
     1: lambda x: np.cos(2 * x),
@@ -35,7 +35,7 @@ def problem(ndim, boundary, shape=None):
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 def test_series_is_the_exponential(monkeypatch, ndim, boundary, slab):
-    monkeypatch.setattr(stencil, "_SLAB", slab)
+    monkeypatch.setattr(poisson, "_SLAB", slab)
     generator, p = problem(ndim, boundary)
     t = 30.0 / generator.exit_rates.max()
     dense, m = exponential(t * generator.matrix.toarray()), generator.masses(p)
@@ -54,7 +54,7 @@ def test_series_is_the_exponential(monkeypatch, ndim, boundary, slab):
 @pytest.mark.parametrize(("ndim", "boundary"), [(1, "reflecting"), (2, "periodic"), (2, "absorbing"), (3, "absorbing")])
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch, ndim, boundary):
     monkeypatch.setattr("fpsim.parallel.SMALLEST", 0)
-    monkeypatch.setattr(stencil, "_SLAB", 64)
+    monkeypatch.setattr(poisson, "_SLAB", 64)
     generator, p = problem(ndim, boundary, {1: (5000,), 2: (90, 40), 3: (60, 5, 5)}[ndim])
     times = [20.0 / generator.exit_rates.max(), 70.0 / generator.exit_rates.max()]
     answers = [
@@ -72,7 +72,7 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch, ndim, boundary):
 def test_wraps_of_a_large_periodic_grid_are_a_list():
     # memory is that of the rates: a diagonal (of either sign) an offset, and the links that leave the box one by one
     generator, _ = problem(2, "periodic", (40, 40))
-    found = stencil.stencil_of(generator, generator.exit_rates.max(), backward=False)
+    found = generator.forward_stencil
     assert len(found.shifts) == len(generator.links)
     leaving = 0
     for link in generator.links:
