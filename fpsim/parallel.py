@@ -60,13 +60,19 @@ class Team:
         self.size = available if threads is None else threads
         self._pool: ThreadPoolExecutor | None = None
         self._scratch = [np.empty(0) for _ in range(self.size + 1)]
+        self._views: list[dict[tuple[int, ...], Array]] = [{} for _ in self._scratch]
 
     def scratch(self, part: int, shape: tuple[int, ...]) -> Array:
         """Scratch array of a thread; the same memory for every caller, kept between calls."""
+        known = self._views[part].get(shape)
+        if known is not None:
+            return known
         size = prod(shape)
         if self._scratch[part].size < size:
             self._scratch[part] = np.empty(size)
-        return self._scratch[part][:size].reshape(shape)
+            self._views[part].clear()  # they would keep the old memory
+        self._views[part][shape] = view = self._scratch[part][:size].reshape(shape)
+        return view
 
     def shared(self, shape: tuple[int, ...]) -> Array:
         """Scratch array that all threads write to, each in its own part."""

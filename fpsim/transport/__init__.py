@@ -2,5 +2,6 @@
 
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.evolve import evolve
+from fpsim.transport.propagator import Propagator
 
-__all__ = ["Evolution", "evolve"]
+__all__ = ["Evolution", "Propagator", "evolve"]

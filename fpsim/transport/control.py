@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import floor, log2
+from math import ceil, floor, log2
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class Controller:
         Moves the grids; ``None`` leaves them.
     error, taken, rejected : running account
     floor : whether the grid's own error kept the time error from falling.
-    absorbed : ndarray, shape (equations,)
+    absorbed : tuple of float, per equation
         Mass absorbed so far.
     path : list of (t, h, count)
         The steps that were accepted, for doing them again on another grid.
@@ -86,11 +87,11 @@ class Controller:
     taken: int = 0
     rejected: int = 0
     floor: bool = False
-    absorbed: Array = field(init=False)
+    absorbed: tuple[float, ...] = field(init=False)
     path: list[tuple[float, float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.absorbed = np.zeros(len(self.state))
+        self.absorbed = (0.0,) * len(self.state)
         self._spare = tuple(np.empty_like(u) for u in self.state)
         self._saved = tuple(np.empty_like(u) for u in self.state)
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
@@ -124,7 +125,7 @@ class Controller:
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):
             copy[:] = u
-        self._mark = (self.t, self.error, self.taken, len(self.path), self.absorbed.copy())
+        self._mark = (self.t, self.error, self.taken, len(self.path), self.absorbed)
 
     def _probe(self, end: float) -> None:
         """Two steps that the error estimate accepts; on failure back to the last accepted probe."""
@@ -139,7 +140,7 @@ class Controller:
                 before = None
                 continue
             local = self._distance() / 3.0
-            tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * float(clipped.max()) / self._mass
+            tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * max(clipped) / self._mass
             allowed = max(tolerated, limited)
             if before is not None and before[2] == self.t:
                 self._doubt(h, local, *before[:2])
@@ -151,7 +152,7 @@ class Controller:
                 break
             before, self._wary = (h, local, self.t), self.t
             self._reject(self._on_ladder(h * min(max(0.85 * (allowed / local) ** 0.5, 0.1), 0.7)))
-        self.absorbed += lost
+        self._absorb(lost)
         self.error += local
         self.taken += 2
         self.path.append((self.t, h, 2))
@@ -168,8 +169,7 @@ class Controller:
         self._h = h
         for copy, u in zip(self._saved, self.state, strict=True):
             u[:] = copy
-        self.t, self.error, self.taken, accepted, absorbed = self._mark
-        self.absorbed = absorbed.copy()
+        self.t, self.error, self.taken, accepted, self.absorbed = self._mark
         del self.path[accepted:]
 
     def _fits(self, h: float) -> bool:
@@ -214,13 +214,16 @@ class Controller:
     def _cruise(self, end: float) -> None:
         """Steps without a probe, at the last probe's error rate."""
         left = end - self.t
-        needed = max(int(np.ceil(left / self._h * (1.0 - 1e-12))), 1)
+        needed = max(ceil(left / self._h * (1.0 - 1e-12)), 1)
         steps, h = (needed, left / needed) if needed <= CRUISE else (CRUISE, self._h)
-        self.absorbed += self.stepper.advance(self.state, self.t, h, steps).absorbed
+        self._absorb(self.stepper.advance(self.state, self.t, h, steps).absorbed)
         self.path.append((self.t, h, steps))
         self.error += self._rate * (h / self._probed) ** 2 * h * steps
         self.taken += steps
         self.t = end if needed <= CRUISE else self.t + steps * h
+
+    def _absorb(self, lost: tuple[float, ...]) -> None:
+        self.absorbed = tuple(map(add, self.absorbed, lost))
 
     def _distance(self) -> float:
         """L1 distance between the two results of a probe, relative to the mass; the worst equation's."""

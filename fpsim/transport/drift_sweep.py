@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
-from fpsim.lattice.lines import LineSet, lines_along
+from fpsim.lattice.lines import lines_along
 from fpsim.parallel import Team
 from fpsim.transport.remap import remap_lines
 from fpsim.transport.sweep import Account, table_of
+from fpsim.transport.trace import REACH
 
-__all__ = ["DriftSweep"]
+__all__ = ["DriftSweep", "table_bytes"]
 
 Array = NDArray[np.float64]
 
+TABLES = 4e6
+"""Bytes up to which the weights of every face may be kept; the last step mostly is the next one too."""
 
-@dataclass(frozen=True, eq=False)
+WEIGHTS = 2 * REACH + 2  # numbers a face
+
+
+@dataclass(eq=False)
 class DriftSweep:
     """See :class:`fpsim.transport.sweep.Sweep` and, for the scheme, :mod:`fpsim.transport.remap`.
 
@@ -28,44 +33,54 @@ class DriftSweep:
     ----------
     drift : ndarray
         ``b_i`` on the faces of the axis, of minimal broadcast shape.
+    keep : bool
+        Whether to keep the weights of the last step, if they are not too many.
     """
 
     grid: Grid
     axis: int
     drift: Array
+    keep: bool = False
+    speed: float = field(init=False)
 
-    @cached_property
-    def lines(self) -> LineSet:
-        """Lines along the axis."""
-        return lines_along(self.grid, tuple(int(a == self.axis) for a in range(self.grid.ndim)))
-
-    @cached_property
-    def flat(self) -> Array:
-        """The drift as a contiguous flat array."""
-        return np.ascontiguousarray(self.drift).ravel()
-
-    @cached_property
-    def speed(self) -> float:
-        """See :class:`fpsim.transport.sweep.Sweep`."""
-        return float(max(self.drift.max(), -self.drift.min())) / self.grid.spacing[self.axis]
+    def __post_init__(self) -> None:
+        grid, axis = self.grid, self.axis
+        self.speed = float(max(self.drift.max(), -self.drift.min())) / grid.spacing[axis]
+        lines, n = lines_along(grid, tuple(int(a == axis) for a in range(grid.ndim))), grid.shape[axis]
+        low, high = (side is Boundary.ABSORBING for side in grid.boundary[axis])
+        drift = np.ascontiguousarray(self.drift).ravel(), *table_of(lines, self.drift.shape), 1.0 / grid.spacing[axis]
+        self._lines = lines
+        self._call = (lines.starts, lines.stride, n, grid.periodic(axis), low, high, *drift)
+        self._size = lines.count if self.keep and table_bytes(grid, axis) else 0
+        self._step = np.nan  # that of the tables
+        self._tables = np.empty((self._size, n + 1), np.int64), np.empty((self._size, WEIGHTS - 1, n + 1))
 
     def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> Account:
         """See :class:`fpsim.transport.sweep.Sweep`."""
-        n, periodic, lines = self.grid.shape[self.axis], self.grid.periodic(self.axis), self.lines
-        low, high = (side is Boundary.ABSORBING for side in self.grid.boundary[self.axis])
-        lost = team.shared((2, lines.count))
-        starts, stride = table_of(lines, self.drift.shape)
-        scale, absorbed, clipped = 1.0 / self.grid.spacing[self.axis], 0.0, 0.0
+        count, n = self._lines.count, self._call[2]
+        lost, piece = team.shared((2, count)), dt / pieces
+        known, (cells, weights) = piece == self._step, self._tables
 
         def work(part: int, begin: int, end: int) -> None:
-            room, cells = team.scratch(part, (10, n + 7)), np.empty(n + 1, np.int64)
-            remap_lines(
-                u, lines.starts, lines.stride, n, periodic, low, high, self.flat, starts, stride, scale, dt / pieces,
-                begin, end, room, cells, lost[0], lost[1],
-            )  # fmt: skip
+            room = team.scratch(part, (WEIGHTS + 3, n + 7))
+            own = (cells, weights) if self._size else (np.empty((1, n + 1), np.int64), _table(room[4:], n))
+            remap_lines(u, *self._call, piece, begin, end, room[:4], *own, known, lost[0], lost[1])
 
+        absorbed = clipped = 0.0
         for _ in range(steps * pieces):
-            team.run(work, lines.count, u.size)
-            out = Account.of(lost)
+            team.run(work, count, u.size)
+            out, known = Account.of(lost), self._size > 0
             absorbed, clipped = absorbed + out.absorbed, clipped + out.clipped
+        self._step = piece if self._size else np.nan
         return Account(absorbed, clipped)
+
+
+def table_bytes(grid: Grid, axis: int) -> float:
+    """Bytes of the weights that a sweep along an axis keeps."""
+    size = 8.0 * WEIGHTS * grid.size / grid.shape[axis] * (grid.shape[axis] + 1)
+    return size if size <= TABLES else 0.0
+
+
+def _table(room: Array, n: int) -> Array:
+    """Room for the weights of one line."""
+    return room.ravel()[: (WEIGHTS - 1) * (n + 1)].reshape((1, WEIGHTS - 1, n + 1))

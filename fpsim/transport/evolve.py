@@ -17,47 +17,28 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fpsim.density import Density, regrid
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, ValidityWarning
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
-from fpsim.transport.bricks import bricks, held_bytes, too_large
-from fpsim.transport.control import Controller
 from fpsim.transport.evolution import Evolution
-from fpsim.transport.follow import Follower
-from fpsim.transport.inspect import cautions, jump_rate, memory_estimate, peclet_range
+from fpsim.transport.inspect import memory_estimate
+from fpsim.transport.methods import by_sweeps, repeat
+from fpsim.transport.propagator import Propagator
+from fpsim.transport.request import Method, Progress, Request, coarser, finished
 from fpsim.transport.stepper import Stepper
-from fpsim.transport.sweeps import Sampled, sample
+from fpsim.transport.survey import survey
 
 __all__ = ["evolve"]
 
 log = logging.getLogger(__name__)
-
-Array = NDArray[np.float64]
-Method = Literal["auto", "sweeps", "generator", "fipy"]
-Progress = Callable[[float], None]
-
-RESOLVED = 0.25
-"""Cell Peclet number up to which the generator's numerical diffusion (Pe^2 / 12 of the true one) is negligible."""
-
-CHEAP = 1e8
-"""Products of cells and jumps up to which uniformization takes less than about a second."""
-
-SMALL = 512
-"""Cells up to which the generator's transition matrix is squared instead."""
-
-TAIL = 1e-14
-"""Relative error in time of the generator."""
-
-GRID_ORDER = 2  # of the difference between cells h and 2 h: what is guaranteed, not what is usual
 
 
 def evolve(
@@ -112,53 +93,14 @@ def evolve(
     True
     """
     equations, starts, coupled = _system(equation, start)
-    when = _times(times)
-    if not 0.0 < tolerance < 1.0:
-        raise DomainError(f"tolerance is {tolerance}: a number between 0 and 1 is accepted")
-    p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
-    grids = tuple(d.grid for d in starts)
-    known: tuple[Sampled | None, ...] = tuple(
-        None if too_large(e, g) else sample(e, g, p=p) for e, g in zip(equations, grids, strict=True)
-    )
-    pairs = list(zip(equations, grids, known, strict=True))
-    parts = [((sample(e, b), b) for _, b in bricks(g)) if k is None else ((k, g),) for e, g, k in pairs]
-    ranges = [peclet_range(part) for part in parts]
-    held = sum(held_bytes(k or sample(e, next(bricks(g))[1]), g, late=k is None) for e, g, k in pairs)
-    peclet = min(r[0] for r in ranges), max(r[1] for r in ranges)
-    chosen = _chosen(method, equations, starts, coupled, peclet[1], known, when[-1], follow)
-    memory = memory_estimate(equations, grids, held, len(when), coarse=estimate_grid_error)
-    what = f"an evolution on {sum(g.size for g in grids)} cells with {len(when)} output times"
-    check_memory(memory, what, "fewer cells or fewer output times need less")
-    log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", grids, when[-1], chosen, *peclet)
-
-    path: list[tuple[float, float, int]] = []
-
-    def run(begin: tuple[Density, ...], report: Progress | None) -> Evolution:
-        nonlocal known
-        if chosen == "generator":
-            return _by_generator(equations[0], begin[0], when, threads)
-        if chosen == "fipy":
-            from fpsim.reference.fipy import evolve_fipy
-
-            return _by_fipy(*evolve_fipy(equations[0], begin[0], when, tolerance=tolerance), when)
-        with Team(threads) as team:
-            if path and not follow:
-                return _again(equations, begin, coupled, when, path, team)
-            stepper = Stepper(equations, tuple(d.grid for d in begin), coupled, team)
-            if begin is starts and stepper.autonomous:
-                stepper.know(known)
-            known, pairs[:] = (), []  # what is kept is the stepper's now
-            return _by_sweeps(stepper, begin, when, tolerance, follow, report, path)
-
-    result = run(starts, progress)
-    grid_error = np.full(len(when), np.nan)
-    if estimate_grid_error and all(n >= 8 for g in grids for n in g.shape):
-        wide = tuple(regrid(d, d.grid.with_shape([n // 2 for n in d.grid.shape])) for d in starts)
-        grid_error = _difference(result, run(wide, None)) / (2**GRID_ORDER - 1)
-    said = list(result.warnings) + _cautions(result, starts)
-    for text in said:
+    asked = Request(times, tolerance, method, progress, estimate_grid_error, threads, follow)  # type: ignore[arg-type]
+    if not coupled and not follow and equations[0].autonomous:
+        result = Propagator(equations[0], starts[0].grid, threads=threads).answer(starts[0], asked, last=True)
+    else:
+        result = _changing(equations, starts, coupled, asked)
+    for text in result.warnings:
         warnings.warn(text, ValidityWarning, stacklevel=2)
-    return replace(result, grid_error=grid_error, warnings=tuple(said), peclet=peclet, memory=memory)
+    return result
 
 
 def _system(equation: Any, start: Any) -> tuple[tuple[FokkerPlanck, ...], tuple[Density, ...], bool]:
@@ -172,148 +114,31 @@ def _system(equation: Any, start: Any) -> tuple[tuple[FokkerPlanck, ...], tuple[
     return equations, starts, True
 
 
-def _times(times: ArrayLike) -> Array:
-    when = np.atleast_1d(np.asarray(times, float))
-    if when.ndim != 1 or when.size == 0:
-        raise DomainError(f"times have shape {when.shape}: a number or a non-empty sequence is accepted")
-    for k, value in enumerate(when):
-        if not (np.isfinite(value) and value >= 0.0 and (k == 0 or value > when[k - 1])):
-            raise DomainError(f"times[{k}] is {value:g}: finite, increasing times >= 0 are accepted")
-    return when
-
-
-def _chosen(
-    method: Method,
-    equations: tuple[FokkerPlanck, ...],
-    starts: tuple[Density, ...],
-    coupled: bool,
-    peclet: float,
-    known: tuple[Sampled | None, ...],
-    end: float,
-    follow: bool,
-) -> str:
-    if method not in ("auto", "sweeps", "generator", "fipy"):
-        raise DomainError(f"method {method!r}: accepted are auto, sweeps, generator, fipy")
-    fixed = not coupled and equations[0].autonomous and not follow
-    if method in ("generator", "fipy") and not fixed:
+def _changing(
+    equations: tuple[FokkerPlanck, ...], starts: tuple[Density, ...], coupled: bool, asked: Request
+) -> Evolution:
+    """By sweeps whose coefficients, or whose grid, may change on the way."""
+    if asked.method in ("generator", "fipy"):
         raise DomainError(
-            f"method {method!r} with a coupled, time- or density-dependent equation or a moving grid: "
+            f"method {asked.method!r} with a coupled, time- or density-dependent equation or a moving grid: "
             "'sweeps' is accepted for those"
         )
-    if method != "auto":
-        return method
-    if not fixed or peclet > RESOLVED:
-        return "sweeps"
-    grid = starts[0].grid
-    cheap = grid.size <= SMALL or (known[0] is not None and jump_rate(known[0], grid) * end * grid.size <= CHEAP)
-    return "generator" if cheap else "sweeps"
-
-
-def _by_sweeps(
-    stepper: Stepper,
-    starts: tuple[Density, ...],
-    when: Array,
-    tolerance: float,
-    follow: bool,
-    progress: Progress | None,
-    path: list[tuple[float, float, int]],
-) -> Evolution:
-    state, coupled = tuple(np.array(d.values).ravel() for d in starts), stepper.coupled
-    if follow:
-        stepper.move(Follower().refit(stepper.grids, state))
-    control = Controller(stepper, state, tolerance, when[-1], Follower() if follow else None, progress)
-    densities, errors, absorbed = [], [], []
-    for t in when:
-        control.run_to(float(t))
-        if t == when[-1]:
-            control.close()  # before the last answer is made: one array less at the peak
-        for u in state:
-            if not u.any():
-                raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
-        now = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(stepper.grids, state, strict=True))
-        densities.append(now if coupled else now[0])
-        errors.append(min(control.error, 2.0))  # no two densities are further apart
-        absorbed.append(control.absorbed.copy() if coupled else float(control.absorbed[0]))
-    path[:] = control.path
-    said = []
-    if control.error > 1.5 * tolerance:
-        reason = "the grid's own error hides it: more cells" if control.floor else "steps were refined too late"
-        said.append(f"time error {control.error:.2g} exceeds the tolerance {tolerance:g}: {reason}")
-    said += _added(stepper.added)
-    return Evolution(
-        when,
-        tuple(densities),
-        np.array(errors),
-        np.full(len(when), np.nan),
-        np.array(absorbed),
-        control.taken,
-        control.rejected,
-        "sweeps",
-        tuple(said),
-    )
-
-
-def _again(
-    equations: tuple[FokkerPlanck, ...],
-    starts: tuple[Density, ...],
-    coupled: bool,
-    when: Array,
-    path: list[tuple[float, float, int]],
-    team: Team,
-) -> Evolution:
-    """The steps of an earlier evolution, on other grids: what differs is the grid's doing alone."""
-    state = tuple(np.array(d.values).ravel() for d in starts)
-    stepper = Stepper(equations, tuple(d.grid for d in starts), coupled, team)
-    densities, k = [], 0
-    for t in when:
-        while k < len(path) and path[k][0] < t:
-            stepper.advance(state, *path[k])
-            k += 1
-        now = tuple(
-            Density(g, u.reshape(g.shape)) if u.any() else d
-            for g, u, d in zip(stepper.grids, state, starts, strict=True)
-        )
-        densities.append(now if coupled else now[0])
-    none = np.zeros(len(when))
-    return Evolution(when, tuple(densities), none, none, none, sum(p[2] for p in path), 0, "sweeps")
-
-
-def _by_fipy(densities: tuple[Density, ...], error: Array, steps: int, said: tuple[str, ...], when: Array) -> Evolution:
-    none = np.full(len(when), np.nan)
-    return Evolution(when, densities, error, none, np.zeros(len(when)), steps, 0, "fipy", said)
-
-
-def _by_generator(equation: FokkerPlanck, start: Density, when: Array, threads: int | None) -> Evolution:
-    from fpsim.generator import build_generator
-    from fpsim.generator.uniformization import evolve as uniformize
-
-    generator = build_generator(equation, start.grid)
-    found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
-    densities = tuple(generator.density(state) for state in found.states)
-    none, said = np.full(len(when), np.nan), tuple(_added(generator.added))
-    return Evolution(when, densities, np.full(len(when), TAIL), none, found.absorbed, 0, 0, "generator", said)
-
-
-def _added(amount: float) -> list[str]:
-    if amount == 0.0:
-        return []
-    return [f"an isotropic diffusion of up to {amount:.3g} was added: the tensor is too anisotropic for the grid"]
-
-
-def _difference(fine: Evolution, wide: Evolution) -> Array:
-    """L1 distance per time between two evolutions, on the cells of the second; the worst equation's."""
-    out = []
-    for a, b in zip(fine.densities, wide.densities, strict=True):
-        pairs = zip(a, b, strict=True) if isinstance(a, tuple) else [(a, b)]
-        out.append(max(float(np.abs(regrid(x, y.grid).values - y.values).sum()) * y.grid.cell_volume for x, y in pairs))
-    return np.array(out)
-
-
-def _cautions(result: Evolution, starts: tuple[Density, ...]) -> list[str]:
-    """What the densities themselves call for, each reason once, with the time at which it first holds."""
-    found: dict[str, str] = {}
-    for t, now in zip(result.times, result.densities, strict=True):
-        for density, start in zip(now if isinstance(now, tuple) else (now,), starts, strict=True):
-            for text in cautions(density, start.edge_mass()):
-                found.setdefault(text.split(" along ")[-1].split(":")[0][:16], f"t={t:g}: {text}")
-    return list(found.values())
+    grids, outputs, wide = tuple(d.grid for d in starts), len(asked.times), None
+    p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
+    found = [survey(e, g, p=p) for e, g in zip(equations, grids, strict=True)]
+    low, high, held = min(f.peclet[0] for f in found), max(f.peclet[1] for f in found), sum(f.held for f in found)
+    del found  # coefficients are evaluated again at every step
+    memory = memory_estimate(equations, grids, held, outputs, coarse=asked.estimate_grid_error)
+    what = f"an evolution on {sum(g.size for g in grids)} cells with {outputs} output times"
+    check_memory(memory, what, "fewer cells or fewer output times need less")
+    log.info("evolve %s to t=%g by sweeps, cell Peclet %.3g ... %.3g", grids, asked.end, low, high)
+    with Team(asked.threads) as team:
+        result, path = by_sweeps(Stepper(equations, grids, coupled, team), starts, asked)
+        if asked.estimate_grid_error and all(n >= 8 for g in grids for n in g.shape):
+            begin = tuple(regrid(d, coarser(d.grid)) for d in starts)
+            stepper = Stepper(equations, tuple(d.grid for d in begin), coupled, team)
+            if asked.follow:  # boxes move where they must, so steps are not the same
+                wide, _ = by_sweeps(stepper, begin, replace(asked, progress=None))
+            else:
+                wide = repeat(stepper, begin, asked.times, path)
+    return finished(result, starts, wide, (low, high), memory)

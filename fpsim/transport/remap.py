@@ -125,43 +125,50 @@ def remap_lines(
     begin: int,
     end: int,
     work: Array,
-    cell: Integers,
+    cells: Integers,
+    weights: Array,
+    known: bool,
     absorbed: Array,
     clipped: Array,
 ) -> None:
     """Remap each line with its own drift ``drift[drift_starts[line] + f * drift_stride] * scale`` (cells per time).
 
-    ``work`` has shape (10, n + 7), ``cell`` (n + 1,).
+    ``work`` has shape (4, n + 7). ``cells`` and ``weights``, of shapes (tables, n + 1) and (tables, 7, n + 1), with a
+    table per line or one for all, receive what ``reconstruction_weights`` gives, or have it already (``known``).
     """
-    foot, speed, weight = work[7], work[8], work[:7]
-    v = work[9].reshape((n + 7, 1))
+    foot, speed, totals = work[0], work[1], work[2]
+    v = work[3].reshape((n + 7, 1))
     for line in range(begin, end):
-        base, drift_base = starts[line], drift_starts[line]
+        base, place = starts[line], line if len(cells) > 1 else 0
+        cell, weight = cells[place], weights[place]
         for k in range(n):
             v[k + REACH, 0] = u[base + k * stride]
-        for f in range(n + 1):
-            speed[f] = drift[drift_base + f * drift_stride] * scale
+        if not known:
+            for f in range(n + 1):
+                speed[f] = drift[drift_starts[line] + f * drift_stride] * scale
+            trace_feet(speed, dt, n, periodic, low, high, foot)
+            reconstruction_weights(foot, n, periodic, cell, weight)
         _fill_ghosts(v, n, periodic)
-        trace_feet(speed, dt, n, periodic, low, high, foot)
-        reconstruction_weights(foot, n, periodic, cell, weight)
+        for f in range(n + 1):
+            row = cell[f] % n if periodic else cell[f]
+            total = 0.0
+            for j in range(2 * REACH + 1):
+                total += weight[j, f] * v[row + j, 0]
+            totals[f] = total
         held, wrap, moved, previous = 0.0, 0.0, 0.0, cell[0]
         for f in range(n + 1):
             i = cell[f]
             row = i % n if periodic else i
-            total = 0.0
-            for j in range(2 * REACH + 1):
-                total += weight[j, f] * v[row + j, 0]
             seam = periodic and i == cell[n] and f > 0
-            clamped = min(max(total, held if i == previous else 0.0), wrap if seam else v[row + REACH, 0])
-            moved += abs(clamped - total)
-            total = clamped
+            clamped = min(max(totals[f], held if i == previous else 0.0), wrap if seam else v[row + REACH, 0])
+            moved += abs(clamped - totals[f])
             if i == previous:
-                got = total - held
+                got = clamped - held
             else:
-                got = total + (v[(previous % n if periodic else previous) + REACH, 0] - held)
+                got = clamped + (v[(previous % n if periodic else previous) + REACH, 0] - held)
             for m in range(previous + 1, i):
                 got += v[(m % n if periodic else m) + REACH, 0]
-            held = total
+            held = clamped
             if f > 0:
                 u[base + (f - 1) * stride] = got if got > TINY else 0.0
             else:

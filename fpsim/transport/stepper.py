@@ -9,8 +9,9 @@ the composition stays of second order. (No splitting into positive steps has a h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -47,8 +48,8 @@ def palindrome(blocks: tuple[Block, ...], steps: int = 1) -> Iterator[tuple[Swee
 class Ledger(NamedTuple):
     """Per equation: mass absorbed by walls, mass misplaced by limiters."""
 
-    absorbed: Array
-    clipped: Array
+    absorbed: tuple[float, ...]
+    clipped: tuple[float, ...]
 
 
 @dataclass(eq=False)
@@ -73,21 +74,22 @@ class Stepper:
     added: float = 0.0
     speed: float = 0.0
     _fixed: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
+    _courses: dict[int, list[tuple[tuple[Sweep, float, int], ...]]] = field(default_factory=dict, init=False)
     _buffer: Array = field(default_factory=lambda: np.empty(0), init=False)
     _predicted: tuple[Array, ...] | None = field(default=None, init=False)
     _recent: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
 
-    @property
+    @cached_property
     def autonomous(self) -> bool:
         """Whether coefficients depend on neither time nor density."""
         return all(e.autonomous for e in self.equations)
 
-    @property
+    @cached_property
     def mean_field(self) -> bool:
         """Whether a coefficient depends on the density."""
         return any(e.mean_field for e in self.equations)
 
-    @property
+    @cached_property
     def volumes(self) -> tuple[float, ...]:
         """Cell volume per equation."""
         return tuple(g.cell_volume for g in self.grids)
@@ -96,11 +98,12 @@ class Stepper:
         """Go on with other grids of the same shapes."""
         if grids != self.grids:
             self.grids, self._fixed, self._recent = grids, None, None
+            self._courses.clear()
+            self.__dict__.pop("volumes", None)
 
-    def know(self, known: Sequence[Sampled | None]) -> None:
-        """Take fixed coefficients that have been evaluated already, if all have been."""
-        if all(k is not None for k in known):
-            self._fixed = self._noted([sweep_blocks(k, g) for k, g in zip(known, self.grids, strict=True) if k])
+    def know(self, known: Sampled) -> None:
+        """Take the fixed coefficients of a single equation, which have been evaluated already."""
+        self._fixed = self._noted([sweep_blocks(known, self.grids[0], keep=True)])
 
     def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> Ledger:
         """Advance flat arrays in place by ``steps`` steps ``h``.
@@ -108,28 +111,34 @@ class Stepper:
         Each drift sweep is made of ``pieces`` equal ones. A step ``2 h`` in two pieces remaps as often and as far as
         two steps ``h``: what differs between them is the error of the splitting, not that of the remap.
         """
-        ledger = np.zeros((2, len(state)))
         if self.autonomous:
             if self._fixed is None:
                 self._fixed = self._blocks(t, None)
-            for i, (u, blocks) in enumerate(zip(state, self._fixed, strict=True)):
-                ledger[:, i] = self._step(u, blocks, h, steps, pieces)
-            return Ledger(*(ledger * self.volumes))
+            courses = self._courses.get(steps)
+            if courses is None:
+                self._courses[steps] = courses = [tuple(palindrome(blocks, steps)) for blocks in self._fixed]
+            return self._ledger([self._take(u, c, h, pieces) for u, c in zip(state, courses, strict=True)])
+        total = np.zeros((len(state), 2))
         for step in range(steps):
             now = t + step * h
-            all_blocks = self._blocks(now + 0.5 * h, self._middle(state, now, h) if self.mean_field else None)
-            self._recent = all_blocks
-            for i, (u, blocks) in enumerate(zip(state, all_blocks, strict=True)):
-                ledger[:, i] += self._step(u, blocks, h, 1, pieces)
-        return Ledger(*(ledger * self.volumes))
+            self._recent = self._blocks(now + 0.5 * h, self._middle(state, now, h) if self.mean_field else None)
+            for i, (u, blocks) in enumerate(zip(state, self._recent, strict=True)):
+                total[i] += self._take(u, palindrome(blocks), h, pieces)
+        return self._ledger(total.tolist())
 
-    def _step(self, u: Array, blocks: tuple[Block, ...], h: float, steps: int, pieces: int) -> tuple[float, float]:
-        """Content absorbed and content clipped in ``steps`` steps with fixed sweeps."""
+    def _take(self, u: Array, course: Iterable[tuple[Sweep, float, int]], h: float, pieces: int) -> tuple[float, float]:
+        """Content absorbed and content clipped in some steps."""
         absorbed = clipped = 0.0
-        for sweep, share, times in palindrome(blocks, steps):
-            done = sweep.apply(u, share * h, self.team, steps=times, pieces=pieces)
-            absorbed, clipped = absorbed + done.absorbed, clipped + done.clipped
+        for sweep, share, times in course:
+            more, moved = sweep.apply(u, share * h, self.team, steps=times, pieces=pieces)
+            absorbed, clipped = absorbed + more, clipped + moved
         return absorbed, clipped
+
+    def _ledger(self, contents: Sequence[Sequence[float]]) -> Ledger:
+        """Masses of contents."""
+        absorbed, clipped = zip(*contents, strict=True)
+        volumes = self.volumes
+        return Ledger(*(tuple(v * c for v, c in zip(volumes, row, strict=True)) for row in (absorbed, clipped)))
 
     def _middle(self, state: tuple[Array, ...], t: float, h: float) -> tuple[Array, ...]:
         """Densities half a step ahead, to first order."""
@@ -153,7 +162,7 @@ class Stepper:
             if too_large(equation, grid, t=t):
                 found.append(late_blocks(equation, grid, self._room(), t=t))
             else:
-                found.append(sweep_blocks(sample(equation, grid, t=t, p=p), grid))
+                found.append(sweep_blocks(sample(equation, grid, t=t, p=p), grid, keep=self.autonomous))
         return self._noted(found)
 
     def _room(self) -> Array:

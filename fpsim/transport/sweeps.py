@@ -43,10 +43,11 @@ def sample(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None)
     return Sampled(field, tuple(drift_on_faces(equation, grid, axis, t=t, p=p) for axis in range(grid.ndim)))
 
 
-def sweep_blocks(known: Sampled, grid: Grid) -> tuple[tuple[Block, ...], float]:
+def sweep_blocks(known: Sampled, grid: Grid, *, keep: bool = False) -> tuple[tuple[Block, ...], float]:
     """Blocks of commuting sweeps, and the largest isotropic diffusion that had to be added.
 
-    Diffusion comes first: a symmetric composition then passes through the drift, which costs more, once.
+    Diffusion comes first: a symmetric composition then passes through the drift, which costs more, once. ``keep`` says
+    that the sweeps will be used for many steps.
     """
     drifts = [(axis, b) for axis, b in enumerate(known.drift) if b.any()]
     if known.diffusion.diagonal:
@@ -66,15 +67,15 @@ def sweep_blocks(known: Sampled, grid: Grid) -> tuple[tuple[Block, ...], float]:
         used = sorted(rates.keys() | speeds.keys())
         axes = tuple(AxisSweep(grid, axis, speeds.get(axis), rates.get(axis)) for axis in used)
         return ((axes,) if axes else ()), added
-    flows = [_flow(grid, axis, b) for axis, b in drifts]
+    flows = [_flow(grid, axis, b, keep) for axis, b in drifts]
     spread = [_spread(grid, e, d, scale) for e, d, scale in jumps]
     return (*_grouped(spread, jumps_apart), *_grouped(flows, flows_apart)), added
 
 
-def _flow(grid: Grid, axis: int, b: Array) -> Sweep:
+def _flow(grid: Grid, axis: int, b: Array, keep: bool) -> Sweep:
     if _depends_only_on(b, axis):
         return AxisSweep(grid, axis, _along(b, grid, axis, 1) / grid.spacing[axis])
-    return DriftSweep(grid, axis, b)
+    return DriftSweep(grid, axis, b, keep)
 
 
 def _spread(grid: Grid, offset: tuple[int, ...], coefficient: Array, scale: float) -> Sweep:

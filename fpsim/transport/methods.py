@@ -1,0 +1,109 @@
+"""The ways to evolve: by sweeps with step control, by the generator, by FiPy; each answers an :class:`Evolution`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Density
+from fpsim.equation import FokkerPlanck
+from fpsim.errors import DomainError
+from fpsim.transport.control import Controller
+from fpsim.transport.evolution import Evolution
+from fpsim.transport.follow import Follower
+from fpsim.transport.request import Request
+from fpsim.transport.stepper import Stepper
+
+if TYPE_CHECKING:  # linear algebra that sweeps do without
+    from fpsim.generator.generator import Generator
+
+__all__ = ["Path", "by_fipy", "by_generator", "by_sweeps", "repeat"]
+
+Array = NDArray[np.float64]
+Path = list[tuple[float, float, int]]
+"""Steps that were taken: from when, how long, how many."""
+
+TAIL = 1e-14
+"""Relative error in time of the generator."""
+
+
+def by_sweeps(stepper: Stepper, starts: tuple[Density, ...], asked: Request) -> tuple[Evolution, Path]:
+    """Evolve within the tolerance; also the steps that this took."""
+    state, coupled, when = tuple(d.values.flatten() for d in starts), stepper.coupled, asked.times
+    follower = Follower() if asked.follow else None
+    if follower is not None:
+        stepper.move(Follower().refit(stepper.grids, state))
+    control = Controller(stepper, state, asked.tolerance, asked.end, follower, asked.progress)
+    densities, errors, absorbed = [], [], []
+    for t in when.tolist():
+        control.run_to(t)
+        if t == asked.end:
+            control.close()  # before the last answer is made: one array less at the peak
+        for u in state:
+            if not u.any():
+                raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
+        now = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(stepper.grids, state, strict=True))
+        densities.append(now if coupled else now[0])
+        errors.append(min(control.error, 2.0))  # no two densities are further apart
+        absorbed.append(control.absorbed if coupled else control.absorbed[0])
+    said = []
+    if control.error > 1.5 * asked.tolerance:
+        reason = "the grid's own error hides it: more cells" if control.floor else "steps were refined too late"
+        said.append(f"time error {control.error:.2g} exceeds the tolerance {asked.tolerance:g}: {reason}")
+    said += _added(stepper.added)
+    result = Evolution(
+        when,
+        tuple(densities),
+        np.array(errors),
+        np.full(len(when), np.nan),
+        np.array(absorbed),
+        control.taken,
+        control.rejected,
+        "sweeps",
+        tuple(said),
+    )
+    return result, control.path
+
+
+def repeat(stepper: Stepper, starts: tuple[Density, ...], when: Array, path: Path) -> Evolution:
+    """The steps of an earlier evolution, on other grids: what differs is the grid's doing alone."""
+    state = tuple(d.values.flatten() for d in starts)
+    densities, k = [], 0
+    for t in when:
+        while k < len(path) and path[k][0] < t:
+            stepper.advance(state, *path[k])
+            k += 1
+        now = tuple(
+            Density(g, u.reshape(g.shape)) if u.any() else d
+            for g, u, d in zip(stepper.grids, state, starts, strict=True)
+        )
+        densities.append(now if stepper.coupled else now[0])
+    none = np.zeros(len(when))
+    return Evolution(when, tuple(densities), none, none, none, sum(p[2] for p in path), 0, "sweeps")
+
+
+def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Evolution:
+    """Uniformization: exact in time."""
+    from fpsim.generator.uniformization import evolve as uniformize
+
+    found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
+    densities = tuple(generator.density(state) for state in found.states)
+    none, said = np.full(len(when), np.nan), tuple(_added(generator.added))
+    return Evolution(when, densities, np.full(len(when), TAIL), none, found.absorbed, 0, 0, "generator", said)
+
+
+def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: float) -> Evolution:
+    """FiPy, as an independent reference."""
+    from fpsim.reference.fipy import evolve_fipy
+
+    densities, error, steps, said = evolve_fipy(equation, start, when, tolerance=tolerance)
+    none = np.full(len(when), np.nan)
+    return Evolution(when, densities, error, none, np.zeros(len(when)), steps, 0, "fipy", said)
+
+
+def _added(amount: float) -> list[str]:
+    if amount == 0.0:
+        return []
+    return [f"an isotropic diffusion of up to {amount:.3g} was added: the tensor is too anisotropic for the grid"]

@@ -1,0 +1,173 @@
+"""Many evolutions with one equation on one grid: coefficients are evaluated and checked once.
+
+A :class:`Propagator` keeps what does not depend on the start: coefficients, lattice lines, tables of the last few
+steps, the generator once it has been used. On small grids an evolution then takes a fraction of the time of
+:func:`fpsim.transport.evolve`, which makes a propagator and uses it once. Answers are the same, bit for bit.
+
+Limits: coefficients that depend on neither time nor density, and a grid that stays. Not for two threads at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from fpsim.density import Density, Grid, regrid
+from fpsim.equation import FokkerPlanck
+from fpsim.errors import DomainError, ValidityWarning
+from fpsim.memory import check_memory
+from fpsim.parallel import Team
+from fpsim.transport.evolution import Evolution
+from fpsim.transport.inspect import memory_estimate
+from fpsim.transport.methods import Path, by_fipy, by_generator, by_sweeps, repeat
+from fpsim.transport.request import Method, Progress, Request, coarser, finished
+from fpsim.transport.stepper import Stepper
+from fpsim.transport.survey import Survey, survey
+
+if TYPE_CHECKING:  # linear algebra that sweeps do without
+    from fpsim.generator.generator import Generator
+
+__all__ = ["Propagator"]
+
+log = logging.getLogger(__name__)
+
+
+RESOLVED = 0.25
+"""Cell Peclet number up to which the generator's numerical diffusion (Pe^2 / 12 of the true one) is negligible."""
+
+CHEAP = 1e8
+"""Products of cells and jumps up to which uniformization takes less than about a second."""
+
+SMALL = 512
+"""Cells up to which the generator's transition matrix is squared instead."""
+
+
+@dataclass(eq=False)
+class Propagator:
+    """``exp(t L)`` of a Fokker-Planck equation on a grid.
+
+    Parameters
+    ----------
+    equation : FokkerPlanck
+        With coefficients that depend on neither time nor density.
+    grid : Grid
+    threads : int, optional, keyword-only
+        Threads to use; all by default. Answers do not depend on it.
+
+    Raises
+    ------
+    DomainError
+        If a coefficient is not accepted (which, and where).
+
+    Examples
+    --------
+    >>> from fpsim.density import gaussian
+    >>> grid = Grid.box((-2, 2, 128))
+    >>> flow = Propagator(FokkerPlanck(drift=lambda x: -x, diffusion=0.01), grid)
+    >>> [round(float(flow.evolve(gaussian(grid, m, 0.04), [1.0]).final.mean[0]), 4) for m in (1.0, -0.5)]
+    [0.3679, -0.1839]
+    """
+
+    equation: FokkerPlanck
+    grid: Grid
+    _: KW_ONLY
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.equation, FokkerPlanck) or not isinstance(self.grid, Grid):
+            raise DomainError(
+                f"a {type(self.equation).__name__} on a {type(self.grid).__name__}: "
+                "a FokkerPlanck on a Grid is accepted"
+            )
+        if not self.equation.autonomous:
+            raise DomainError(
+                f"{self.equation} has coefficients that depend on time or density: fixed ones are accepted here, "
+                "fpsim.transport.evolve takes the others"
+            )
+        self._survey: Survey = survey(self.equation, self.grid)
+        self._team = Team(self.threads)
+
+    def evolve(
+        self,
+        start: Density,
+        times: ArrayLike,
+        *,
+        tolerance: float = 1e-3,
+        method: Method = "auto",
+        progress: Progress | None = None,
+        estimate_grid_error: bool = True,
+    ) -> Evolution:
+        """Evolve a density that lives on this grid; see :func:`fpsim.transport.evolve`."""
+        asked = Request(times, tolerance, method, progress, estimate_grid_error, self.threads)  # type: ignore[arg-type]
+        result = self.answer(start, asked)
+        for text in result.warnings:
+            warnings.warn(text, ValidityWarning, stacklevel=2)
+        return result
+
+    def answer(self, start: Density, asked: Request, *, last: bool = False) -> Evolution:
+        """What :meth:`evolve` answers, before anything in it is said as a warning.
+
+        If it is the ``last`` answer, tables are let go as soon as they have served.
+        """
+        if not isinstance(start, Density) or start.grid != self.grid:
+            found = f"on {start.grid!r}" if isinstance(start, Density) else f"a {type(start).__name__}"
+            raise DomainError(f"start is {found}: a Density on {self.grid!r} is accepted")
+        chosen, outputs, wide = self._chosen(asked), len(asked.times), None
+        held, (low, high) = self._survey.held, self._survey.peclet
+        memory = memory_estimate((self.equation,), (self.grid,), held, outputs, coarse=asked.estimate_grid_error)
+        what = f"an evolution on {self.grid.size} cells with {outputs} output times"
+        check_memory(memory, what, "fewer cells or fewer output times need less")
+        log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", self.grid, asked.end, chosen, low, high)
+        result, path = self._run(chosen, start, asked)
+        if last:
+            self._forget("_stepper")
+        if asked.estimate_grid_error and all(n >= 8 for n in self.grid.shape):
+            wide, _ = self._wide._run(chosen, regrid(start, self._wide.grid), replace(asked, progress=None), path)
+        if last:
+            self._forget("_wide")
+        return finished(result, (start,), wide, (low, high), memory)
+
+    def _forget(self, what: str) -> None:
+        self.__dict__.pop(what, None)
+
+    @cached_property
+    def _wide(self) -> Propagator:
+        """The same on cells twice as wide, to tell the grid's error."""
+        return Propagator(self.equation, coarser(self.grid), threads=self.threads)
+
+    @cached_property
+    def _generator(self) -> Generator:
+        from fpsim.generator import build_generator
+
+        return build_generator(self.equation, self.grid)
+
+    @cached_property
+    def _stepper(self) -> Stepper:
+        stepper = Stepper((self.equation,), (self.grid,), False, self._team)
+        if self._survey.known is not None:
+            stepper.know(self._survey.known)
+            self._survey = replace(self._survey, known=None)  # what is kept is the stepper's now
+        return stepper
+
+    def _run(self, chosen: str, start: Density, asked: Request, path: Path | None = None) -> tuple[Evolution, Path]:
+        """Evolve, by sweeps with the steps of another evolution if there was one; also the steps that this took."""
+        if chosen == "generator":
+            return by_generator(self._generator, start, asked.times, self.threads), []
+        if chosen == "fipy":
+            return by_fipy(self.equation, start, asked.times, asked.tolerance), []
+        with self._team:
+            if path is not None:
+                return repeat(self._stepper, (start,), asked.times, path), path
+            return by_sweeps(self._stepper, (start,), asked)
+
+    def _chosen(self, asked: Request) -> str:
+        """The generator where cells resolve everything and it is cheap, else sweeps."""
+        known, size = self._survey, self.grid.size
+        if asked.method != "auto" or known.peclet[1] > RESOLVED:
+            return asked.method if asked.method != "auto" else "sweeps"
+        return "generator" if size <= SMALL or known.jumps * asked.end * size <= CHEAP else "sweeps"

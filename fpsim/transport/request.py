@@ -1,0 +1,99 @@
+"""What is asked of an evolution, checked; and its answer put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Density, Grid, regrid
+from fpsim.errors import DomainError
+from fpsim.transport.evolution import Evolution
+from fpsim.transport.inspect import cautions
+
+__all__ = ["Method", "Progress", "Request", "coarser", "finished"]
+
+Array = NDArray[np.float64]
+Method = Literal["auto", "sweeps", "generator", "fipy"]
+Progress = Callable[[float], None]
+
+METHODS = ("auto", "sweeps", "generator", "fipy")
+
+GRID_ORDER = 2  # of the difference between cells h and 2 h: what is guaranteed, not what is usual
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Everything about an evolution but equations and densities; see :func:`fpsim.transport.evolve`.
+
+    Raises
+    ------
+    DomainError
+        If times are not finite, increasing and >= 0, the tolerance is not between 0 and 1, or there is no such method.
+    """
+
+    times: Array
+    tolerance: float
+    method: Method
+    progress: Progress | None
+    estimate_grid_error: bool
+    threads: int | None = None
+    follow: bool = False
+
+    def __post_init__(self) -> None:
+        when = np.atleast_1d(np.asarray(self.times, float))
+        if when.ndim != 1 or when.size == 0:
+            raise DomainError(f"times have shape {when.shape}: a number or a non-empty sequence is accepted")
+        before = -1.0
+        for k, value in enumerate(when.tolist()):
+            if not (value >= 0.0 and before < value < inf):
+                raise DomainError(f"times[{k}] is {value:g}: finite, increasing times >= 0 are accepted")
+            before = value
+        object.__setattr__(self, "times", when)
+        if not 0.0 < self.tolerance < 1.0:
+            raise DomainError(f"tolerance is {self.tolerance}: a number between 0 and 1 is accepted")
+        if self.method not in METHODS:
+            raise DomainError(f"method {self.method!r}: accepted are {', '.join(METHODS)}")
+
+    @property
+    def end(self) -> float:
+        """The last time."""
+        return float(self.times[-1])
+
+
+def coarser(grid: Grid) -> Grid:
+    """The same box in cells twice as wide."""
+    return grid.with_shape([n // 2 for n in grid.shape])
+
+
+def finished(
+    result: Evolution, starts: tuple[Density, ...], wide: Evolution | None, peclet: tuple[float, float], memory: int
+) -> Evolution:
+    """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution."""
+    error = result.grid_error if wide is None else _difference(result, wide) / (2**GRID_ORDER - 1)
+    said = (*result.warnings, *_cautions(result, starts))
+    return replace(result, grid_error=error, warnings=said, peclet=peclet, memory=memory)
+
+
+def _difference(fine: Evolution, wide: Evolution) -> Array:
+    """L1 distance per time between two evolutions, on the cells of the second; the worst equation's."""
+    out = []
+    for a, b in zip(fine.densities, wide.densities, strict=True):
+        pairs = zip(a, b, strict=True) if isinstance(a, tuple) else [(a, b)]
+        out.append(max(float(np.abs(regrid(x, y.grid).values - y.values).sum()) * y.grid.cell_volume for x, y in pairs))
+    return np.array(out)
+
+
+def _cautions(result: Evolution, starts: tuple[Density, ...]) -> list[str]:
+    """What the densities themselves call for, each reason once, with the time at which it first holds."""
+    found: dict[str, str] = {}
+    edges = [start.edge_mass() for start in starts]
+    for t, now in zip(result.times, result.densities, strict=True):
+        for density, edge in zip(now if isinstance(now, tuple) else (now,), edges, strict=True):
+            for kind, text in cautions(density, edge):
+                found.setdefault(kind, f"t={t:g}: {text}")
+    return list(found.values())

@@ -1,0 +1,82 @@
+"""What an equation asks for on a grid: its coefficients where they are kept, their size, and how fast they move things.
+
+Coefficients that fill more than ``bricks.HOLD`` bytes are looked at brick by brick and not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fpsim.density import Grid
+from fpsim.equation import FokkerPlanck
+from fpsim.transport.bricks import bricks, held_bytes, too_large
+from fpsim.transport.drift_sweep import table_bytes
+from fpsim.transport.sweeps import Sampled, sample
+
+__all__ = ["Survey", "survey"]
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Coefficients at the start, and what is known about them.
+
+    Attributes
+    ----------
+    known : Sampled or None
+        The coefficients; ``None`` where they are evaluated again for every sweep.
+    peclet : (float, float)
+        Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` (infinite where D vanishes).
+    jumps : float
+        Largest rate at which a cell is left in the generator, about (1 / time).
+    held : float
+        Bytes of coefficients and tables that an evolution keeps.
+    """
+
+    known: Sampled | None
+    peclet: tuple[float, float]
+    jumps: float
+    held: float
+
+
+def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> Survey:
+    """Evaluate and check the coefficients of an equation at time 0.
+
+    Raises
+    ------
+    DomainError
+        If a coefficient is not accepted (which, and where).
+    """
+    if too_large(equation, grid):
+        some = sample(equation, next(bricks(grid))[1])
+        parts = ((sample(equation, brick), brick) for _, brick in bricks(grid))
+        return _found(None, parts, held_bytes(some, grid, late=True))
+    known = sample(equation, grid, p=p)
+    if not equation.autonomous:
+        return _found(known, [(known, grid)], held_bytes(known, grid))
+    tables = sum(table_bytes(grid, axis) for axis, b in enumerate(known.drift) if b.size > b.shape[axis])
+    return _found(known, [(known, grid)], held_bytes(known, grid) + tables)
+
+
+def _found(known: Sampled | None, parts: Iterable[tuple[Sampled, Grid]], held: float) -> Survey:
+    low, high, jumps = np.inf, 0.0, 0.0
+    for part, grid in parts:
+        total = 0.0
+        for axis, b in enumerate(part.drift):
+            h, diffusion = grid.spacing[axis], part.diffusion.axis(axis)
+            drift = np.abs(b) * h
+            fastest, widest = float(drift.max()), float(diffusion.max())
+            total += (2.0 * widest + fastest) / h**2
+            if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
+                drift = drift[(slice(None),) * axis + (slice(0, -1),)]
+            if diffusion.size == 1 and widest > 0.0:
+                low, high = min(low, float(drift.min()) / widest), max(high, fastest / widest)
+                continue
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
+            low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
+        jumps = max(jumps, total)
+    return Survey(known, (low, high), jumps, held)
