@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -80,14 +81,15 @@ def stencil_of(links: Sequence[Links], exit_rates: Array, outflow: Array, *, bac
                 pieces.setdefault(int(d), []).append(piece)
             else:
                 lists += [(piece[0], piece[1], piece[2]), (piece[1], piece[0], piece[3])]
-    ahead, behind = np.zeros((max(len(pieces), 1), size)), np.zeros((max(len(pieces), 1), size))
+    ahead, behind = _aligned(max(len(pieces), 1), size), _aligned(max(len(pieces), 1), size)
     for k, parts in enumerate(pieces.values()):
         for tail, head, up, down in parts:
             ahead[k, tail] += up
             behind[k, head] += down
     ahead /= rate
     behind /= rate
-    keep = np.maximum(1.0 - exit_rates / rate, 0.0)
+    keep = _aligned(size)
+    np.maximum(1.0 - exit_rates / rate, 0.0, out=keep)
     shifts = np.array(list(pieces) or [0], np.int64)
     rows = cols = np.zeros(0, np.int64)
     data = np.zeros(0)
@@ -97,3 +99,10 @@ def stencil_of(links: Sequence[Links], exit_rates: Array, outflow: Array, *, bac
         rows, cols, data = rows[order].astype(np.int64), cols[order].astype(np.int64), data[order] / rate
     walls = np.flatnonzero(outflow)
     return Stencil(keep, shifts, ahead, behind, rows, cols, data, walls, outflow[walls] / rate)
+
+
+def _aligned(*shape: int) -> Array:
+    """Zeros that begin a cache line: a register that lies across two of them takes twice as long to read."""
+    room = np.zeros(prod(shape) + 7)
+    begin = -(room.ctypes.data // 8) % 8
+    return room[begin : begin + prod(shape)].reshape(shape)
