@@ -138,9 +138,18 @@ class Grid:
         tuple of ndarray
             One array per coordinate, of length one along every other axis, so that they broadcast together.
         """
-        centers, ndim = self.centers, self.ndim
-        along = [self.edges[i] if i == faces_of else centers[i] for i in range(ndim)]
-        return tuple(x.reshape((1,) * i + (-1,) + (1,) * (ndim - 1 - i)).copy() for i, x in enumerate(along))
+        centers, edges = self._open
+        return tuple([(edges if i == faces_of else centers)[i].copy() for i in range(len(centers))])
+
+    @cached_property
+    def _open(self) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Centres and edges as open meshes; copies are given away: a coefficient may write into what it gets."""
+        shapes = [(1,) * i + (-1,) + (1,) * (self.ndim - 1 - i) for i in range(self.ndim)]
+        centers, edges = (
+            tuple([x.reshape(shape) for x, shape in zip(along, shapes, strict=True)])
+            for along in (self.centers, self.edges)
+        )
+        return centers, edges
 
     def periodic(self, axis: int) -> bool:
         """Whether an axis closes on itself."""

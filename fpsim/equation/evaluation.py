@@ -85,8 +85,10 @@ def shape_of(x: Mesh) -> tuple[int, ...]:
 
 def open_shape(x: Mesh) -> tuple[int, ...] | None:
     """Shape of a mesh whose coordinates vary along their own axis at most; ``None`` for other places."""
-    if any(xi.ndim != len(x) or xi.size != xi.shape[i] for i, xi in enumerate(x)):
-        return None
+    ndim = len(x)
+    for i, xi in enumerate(x):
+        if xi.ndim != ndim or xi.size != xi.shape[i]:
+            return None
     return tuple([xi.size for xi in x])
 
 
@@ -114,7 +116,9 @@ def diffusion_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p:
     DomainError
         See :func:`fpsim.equation.diffusion.diffusion_field`.
     """
-    return diffusion_at(equation, grid.mesh(), t=t, p=p)
+    if callable(equation.diffusion):
+        return diffusion_at(equation, grid.mesh(), t=t, p=p)
+    return diffusion_field(equation.diffusion, grid.ndim, grid.shape)
 
 
 def scalar_on_cells(scalar: Coefficient, what: str, grid: Grid, t: float, p: Any) -> Array | None:

@@ -106,11 +106,10 @@ def _phi_drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float,
 
 
 def _drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: Any, faces: bool) -> Array:
-    shape = shape_of(x)
     total: Any = 0.0  # what is added to it is an array of its own, and no zero keeps a sign
     drift = equation.drift
     if callable(drift):
-        total += checked(components(call(drift, x, t, p), grid.ndim)[axis], f"drift component {axis}", shape)
+        total += checked(components(call(drift, x, t, p), grid.ndim)[axis], f"drift component {axis}", shape_of(x))
     elif drift is not None:
         given = components(drift, grid.ndim)[axis]
         cells = checked(given, f"drift component {axis}", grid.shape)

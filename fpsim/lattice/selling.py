@@ -26,6 +26,7 @@ from itertools import combinations_with_replacement, product
 from math import gcd, prod
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
@@ -232,19 +233,34 @@ def _decompose(
     weights: dict[int, Array] = {}
     added = np.zeros(prod(shape))
     for part, x, chosen in task.solve(field):
-        if added.size == 1:  # a constant tensor: no table of where
-            for k, value in zip(chosen[0].tolist(), x[0].tolist(), strict=True):
-                if value > 0.0 and k == len(task.offsets):
-                    added[0] = value * task.unit
-                elif value > 0.0:
-                    weights[k] = np.array([value])
+        if added.size == 1:  # a constant tensor: kernels are for many places
+            values = {k: value for k, value in zip(chosen[0].tolist(), x[0].tolist(), strict=True) if value > 0.0}
+            added[:] = values.pop(len(task.offsets), 0.0)
+            weights = {k: np.array([value]) for k, value in values.items()}
             break
-        for column in np.unique(chosen[x > 0.0]):
-            where = (chosen == column) & (x > 0.0)
-            values = (x * where).sum(axis=1)
-            if column == len(task.offsets):
-                added[part] = values * task.unit
-            else:
-                weights.setdefault(int(column), np.zeros(prod(shape)))[part] = values
+        used = np.zeros(len(task.columns), np.bool_)
+        _mark(x, chosen, used)
+        for column in np.flatnonzero(used).tolist():
+            last = column == len(task.offsets)
+            _pick(x, chosen, column, (added if last else weights.setdefault(column, np.zeros(prod(shape))))[part])
     found = [(task.offsets[k], weights[k].reshape(shape)) for k in sorted(weights)]
+    added *= task.unit
     return found, added.reshape(shape)
+
+
+@njit(cache=True, nogil=True)
+def _mark(x: Array, chosen: Integers, used: NDArray[np.bool_]) -> None:
+    """Which columns have a value anywhere."""
+    for c in range(x.shape[0]):
+        for r in range(x.shape[1]):
+            if x[c, r] > 0.0:
+                used[chosen[c, r]] = True
+
+
+@njit(cache=True, nogil=True)
+def _pick(x: Array, chosen: Integers, column: int, out: Array) -> None:
+    """Values of one column; places where it is not in use are left alone."""
+    for c in range(x.shape[0]):
+        for r in range(x.shape[1]):
+            if chosen[c, r] == column and x[c, r] > 0.0:
+                out[c] = x[c, r]
