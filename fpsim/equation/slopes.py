@@ -3,8 +3,8 @@
 Where a mesh is small, the time of a difference is that of calling the user's function. Its four shifted meshes are then
 put one after the other along the axis and answered in one call, to the last bit the same for a function that treats
 every place by itself. Whether a function does so is tried, not assumed: along each axis it is first called the plain
-way and compared (twice, at two times, if it depends on time). One that answers otherwise, or refuses, is called four
-times for ever.
+way and compared (at two times, if it depends on time or on the density). One that answers otherwise, or refuses, is
+called four times for ever.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def downhill(scalar: Callable[..., Any], what: str, x: Mesh, axis: int, h: float
     if times is None:
         return _difference(_four_calls(at, x, axis, d), -d)  # the same bits as the negative of the difference
     values = _one_call(at, x, axis, d)
-    if values is None or len(times) <= ("t" in parameters_of(scalar)):
+    if values is None or len(times) <= (not parameters_of(scalar).isdisjoint(("t", "p"))):
         plain = list(_four_calls(at, x, axis, d))
         agrees = values is not None and all(map(np.array_equal, values, plain))
         record[axis] = times | {t} if agrees else None
