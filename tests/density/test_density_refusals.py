@@ -27,6 +27,15 @@ CASES = {
     "density complex": (lambda: Density(LINE, np.full(20, 1j)), "complex128: real numbers"),
     "density negative": (lambda: Density(LINE, np.where(np.arange(20) == 7, -1, 1)), r"-1.0 at cell \(7,\) \(1 such"),
     "density infinite": (lambda: Density(LINE, np.where(np.arange(20) == 7, INF, 1)), r"inf at cell \(7,\)"),
+    "density is nan": (
+        lambda: Density(LINE, np.where(np.arange(20) > 17, NAN, 1)),
+        r"nan at cell \(18,\) \(2 such",
+    ),
+    "density infinite and negative": (
+        lambda: Density(LINE, np.where(np.arange(20) == 3, INF, np.where(np.arange(20) == 5, -INF, 0))),
+        r"inf at cell \(3,\) \(2 such",
+    ),
+    "density minus zero": (lambda: Density(LINE, np.full(20, -0.0)), "zero everywhere"),
     "density empty": (lambda: Density(LINE, np.zeros(20)), "zero everywhere"),
     "mean is nan": (lambda: gaussian(LINE, NAN, 0.1), "mean is nan"),
     "mean of another shape": (lambda: gaussian(PLANE, (0, 0, 0), 0.1), r"mean is \[0.0, 0.0, 0.0\]"),

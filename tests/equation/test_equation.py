@@ -111,3 +111,21 @@ def test_a_tensor_that_all_but_vanishes_may_carry_the_rounding_of_the_field():
     off[3, 4] = 1e-12
     with pytest.raises(DomainError, match=r"not positive semidefinite at place \(3, 4\)"):
         diffusion_on_cells(FokkerPlanck(diffusion=[[entry, off], [off, entry]]), GRID)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_tensors_are_accepted_as_their_eigenvalues_say(ndim):
+    """Constant tensors near the edge, of any size, as lists, as arrays and as fields: to 1e-10 of the largest."""
+    rng = np.random.default_rng(ndim)
+    for lowest in (1e-3, 1e-9, 0.0, -1e-13, -1e-9, -1e-3):
+        for size in (1e-90, 1e-40, 1.0, 1e90, 1e150):
+            q, _ = np.linalg.qr(rng.standard_normal((ndim, ndim)))
+            tensor = size * (q * np.r_[lowest, np.linspace(0.7, 1.0, ndim - 1)]) @ q.T
+            tensor = (tensor + tensor.T) / 2
+            for given in (tensor, tensor.tolist(), np.broadcast_to(tensor[..., None], (ndim, ndim, 4))):
+                if lowest < -1e-10:
+                    with pytest.raises(DomainError, match="not positive semidefinite"):
+                        diffusion_field(given, ndim, (4,))
+                else:
+                    field = diffusion_field(given, ndim, (4,))
+                    np.testing.assert_array_equal(field.matrices((4,)), np.broadcast_to(tensor, (4, ndim, ndim)))

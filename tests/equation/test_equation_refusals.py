@@ -39,6 +39,19 @@ DIFFUSIONS = {
     ),
     "asymmetric in space": (SPACE, [[1, 0.1, 0], [0.1, 1, 0], [0.2, 0, 1]], r"\(2, 0\) and \(0, 2\) differ"),
     "indefinite in space": (SPACE, [[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]], "not positive semidefinite"),
+    "indefinite and huge": (PLANE, [[1e200, 1.1e200], [1.1e200, 1e200]], "not positive semidefinite"),
+    "indefinite and tiny": (PLANE, [[1e-300, 1e-200], [1e-200, 1e-300]], "not positive semidefinite"),
+    "indefinite and huge somewhere": (
+        PLANE,
+        lambda x, y: [[1e200, 1.1e200 * (x > 0.5)], [1.1e200 * (x > 0.5), 1e200]],
+        "not positive semidefinite at place",
+    ),
+    "coupled to nothing": (PLANE, [[1, 0.1], [0.1, 0]], "not positive semidefinite"),
+    "negative of two": (PLANE, [[1.0, 0.0], [0.0, -2.0]], r"entry \(1, 1\) is -2.0"),
+    "nan beside the diagonal": (PLANE, np.array([[1.0, NAN], [NAN, 1.0]]), r"entry \(0, 1\) is nan"),
+    "infinite number": (LINE, np.inf, r"entry \(0, 0\) is inf"),
+    "nan": (LINE, NAN, r"entry \(0, 0\) is nan"),
+    "asymmetric array": (PLANE, np.array([[1.0, 0.3], [0.2, 1.0]]), r"\(1, 0\) and \(0, 1\) differ"),
     "nothing": (LINE, lambda x: None, "diffusion"),
 }
 

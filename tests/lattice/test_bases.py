@@ -70,6 +70,20 @@ def test_uncoupled_axes_and_missing_coordinates_keep_their_shapes():
     np.testing.assert_allclose(rebuilt(grid, bases, entries), expected, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("ndim", [2, 3, 4])
+def test_constant_tensors(ndim):
+    """One place: the same table of bases may be met by many tensors."""
+    rng, tables = np.random.default_rng(ndim), {}
+    grid = Grid((0.0,) * ndim, tuple(1.0 + 0.2 * np.arange(ndim)), (3,) * ndim)
+    for _ in range(20):
+        a = rng.standard_normal((ndim, ndim))
+        tensor = a @ a.T + 0.3 * np.eye(ndim)
+        bases = lattice_bases(diffusion_field(tensor, ndim, grid.shape), grid, tables=tables)
+        expected = tensor + bases.added_max * np.eye(ndim)
+        np.testing.assert_allclose(rebuilt(grid, bases, tensor)[(0,) * ndim], expected, rtol=0, atol=1e-11)
+    assert len(tables) == 1
+
+
 def test_states_what_was_added():
     grid = Grid.box((0, 1, 8), (0, 1, 8))
     v = np.array([1.0, np.sqrt(2.0)])

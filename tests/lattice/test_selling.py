@@ -51,6 +51,29 @@ def test_field_varies_by_cell():
     np.testing.assert_allclose(rebuilt(grid, found), field.matrices(grid.shape), rtol=0, atol=1e-12)
 
 
+def test_field_of_one_place_more_than_is_solved_at_once():
+    """3 x 10923 places, of which the last comes alone."""
+    grid = Grid.box((0, 1, 3), (0, 1, 10923))
+    x, y = grid.mesh()
+    entries = [[1 + x, 0.4 + 0.3 * np.sin(9 * x * y)], [0.4 + 0.3 * np.sin(9 * x * y), 1 + y]]
+    field = diffusion_field(entries, 2, grid.shape)
+    found = lattice_diffusion(field, grid)
+    expected = field.matrices(grid.shape) + found.added[..., None, None] * np.eye(2)
+    np.testing.assert_allclose(rebuilt(grid, found), expected, rtol=0, atol=1e-11)
+
+
+def test_programmes_of_grids_of_other_cells_are_not_mixed_up():
+    """What is kept of a grid belongs to its spacing and to the axes that are coupled."""
+    tensor = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.0], [0.0, 0.0, 0.5]])
+    for order in ((0, 1, 2), (0, 2, 1), (2, 0, 1)):
+        for lengths in ((1.0, 1.0, 1.0), (1.0, 1.7, 0.6), (1.7, 1.0, 0.6)):
+            grid = Grid((0.0,) * 3, lengths, (3, 3, 3))
+            turned = tensor[np.ix_(order, order)]
+            found = lattice_diffusion(diffusion_field(turned, 3, grid.shape), grid)
+            assert found.added_max == 0.0
+            np.testing.assert_allclose(rebuilt(grid, found)[0, 0, 0], turned, rtol=0, atol=1e-13)
+
+
 def test_singular_tensor_states_what_was_added():
     grid = Grid.box((0, 1, 8), (0, 1, 8))
     v = np.array([1.0, np.sqrt(2.0)])
