@@ -1,12 +1,16 @@
 """Kernels of the Poisson series: one product with the transition matrix after another, weighted sums on the way.
 
-Compiled without the interpreter lock; no allocation. Products are positive sums, so nothing can go negative.
+Compiled without the interpreter lock; no allocation. Products are positive sums, so nothing can go negative. Loops from
+an arbitrary place on count by unsigned numbers: a signed place could count from the end, and asking for that at every
+access keeps a loop from being vectorised (slices would do as well, but on few cells making them takes longer than the
+products).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy import uint64
 from numpy.typing import NDArray
 
 __all__ = ["line_terms", "slab_terms"]
@@ -52,7 +56,7 @@ def line_terms(  # type: ignore[no-untyped-def]
         old, new = new, old
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True)
 def slab_terms(  # type: ignore[no-untyped-def]
     k0, terms, begin, end, margin, x, following, scratch, keep, shifts, ahead, behind, rows, cols, data,
     first, begins, weights, states, walls, leaks, losses,
@@ -70,30 +74,27 @@ def slab_terms(  # type: ignore[no-untyped-def]
         old[i] = x[i - to] if low <= i - to < high else 0.0
         new[i] = 0.0
     wall, last_wall = _before(walls, begin), _before(walls, end)
+    seam, last_seam = _before(rows, begin), _before(rows, end)  # slabs with seams advance by one term at a time
     for k in range(k0, k0 + terms):
         for j in range(first.size):
             place = begins[j] + k - first[j]
             if begins[j] <= place < begins[j + 1]:
-                _add(weights[place], old[begin + to : end + to], states[j, begin:end])
+                _add(weights[place], old, begin + to, states, j, begin, end - begin)
         for w in range(wall, last_wall):
             losses[k] += leaks[w] * old[walls[w] + to]
         rest = k0 + terms - 1 - k
         low, high = max(begin - rest * margin, 0), min(end + rest * margin, size)
         for a in range(low, high, _BLOCK):
-            b = min(a + _BLOCK, high)
-            here, out = old[a + to : b + to], new[a + to : b + to]
+            count, at = min(_BLOCK, high - a), a + to
             for d in range(shifts.size):
-                up, down = a + to + shifts[d], a + to - shifts[d]
-                above, below = old[up : up + b - a], old[down : down + b - a]
+                up, down = at + shifts[d], at - shifts[d]
                 least = _TINY if d == shifts.size - 1 else 0.0
                 if d == 0:
-                    _first(here, above, below, keep[a:b], ahead[d, a:b], behind[d, a:b], least, out)
+                    _first(old, new, at, up, down, keep, ahead, behind, a, count, least)
                 else:
-                    _more(above, below, ahead[d, a:b], behind[d, a:b], least, out)
-        for seam in range(_before(rows, low), rows.size):
-            if rows[seam] >= high:
-                break
-            new[rows[seam] + to] += data[seam] * (old[cols[seam] + to] if whole else x[cols[seam]])
+                    _more(old, new, at, up, down, d, ahead, behind, a, count, least)
+        for s in range(seam, last_seam):
+            new[rows[s] + to] += data[s] * (old[cols[s] + to] if whole else x[cols[s]])
         old, new = new, old
     for i in range(begin, end):
         following[i] = old[i + to]
@@ -112,21 +113,26 @@ def _before(places: Integers, bound: int) -> int:
     return low
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
-def _add(weight: float, x: Array, state: Array) -> None:
-    for i in range(state.size):
-        state[i] += weight * x[i]
+# In the loops below ``at``, ``up`` and ``down`` are places in the scratch memory, ``a`` is one in the grid.
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _first(
-    here: Array, above: Array, below: Array, keep: Array, ahead: Array, behind: Array, least: float, out: Array
-) -> None:
-    for i in range(out.size):
-        out[i] = (keep[i] * here[i] + (ahead[i] * above[i] + (behind[i] * below[i] + _TINY))) - least
+def _add(weight, old, at, states, j, a, count):  # type: ignore[no-untyped-def]
+    at, j, a = uint64(at), uint64(j), uint64(a)
+    for i in range(uint64(count)):
+        states[j, a + i] += weight * old[at + i]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _more(above: Array, below: Array, ahead: Array, behind: Array, least: float, out: Array) -> None:
-    for i in range(out.size):
-        out[i] = (out[i] + (ahead[i] * above[i] + behind[i] * below[i])) - least
+def _first(old, new, at, up, down, keep, ahead, behind, a, count, least):  # type: ignore[no-untyped-def]
+    at, up, down, a, d = uint64(at), uint64(up), uint64(down), uint64(a), uint64(0)
+    for i in range(uint64(count)):
+        pair = ahead[d, a + i] * old[up + i] + (behind[d, a + i] * old[down + i] + _TINY)
+        new[at + i] = (keep[a + i] * old[at + i] + pair) - least
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _more(old, new, at, up, down, d, ahead, behind, a, count, least):  # type: ignore[no-untyped-def]
+    at, up, down, a, d = uint64(at), uint64(up), uint64(down), uint64(a), uint64(d)
+    for i in range(uint64(count)):
+        new[at + i] = (new[at + i] + (ahead[d, a + i] * old[up + i] + behind[d, a + i] * old[down + i])) - least
