@@ -44,6 +44,14 @@ def _diffusion_tables(rate: Array, dt: float, closed: bool, low: float, high: fl
     eliminate(r, closed, low, high, 0.5, factor)
 
 
+@njit(cache=True)
+def _largest(values: Array) -> float:
+    largest = 0.0
+    for value in values:
+        largest = max(largest, abs(value))
+    return largest
+
+
 class _Shelf:
     """Places for the tables of the last few steps used."""
 
@@ -90,9 +98,9 @@ class AxisSweep:
         self._sides = grid.periodic(axis), low, high  # and the relative rates of leaving at the ends
         faces = cells = 0
         if self.drift is not None:
-            faces, self.speed = len(self.drift), float(max(self.drift.max(), -self.drift.min()))
+            faces, self.speed = len(self.drift), _largest(self.drift)
         if self.rate is not None:
-            cells, self.speed = len(self.rate), max(self.speed, 2.0 * float(self.rate.max()))
+            cells, self.speed = len(self.rate), max(self.speed, 2.0 * _largest(self.rate))
         self._programmes: dict[tuple[float, int, int], Integers] = {}
         forget = self._programmes.clear
         self._remaps = _Shelf(forget, np.empty((KEPT, faces), np.int64), np.empty((KEPT, 2 * REACH + 1, faces)))

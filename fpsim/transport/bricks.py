@@ -212,7 +212,7 @@ def _entries(equation: FokkerPlanck, brick: Grid, bases: LatticeBases, t: float)
 
 def _spread_bytes(grid: Grid, offset: Offset, table: float) -> float:
     """Bytes of a coefficient that is made as large as the grid because lines wrap."""
-    return 8.0 * grid.size if wraps(grid, offset) and table < 8.0 * grid.size else 0.0
+    return 8.0 * grid.size if wraps(grid, offset) and 8.0 < table < 8.0 * grid.size else 0.0
 
 
 def _union(shape: tuple[int, ...] | None, part: tuple[int, ...], full: tuple[int, ...]) -> tuple[int, ...]:

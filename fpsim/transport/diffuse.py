@@ -54,8 +54,8 @@ def diffuse_lines(
     """Sweep the lines ``begin ... end`` of the flat array ``u`` in place.
 
     ``rate[rate_starts[line] + k * rate_stride]`` is the rate in cell ``k`` of a line (in cell ``order[line, k]`` where
-    lines wrap); ``work`` is flat, of size 7 * longest * LANES or less for fewer lines; ``absorbed[line]`` receives
-    what left through its ends.
+    lines wrap, unless it is the same everywhere); ``work`` is flat, of size 7 * longest * LANES or less for fewer
+    lines; ``absorbed[line]`` receives what left through its ends.
     """
     last, wraps = np.empty(LANES, np.int64), order.size > 0
     low, high, lowest, largest = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
@@ -77,7 +77,7 @@ def diffuse_lines(
                     if k > last[q]:
                         v[k, q] = r[k, q] = 0.0
                     elif wraps:
-                        v[k, q], r[k, q] = u[order[line, k]], dt * rate[order[line, k]]
+                        v[k, q], r[k, q] = u[order[line, k]], dt * rate[order[line, k] if rate.size > 1 else 0]
                     else:
                         v[k, q] = u[starts[line] + k * stride]
                         r[k, q] = dt * rate[rate_starts[line] + k * rate_stride]

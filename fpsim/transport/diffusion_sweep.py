@@ -42,8 +42,9 @@ class DiffusionSweep:
         self.speed = 2.0 * self.scale * float(self.coefficient.max())
         self._lines = lines = (lines_along if self.keep else find_lines)(self.grid, self.offset)
         self._leaks = bool(lines.low_exit.any() or lines.high_exit.any())  # a line ends at an absorbing wall
-        # where lines wrap, the coefficient is needed in full size
-        shape = self.grid.shape if lines.order.size else self.coefficient.shape
+        # where lines wrap, a coefficient that varies is needed in full size
+        whole = lines.order.size and self.coefficient.size > 1
+        shape = self.grid.shape if whole else self.coefficient.shape
         flat = np.ascontiguousarray(np.broadcast_to(self.coefficient, shape)).ravel()
         if shape == self.grid.shape:
             starts, stride = lines.starts, lines.stride

@@ -90,7 +90,8 @@ def _depends_only_on(array: Array, axis: int) -> bool:
 
 def _along(array: Array, grid: Grid, axis: int, more: int) -> Array:
     """Values along an axis of an array that depends on nothing else."""
-    return np.broadcast_to(array.reshape(-1), (grid.shape[axis] + more,))
+    line, length = array.reshape(-1), grid.shape[axis] + more
+    return line if line.size == length else np.full(length, line[0])
 
 
 def _grouped(sweeps: Sequence[Sweep], commute: bool) -> tuple[Block, ...]:
