@@ -57,23 +57,30 @@ def correction_of_callable(
     equation: FokkerPlanck, x: Mesh, axis: int, spacing: tuple[float, ...], t: float, p: Any
 ) -> Array:
     """The same at any places, for a callable diffusion; differences over a sixteenth of ``spacing``."""
-    shape = shape_of(x)
+    total = np.zeros(shape_of(x))
+    if equation.calculus is Calculus.KLIMONTOVICH:
+        for other in range(len(x)):
+            total += _slope_of_entry(equation, x, axis, other, spacing[other], t, p)
+        return total
 
-    def tensor(y: Mesh) -> Array:
-        field = diffusion_at(equation, y, t=t, p=p)
-        if equation.calculus is Calculus.KLIMONTOVICH:
-            return field.matrices(shape)
-        return symmetric_root(field, shape)
+    def root(y: Mesh) -> Array:
+        return symmetric_root(diffusion_at(equation, y, t=t, p=p), shape_of(y))
 
-    here = tensor(x) if equation.calculus is Calculus.STRATONOVICH else None
-    total = np.zeros(shape)
+    here = root(x)
     for other in range(len(x)):
-        slope = derivative(tensor, x, other, spacing[other])
-        if here is None:
-            total += slope[..., axis, other]
-        else:
-            total += 0.5 * np.einsum("...k,...k->...", slope[..., axis, :], here[..., other, :])
+        slope = derivative(root, x, other, spacing[other], of=equation.diffusion, what="root", t=t)
+        total += 0.5 * np.einsum("...k,...k->...", slope[..., axis, :], here[..., other, :])
     return total
+
+
+def _slope_of_entry(equation: FokkerPlanck, x: Mesh, i: int, j: int, h: float, t: float, p: Any) -> Array:
+    """``d_j D_ij``."""
+
+    def entry(y: Mesh) -> Array:
+        found = diffusion_at(equation, y, t=t, p=p).entries[i][j]
+        return np.zeros((1,) * y[0].ndim) if found is None else found
+
+    return derivative(entry, x, j, h, of=equation.diffusion, what=f"entry ({i}, {j})", t=t)
 
 
 def _correction_of_arrays(calculus: Calculus, field: DiffusionField, grid: Grid, axis: int) -> Array:

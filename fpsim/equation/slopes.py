@@ -24,21 +24,33 @@ __all__ = ["SMALL", "derivative", "downhill"]
 
 Array = NDArray[np.float64]
 
-SMALL = 3072
+SMALL = 3200
 """Places of a mesh up to which four calls are made one: beyond, arrays of four times the size cost more than calls."""
 
 _STEPS = np.array([1.0, -1.0, 2.0, -2.0])
 
-_Record = dict[int, frozenset[float] | None]
-"""Per axis, times at which one call answered what four did; ``None`` once it did not."""
+_Record = dict[tuple[str, int], frozenset[float] | None]
+"""Per quantity and axis, times at which one call answered what four did; ``None`` once it did not."""
 
 _records: WeakKeyDictionary[Callable[..., Any], _Record] = WeakKeyDictionary()
 
 
-def derivative(function: Callable[[Mesh], Array], x: Mesh, axis: int, h: float) -> Array:
-    """Fourth-order central difference of a callable along an axis."""
-    d = h / 16.0
-    return _difference(_four_calls(function, x, axis, d), d)
+def derivative(
+    function: Callable[[Mesh], Array], x: Mesh, axis: int, h: float, *, of: Callable[..., Any], what: str, t: float
+) -> Array:
+    """Fourth-order central difference along an axis of a quantity made of a coefficient.
+
+    Parameters
+    ----------
+    function : callable
+        The quantity at the places of a mesh; entries of tensors follow behind the axes of the mesh.
+    x, axis, h
+        Places, the axis, and the width of its cells.
+    of, what, t
+        The coefficient that is called, the name of the quantity, and the time: what trust in it is remembered by.
+    """
+    d, entries = h / 16.0, len(x) * (len(x) + 1) // 2
+    return _difference(_shifted(function, x, axis, d, of, what, t, SMALL // entries), d)
 
 
 def downhill(scalar: Callable[..., Any], what: str, x: Mesh, axis: int, h: float, t: float, p: Any) -> Array:
@@ -54,28 +66,42 @@ def downhill(scalar: Callable[..., Any], what: str, x: Mesh, axis: int, h: float
     def at(y: Mesh) -> Array:
         return checked(call(scalar, y, t, p), what, shape_of(y))
 
-    record = _record_of(scalar, x)
-    times = record.setdefault(axis, frozenset())
-    if times is None:
-        return _difference(_four_calls(at, x, axis, d), -d)  # the same bits as the negative of the difference
-    values = _one_call(at, x, axis, d)
-    if values is None or len(times) <= (not parameters_of(scalar).isdisjoint(("t", "p"))):
-        plain = list(_four_calls(at, x, axis, d))
+    return _difference(_shifted(at, x, axis, d, scalar, what, t, SMALL), -d)  # the bits of the negative difference
+
+
+def _shifted(
+    function: Callable[[Mesh], Array],
+    x: Mesh,
+    axis: int,
+    d: float,
+    of: Callable[..., Any],
+    what: str,
+    t: float,
+    small: int,
+) -> Iterable[Array]:
+    """The quantity at ``+d, -d, +2 d, -2 d``, from one call of the coefficient where that is known to be the same."""
+    record = _record_of(of, x, small)
+    times = None if record is None else record.setdefault((what, axis), frozenset())
+    if record is None or times is None:
+        return _four_calls(function, x, axis, d)
+    values = _one_call(function, x, axis, d)
+    if values is None or len(times) <= (not parameters_of(of).isdisjoint(("t", "p"))):
+        plain = list(_four_calls(function, x, axis, d))
         agrees = values is not None and all(map(np.array_equal, values, plain))
-        record[axis] = times | {t} if agrees else None
-        values = plain
-    return _difference(values, -d)
+        record[what, axis] = times | {t} if agrees else None
+        return plain
+    return values
 
 
-def _record_of(scalar: Callable[..., Any], x: Mesh) -> _Record:
-    """What is known of a callable; four calls for all axes where it cannot be remembered, or one is not possible."""
+def _record_of(coefficient: Callable[..., Any], x: Mesh, small: int) -> _Record | None:
+    """What is known of a callable; ``None`` if it cannot be remembered, or the mesh is large or not open."""
     shape = open_shape(x)
+    if shape is None or prod(shape) > small:
+        return None
     try:
-        if shape is not None and prod(shape) <= SMALL:
-            return _records.setdefault(scalar, {})
+        return _records.setdefault(coefficient, {})
     except TypeError:  # neither hashable nor weakly referable
-        pass
-    return dict.fromkeys(range(len(x)))
+        return None
 
 
 def _four_calls(function: Callable[[Mesh], Array], x: Mesh, axis: int, d: float) -> Iterator[Array]:

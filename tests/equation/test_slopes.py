@@ -107,6 +107,38 @@ def test_what_is_found_at_one_time_is_not_believed_of_another(potential):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("calculus", ["klimontovich", "stratonovich"])
+def test_corrections_of_tensors_are_the_same_once_trusted(calculus):
+    """By hand: ``div D`` for Klimontovich's, ``D_ii'/2`` of a diagonal tensor for Stratonovich's."""
+    tensors = {
+        "klimontovich": lambda x, y: [[1 + x**2, x * y / 2], [x * y / 2, 2 + y]],
+        "stratonovich": lambda x, y: [[1 + x**2, 0.0], [0.0, 2 + np.sin(y)]],
+    }
+    exact = {
+        "klimontovich": (lambda x, y: 2 * x + x / 2, lambda x, y: y / 2 + 1),
+        "stratonovich": (lambda x, y: x, lambda x, y: np.cos(y) / 2),
+    }
+    tensor = Counted(tensors[calculus])
+    equation = FokkerPlanck(diffusion=tensor, calculus=calculus)
+    for _ in range(3):
+        for axis in (0, 1):
+            shape = tuple(n + (i == axis) for i, n in enumerate(GRID.shape))
+            expected = np.broadcast_to(exact[calculus][axis](*GRID.mesh(faces_of=axis)), shape)
+            np.testing.assert_allclose(drift_on_faces(equation, GRID, axis), expected, atol=1e-7)
+        used, tensor.shapes = tensor.shapes, []
+    assert set(used) >= {(100, 20), (25, 80), (96, 21), (24, 84)}
+    assert len(used) <= 6  # at the third time, once for every axis of the two meshes
+
+
+def test_a_tensor_that_looks_at_the_whole_mesh():
+    """A running sum over y: its slope is the running sum of slopes."""
+    tensor = Counted(lambda x, y: 5 + np.cumsum(0.1 * y**2, axis=1) + 0 * x)
+    equation = FokkerPlanck(diffusion=tensor, calculus="klimontovich")
+    y = GRID.edges[1]
+    for _ in range(3):
+        np.testing.assert_allclose(drift_on_faces(equation, GRID, 1)[0], np.cumsum(0.2 * y), atol=1e-9)
+
+
 def test_potentials_that_cannot_be_remembered():
     class Bare:
         __slots__ = ()  # no weak reference
