@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.uniformization import evolve
 from fpsim.result import Result
 
@@ -43,6 +43,7 @@ def observable_on_cells(generator: Generator, observable: Callable[..., Any] | A
     return np.array(values)
 
 
+@of_generator
 def evolve_observable(
     generator: Generator,
     observable: Callable[..., Any] | ArrayLike,

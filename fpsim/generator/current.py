@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
 from fpsim.errors import DomainError
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.links import Links
 from fpsim.result import Result
 
@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 _EPS = float(np.finfo(float).eps)
 
 
+@of_generator
 def face_currents(generator: Generator, density: Density) -> tuple[Array, ...]:
     """Probability current ``J_i`` on the faces of every axis, positive towards larger ``x_i``.
 
@@ -67,6 +68,7 @@ def _lay(grid: Grid, link: Links, net: Array, route: list[int], flows: list[Arra
             faces[-1] = faces[0]
 
 
+@of_generator
 def mean_velocity(generator: Generator, density: Density) -> Result:
     """Integral of the current, ``int J dx`` per unit mass: the mean rate of change of each coordinate, shape (ndim,).
 
@@ -82,6 +84,7 @@ def mean_velocity(generator: Generator, density: Density) -> Result:
     return Result(velocity / total, 4.0 * _EPS * turnover / total, "sum of the net jumps")
 
 
+@of_generator
 def circulation(generator: Generator, density: Density) -> Result:
     """Stochastic area rate ``int (x_i J_j - x_j J_i) / 2 dx`` per unit mass, shape (ndim, ndim), antisymmetric.
 

@@ -19,12 +19,13 @@ import numpy as np
 
 from fpsim.density import Density
 from fpsim.errors import DomainError
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 from fpsim.result import Result
 
 __all__ = ["entropy_production"]
 
 
+@of_generator
 def entropy_production(generator: Generator, density: Density) -> Result:
     """Schnakenberg's entropy production of a density, per unit mass (nats / time).
 

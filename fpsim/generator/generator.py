@@ -11,10 +11,11 @@ the number of offsets (``ndim`` for a diagonal tensor, up to 3, 6, 10 in 2, 3, 4
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,10 @@ from fpsim.errors import DomainError
 from fpsim.generator.links import Links, index_type
 from fpsim.generator.stencil import Stencil, stencil_of
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "of_generator"]
 
 Array = NDArray[np.float64]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +145,18 @@ class Generator:
             f"Generator({self.grid.size} cells, {len(self.links)} offsets, {self.nbytes / 1e6:.3g} MB, "
             f"cell Peclet {low:.3g} ... {high:.3g}, {'|'.join(sorted(sides))}{capped})"
         )
+
+
+def of_generator(function: F) -> F:
+    """Make a function refuse a first argument that is not a :class:`Generator` by a ``DomainError``."""
+
+    @wraps(function)
+    def checked(generator: Generator, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(generator, Generator):
+            raise DomainError(f"generator is a {type(generator).__name__}: a Generator is accepted")
+        return function(generator, *args, **kwargs)
+
+    return cast(F, checked)
 
 
 def _matrix_bytes(generator: Generator) -> int:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fpsim.errors import DomainError
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.m_matrix import MMatrix, m_matrix
 from fpsim.generator.targets import Target, cells_of, name_of, rates_into, reaching, restrict
 from fpsim.result import Result
@@ -75,6 +75,7 @@ def _result(generator: Generator, inside: Mask, x: Array, matrix: MMatrix, elsew
     return Result(value.reshape(shape), error.reshape(shape), matrix.method)
 
 
+@of_generator
 def mean_first_passage_time(generator: Generator, target: Target | None = None) -> Result:
     """Mean time to reach a target from every cell, shape ``grid.shape``; zero on the target.
 
@@ -94,6 +95,7 @@ def mean_first_passage_time(generator: Generator, target: Target | None = None) 
     return _result(generator, inside, matrix.solve(np.ones(len(killing))), matrix)
 
 
+@of_generator
 def passage_time_variance(generator: Generator, target: Target | None = None) -> Result:
     """Variance of the first-passage time from every cell, shape ``grid.shape``.
 
@@ -106,6 +108,7 @@ def passage_time_variance(generator: Generator, target: Target | None = None) ->
     return _result(generator, inside, matrix.solve(spread + killing * mean**2), matrix)
 
 
+@of_generator
 def splitting_probability(generator: Generator, targets: Sequence[Target]) -> Result:
     """Probability to reach each of several disjoint targets before the others and before absorbing walls.
 
@@ -136,6 +139,7 @@ def splitting_probability(generator: Generator, targets: Sequence[Target]) -> Re
     return Result(value, error, matrix.method)
 
 
+@of_generator
 def committor(generator: Generator, source: Target, target: Target) -> Result:
     """Forward committor: probability to reach ``target`` before ``source``, shape ``grid.shape``.
 
@@ -150,6 +154,7 @@ def committor(generator: Generator, source: Target, target: Target) -> Result:
     return Result(np.asarray(both.value)[1], np.asarray(both.error)[1], both.method)
 
 
+@of_generator
 def exit_probability(generator: Generator) -> Result:
     """Probability to leave through each absorbing wall, shape ``(walls, *grid.shape)``; they sum to one.
 

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.density import Density
 from fpsim.errors import DomainError, ToleranceError
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.m_matrix import m_matrix
 from fpsim.generator.targets import Target, cells_of, closed_classes, rates_into, reaching, restrict
 from fpsim.result import Result
@@ -31,6 +31,7 @@ class QuasiStationary:
     rate: Result
 
 
+@of_generator
 def quasi_stationary(generator: Generator, target: Target | None = None) -> QuasiStationary:
     """Quasi-stationary density of a generator killed on a target, at absorbing walls, or both.
 

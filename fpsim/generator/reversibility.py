@@ -13,13 +13,14 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 
 __all__ = ["is_reversible"]
 
 _ROUNDING = 1e-9  # of the largest logarithm along a link
 
 
+@of_generator
 def is_reversible(generator: Generator) -> bool:
     """Whether all jump rates are in detailed balance with some density; cells that do not communicate count as no."""
     size = generator.grid.size

@@ -27,7 +27,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.density.numbers import whole_number
 from fpsim.errors import DomainError, ToleranceError, ValidityWarning
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.m_matrix import m_matrix
 from fpsim.generator.reversibility import is_reversible
 from fpsim.generator.turning import slowest_decay
@@ -78,6 +78,7 @@ class Spectrum:
         return f"Spectrum(eigenvalues={np.array2string(self.eigenvalues, precision=5)})"
 
 
+@of_generator
 def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
     """The ``count`` eigenvalues of ``Q`` of slowest decay, with both eigenvectors.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density
 from fpsim.errors import DomainError
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.m_matrix import null_vector
 from fpsim.generator.targets import closed_classes, restrict
 from fpsim.result import Result
@@ -24,6 +24,7 @@ __all__ = ["stationarity_residual", "stationary_density"]
 Array = NDArray[np.float64]
 
 
+@of_generator
 def stationary_density(generator: Generator) -> Density:
     """Density with ``Q^T m = 0`` and mass one.
 
@@ -53,6 +54,7 @@ def stationary_density(generator: Generator) -> Density:
     return generator.density(masses)
 
 
+@of_generator
 def stationarity_residual(generator: Generator, density: Density) -> Result:
     """``sum |Q^T m|`` over ``sum |q_a m_a|``: the share of the jumps that is not balanced; zero if stationary."""
     masses = generator.masses(density)

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.density import Density
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
-from fpsim.generator.generator import Generator
+from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.poisson import poisson_series, poisson_windows
 from fpsim.generator.squaring import transition_matrix
 from fpsim.memory import check_memory
@@ -49,6 +49,7 @@ class Evolution:
     absorbed: Array
 
 
+@of_generator
 def propagate(
     generator: Generator,
     density: Density,
@@ -88,6 +89,7 @@ def propagate(
     return tuple(generator.density(state) for state in evolution.states)
 
 
+@of_generator
 def absorbed_mass(
     generator: Generator,
     density: Density,

@@ -1,8 +1,11 @@
 """What is refused, with a message that names what and where."""
 
+import inspect
+
 import numpy as np
 import pytest
 
+from fpsim import generator as package
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, MemoryLimitError, ValidityWarning
@@ -174,3 +177,16 @@ def test_diffusion_added_to_keep_jumps_short_is_said():
 def test_arguments_that_are_no_such_thing(call, message):
     with pytest.raises(DomainError, match=message):
         call()
+
+
+FUNCTIONS = [name for name in package.__all__ if inspect.isfunction(getattr(package, name))]
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "build_generator"])
+def test_what_is_no_generator(name):
+    function = getattr(package, name)
+    _, *others = inspect.signature(function).parameters.values()
+    needed = [None for argument in others if argument.default is argument.empty]
+    for wrong in (3, None, CLOSED.matrix):
+        with pytest.raises(DomainError, match=f"generator is a {type(wrong).__name__}: a Generator is accepted"):
+            function(wrong, *needed)
