@@ -4,7 +4,8 @@ The last row and column stand for what has been absorbed, so that absorption nee
 sum to one after each squaring; the factor differs from one by rounding only, and without it rounding would double
 with every squaring.
 
-Limits: ``(size + 1)^2`` numbers and ``2 (size + 1)^3`` operations a squaring.
+Limits: probabilities are rounded to multiples of 1e-150; ``(size + 1)^2`` numbers and ``2 (size + 1)^3`` operations a
+squaring.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from fpsim.memory import check_memory
 __all__ = ["transition_matrix"]
 
 Array = NDArray[np.float64]
+
+# Added and taken away, which rounds to multiples of 1e-150: their products are not subnormal, which would slow the
+# squarings several times.
+_TINY = 1e-134
 
 
 def transition_matrix(generator: Generator, time: float) -> Array:
@@ -45,14 +50,19 @@ def transition_matrix(generator: Generator, time: float) -> Array:
     # Horner's rule of sum_k short^k / k! jump^k: sums of positive terms; the factor exp(-short) comes with the scaling
     matrix = np.eye(size + 1)
     for k in range(18, 0, -1):
-        matrix = np.asarray(sparse @ matrix) * (short / k)
+        matrix = np.asarray(sparse @ matrix)
+        matrix *= short / k
         matrix[np.arange(size + 1), np.arange(size + 1)] += 1.0
     _scale_rows(matrix)
+    square = np.empty_like(matrix)
     for _ in range(squarings):
-        matrix = matrix @ matrix
+        np.matmul(matrix, matrix, out=square)
+        matrix, square = square, matrix
         _scale_rows(matrix)
     return matrix
 
 
 def _scale_rows(matrix: Array) -> None:
+    matrix += _TINY
+    matrix -= _TINY
     matrix /= matrix.sum(axis=1, keepdims=True)

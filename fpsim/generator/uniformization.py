@@ -39,6 +39,7 @@ __all__ = ["Evolution", "absorbed_mass", "check_times", "evolve", "propagate"]
 Array = NDArray[np.float64]
 
 _DENSE = 2048  # largest matrix that is squared
+_ONE_MATRIX = 2.5e-4  # seconds that the smallest one takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,13 +146,15 @@ def check_times(times: ArrayLike) -> Array:
 
 def _squaring_pays(generator: Generator, rate: float, times: Array) -> bool:
     """Whether dense products cost less, from seconds per operation of either as measured."""
-    size = generator.grid.size + 1
-    terms = 4e-10 * rate * times[-1] * (len(generator.links) + 1) * size
-    if size > _DENSE or terms < 1e-3:
+    size, offsets = generator.grid.size, len(generator.links)
+    mean = rate * float(times[-1])
+    terms = 5e-9 * (mean + 8.0 * mean**0.5) * (1.0 + offsets * (1.0 + 0.05 * size))
+    if size > _DENSE or terms < _ONE_MATRIX:
         return False
-    steps = np.diff(times, prepend=0.0)
-    squarings = sum(np.log2(2.0 + rate * dt) + 8.0 for dt in np.unique(steps[steps > 0.0]))
-    return bool(terms > 1e-10 * squarings * size**3)
+    steps = np.unique(np.diff(times, prepend=0.0))
+    lengths = rate * steps[steps > 0.0]
+    short = _ONE_MATRIX + 1.2e-8 * (2.0 * offsets + 1.0) * size**2
+    return bool(terms > lengths.size * short + 4e-11 * size**3 * np.log2(2.0 + 2.0 * lengths).sum())
 
 
 def _evolve_dense(generator: Generator, start: Array, times: Array, backward: bool) -> Evolution:
