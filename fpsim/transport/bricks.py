@@ -128,10 +128,12 @@ class LateSweep:
         return self.make().apply(u, dt, team, steps=steps, pieces=pieces)
 
 
-def late_blocks(equation: FokkerPlanck, grid: Grid, room: Array, *, t: float = 0.0) -> tuple[tuple[Block, ...], float]:
+def late_blocks(
+    equation: FokkerPlanck, grid: Grid, room: Callable[[], Array], *, t: float = 0.0
+) -> tuple[tuple[Block, ...], float]:
     """Blocks of sweeps (none assumed to commute), and the largest isotropic diffusion that had to be added.
 
-    ``room`` is flat and has ``room_size(grid)`` numbers.
+    ``room()`` is flat and has ``room_size(grid)`` numbers; it is asked for where a table is not kept.
     """
     shapes: dict[Offset, tuple[int, ...]] = {}
     highest: dict[Offset, float] = {}
@@ -192,13 +194,13 @@ def _sweep(
     speed: float,
     make: Callable[[Array], Sweep],
     table: Callable[[Array | None], Array],
-    room: Array,
+    room: Callable[[], Array],
     keep_table: bool,
     keep_lines: bool,
 ) -> Sweep:
     """A sweep with everything kept, or one that is made when it is applied."""
     if not keep_table:
-        return LateSweep(grid, speed, lambda: make(table(room)))
+        return LateSweep(grid, speed, lambda: make(table(room())))
     values = table(None)
     return make(values) if keep_lines else LateSweep(grid, speed, lambda: make(values))
 

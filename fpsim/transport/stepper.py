@@ -160,7 +160,7 @@ class Stepper:
         found = []
         for equation, grid in zip(self.equations, self.grids, strict=True):
             if too_large(equation, grid, t=t):
-                found.append(late_blocks(equation, grid, self._room(), t=t))
+                found.append(late_blocks(equation, grid, self._room, t=t))
             else:
                 found.append(sweep_blocks(sample(equation, grid, t=t, p=p), grid, keep=self.autonomous))
         return self._noted(found)
