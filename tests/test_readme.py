@@ -54,15 +54,23 @@ def test_problem_without_network(namespace):
     assert np.allclose(np.diag(covariance), exact, rtol=0.01)
 
 
-def test_network_against_theory(namespace, capsys):
+def test_many_starts(namespace, capsys):
     exec(BLOCKS[1] + BLOCKS[2], namespace)
+    assert np.allclose(
+        namespace["flow"].evolve(namespace["density"], [1]).final.mean, [np.exp(-2), -np.exp(-4)], atol=1e-3
+    )
+    assert capsys.readouterr().out.count("[") >= 2
+
+
+def test_network_against_theory(namespace, capsys):
+    exec(BLOCKS[1] + BLOCKS[3], namespace)
     assert "Comparison(W1" in capsys.readouterr().out
     assert namespace["encoder"].mass == pytest.approx(1.0, abs=1e-12)
 
 
 def test_the_file(namespace, quick_run, monkeypatch, capsys):
     monkeypatch.chdir(quick_run.file.parent)
-    exec((BLOCKS[3] + BLOCKS[4]).replace("digits.h5", quick_run.file.name), namespace)
+    exec((BLOCKS[4] + BLOCKS[5]).replace("digits.h5", quick_run.file.name), namespace)
     assert namespace["ring"].dims == ("time", "W1_1_1", "W1_1_2")
     assert "learning_rate = 0.05" in capsys.readouterr().out
     assert namespace["last"].mass == pytest.approx(1.0, abs=1e-9)
