@@ -64,7 +64,7 @@ def build_generator(
         raise DomainError(f"the equation depends on the density and p is {found}: a Density is accepted")
     if not np.isfinite(real_array(t, "t")):
         raise DomainError(f"t is {t}: a finite time is accepted")
-    check_memory(_bytes(grid, grid.ndim), f"a generator on {grid!r}")
+    check_memory(_bytes(grid, grid.ndim), f"a generator on {grid.shape} cells")
     potential = potential_on_cells(equation, grid, t=t, p=p)
     phi = phi_on_cells(equation, grid, t=t, p=p)
     for values, sample, what in ((potential, potential_on_cells, "potential"), (phi, phi_on_cells, "phi")):
@@ -72,7 +72,7 @@ def build_generator(
             _check_periodic(grid, values, lambda moved, f=sample: f(equation, moved, t=t, p=p), what)  # type: ignore[misc]
     field = diffusion_on_cells(equation, grid, t=t, p=p)
     if not field.diagonal:
-        check_memory(_bytes(grid, grid.ndim * (grid.ndim + 1) // 2), f"a generator on {grid!r}")
+        check_memory(_bytes(grid, grid.ndim * (grid.ndim + 1) // 2), f"a generator on {grid.shape} cells")
         return tensor_generator(equation, grid, field, t=t, p=p)
 
     links, absorption, lows, highs = [], {}, [], []

@@ -88,12 +88,12 @@ class Generator:
     @cached_property
     def forward_stencil(self) -> Stencil:
         """Diagonals of ``1 + Q^T / fastest``, which acts on masses."""
-        return stencil_of(self.links, self.exit_rates, self.outflow, backward=False)
+        return stencil_of(self.links, self.exit_rates, self.outflow, self.fastest, backward=False)
 
     @cached_property
     def backward_stencil(self) -> Stencil:
         """Diagonals of ``1 + Q / fastest``, which acts on observables."""
-        return stencil_of(self.links, self.exit_rates, self.outflow, backward=True)
+        return stencil_of(self.links, self.exit_rates, self.outflow, self.fastest, backward=True)
 
     @cached_property
     def jumps(self) -> csr_array:

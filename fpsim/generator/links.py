@@ -93,7 +93,9 @@ def pairs(grid: Grid, offset: tuple[int, ...]) -> tuple[Indices, Indices]:
         head = head[(slice(None),) * axis + (second,)]
     a: Indices = tail.ravel()
     b: Indices = head.ravel()
-    different = a != b
+    if not any(map(grid.periodic, range(grid.ndim))):
+        return a, b
+    different = a != b  # a step may lead once around
     return (a, b) if different.all() else (a[different], b[different])
 
 

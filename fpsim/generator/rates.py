@@ -80,13 +80,13 @@ def axis_links(
     h = grid.spacing[axis]
     offset = tuple(int(a == axis) for a in range(grid.ndim))
     tail, head = pairs(grid, offset)
-    diffusion = np.broadcast_to(field.axis(axis), grid.shape).ravel() / h**2
+    diffusion = _flat(field.axis(axis) / h**2, grid)
     left, right = diffusion[tail], diffusion[head]
 
     drift = np.zeros(len(tail))
     if equation.drift is not None:
         faces = _right_faces(drift_on_faces(declared_drift(equation), grid, axis, t=t, p=p), grid, axis)
-        cells = np.broadcast_to(drift_on_cells(declared_drift(equation), grid, t=t, p=p)[axis], grid.shape).ravel()
+        cells = _flat(drift_on_cells(declared_drift(equation), grid, t=t, p=p)[axis], grid)
         total = cells[tail] + 4.0 * faces + cells[head]
         size = np.abs(cells[tail]) + 4.0 * np.abs(faces) + np.abs(cells[head])
         drift = np.where(np.abs(total) > _ROUNDING * size, total, 0.0) / (6.0 * h)  # rounding must not connect cells
@@ -100,8 +100,15 @@ def axis_links(
 
 def _rise(scalar: Array, grid: Grid, tail: Indices, head: Indices) -> Array:
     """Difference of a scalar along links."""
-    values = np.broadcast_to(scalar, grid.shape).ravel()
+    values = _flat(scalar, grid)
     return np.asarray(values[head] - values[tail])
+
+
+def _flat(values: Array, grid: Grid) -> Array:
+    """What broadcasts to the grid in every cell, flat."""
+    cells = np.empty(grid.shape)
+    cells[...] = values
+    return cells.reshape(-1)
 
 
 @njit(cache=True)

@@ -8,12 +8,12 @@ read in order and in whole vector registers. What wraps around a periodic axis l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.generator.links import Links
@@ -31,7 +31,8 @@ class Stencil:
     """Rows of ``P^T`` (masses) or ``P`` (observables).
 
     ``new[i] = keep[i] x[i] + sum_k ahead[k, i] x[i + shifts[k]] + behind[k, i] x[i - shifts[k]]``, and for every seam
-    ``new[rows] += data x[cols]``, rows in order. Of the cells ``walls`` the part ``leaks`` is lost per term.
+    ``new[rows] += data x[cols]``, rows in order. Of the cells ``walls`` the part ``leaks`` is lost per term; ``margin``
+    is the largest absolute value of the shifts.
     """
 
     keep: Array
@@ -43,26 +44,22 @@ class Stencil:
     data: Array
     walls: Integers
     leaks: Array
+    margin: int
 
-    @cached_property
-    def margin(self) -> int:
-        """Cells on either side that a cell depends on, seams aside."""
-        return int(np.abs(self.shifts).max())
-
-    @cached_property
+    @property
     def chain(self) -> bool:
         """Whether cells jump to their neighbours in memory only, seams aside."""
-        return self.shifts.tolist() == [1]
+        return self.shifts.size == 1 and self.shifts[0] == 1
 
     @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
-        return sum(getattr(self, field.name).nbytes for field in fields(self))
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
 
 
-def stencil_of(links: Sequence[Links], exit_rates: Array, outflow: Array, *, backward: bool) -> Stencil:
-    """Diagonals of the transition matrix of these rates (one of them positive), for masses or for observables."""
-    size, rate = exit_rates.size, float(exit_rates.max())
+def stencil_of(links: Sequence[Links], exit_rates: Array, outflow: Array, rate: float, *, backward: bool) -> Stencil:
+    """Diagonals of the transition matrix, for masses or for observables; ``rate`` is the largest exit rate."""
+    size = exit_rates.size
     pieces: dict[int, list[tuple[Any, Any, Array, Array]]] = {}
     lists: list[tuple[Any, Any, Array]] = []
     for link in links:
@@ -70,10 +67,11 @@ def stencil_of(links: Sequence[Links], exit_rates: Array, outflow: Array, *, bac
             continue
         # d_t m_head = forward m_tail for masses, d_t u_tail = forward u_head for observables
         up, down = (link.forward, link.backward) if backward else (link.backward, link.forward)
-        distance = link.head - link.tail
-        if (distance == distance[0]).all():
-            pieces.setdefault(int(distance[0]), []).append((link.tail, link.head, up, down))
+        shift = _common_distance(link.tail, link.head)
+        if shift:
+            pieces.setdefault(shift, []).append((link.tail, link.head, up, down))
             continue
+        distance = link.head - link.tail
         for d in np.unique(distance):
             at = np.flatnonzero(distance == d)
             piece = (link.tail[at], link.head[at], up[at], down[at])
@@ -81,28 +79,47 @@ def stencil_of(links: Sequence[Links], exit_rates: Array, outflow: Array, *, bac
                 pieces.setdefault(int(d), []).append(piece)
             else:
                 lists += [(piece[0], piece[1], piece[2]), (piece[1], piece[0], piece[3])]
-    ahead, behind = _aligned(max(len(pieces), 1), size), _aligned(max(len(pieces), 1), size)
-    for k, parts in enumerate(pieces.values()):
-        for tail, head, up, down in parts:
-            ahead[k, tail] += up
-            behind[k, head] += down
-    ahead /= rate
-    behind /= rate
-    keep = _aligned(size)
+    diagonals = max(len(pieces), 1)
+    keep, ahead, behind = _aligned((size,), (diagonals, size), (diagonals, size))
     np.maximum(1.0 - exit_rates / rate, 0.0, out=keep)
-    shifts = np.array(list(pieces) or [0], np.int64)
+    for k, parts in enumerate(pieces.values()):
+        for piece in parts:
+            _lay(*piece, rate, ahead[k], behind[k])
+    shifts = list(pieces) or [0]
     rows = cols = np.zeros(0, np.int64)
     data = np.zeros(0)
     if lists:
         rows, cols, data = (np.concatenate(part) for part in zip(*lists, strict=True))
         order = np.argsort(rows, kind="stable")
         rows, cols, data = rows[order].astype(np.int64), cols[order].astype(np.int64), data[order] / rate
-    walls = np.flatnonzero(outflow)
-    return Stencil(keep, shifts, ahead, behind, rows, cols, data, walls, outflow[walls] / rate)
+    walls = outflow.nonzero()[0]
+    leaks, margin = outflow[walls] / rate, max(map(abs, shifts))
+    return Stencil(keep, np.array(shifts, np.int64), ahead, behind, rows, cols, data, walls, leaks, margin)
 
 
-def _aligned(*shape: int) -> Array:
+def _aligned(*shapes: tuple[int, ...]) -> list[Array]:
     """Zeros that begin a cache line: a register that lies across two of them takes twice as long to read."""
-    room = np.zeros(prod(shape) + 7)
-    begin = -(room.ctypes.data // 8) % 8
-    return room[begin : begin + prod(shape)].reshape(shape)
+    lines = [-(-prod(shape) // 8) for shape in shapes]
+    room = np.zeros(8 * sum(lines) + 7)
+    at, arrays = -(room.ctypes.data // 8) % 8, []
+    for shape, count in zip(shapes, lines, strict=True):
+        arrays.append(room[at : at + prod(shape)].reshape(shape))
+        at += 8 * count
+    return arrays
+
+
+@njit(cache=True)
+def _common_distance(tail: Integers, head: Integers) -> int:
+    """Distance in memory that all jumps have in common, or zero."""
+    distance = head[0] - tail[0]
+    for i in range(tail.size):
+        if head[i] - tail[i] != distance:
+            return 0
+    return distance
+
+
+@njit(cache=True)
+def _lay(tail: Integers, head: Integers, up: Array, down: Array, rate: float, ahead: Array, behind: Array) -> None:
+    for i in range(tail.size):
+        ahead[tail[i]] += up[i] / rate
+        behind[head[i]] += down[i] / rate
