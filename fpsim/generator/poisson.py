@@ -105,12 +105,12 @@ def poisson_series(stencil: Stencil, start: Array, windows: Windows, *, team: Te
     if stencil.rows.size and slab < size:
         pace = 1  # seams reach beyond any margin
     slabs = -(-size // slab)
-    states = np.zeros((laws, size))
+    x, states = np.array(start, float), np.zeros((laws, size))
     losses = np.zeros((slabs, count if stencil.walls.size else 0))
 
-    if slabs == 1 and stencil.chain:
+    if slabs == 1 and stencil.line:
         line_terms(
-            count, start, team.scratch(0, (2, size + 2)), stencil.keep, stencil.ahead[0], stencil.behind[0],
+            count, x, team.scratch(0, (2, size + 2)), stencil.keep, stencil.ahead[0], stencil.behind[0],
             stencil.rows, stencil.cols, stencil.data, first, begins, weights, states,
             stencil.walls, stencil.leaks, losses[0],
         )  # fmt: skip
@@ -126,11 +126,11 @@ def poisson_series(stencil: Stencil, start: Array, windows: Windows, *, team: Te
                 first, begins, weights, states, stencil.walls, stencil.leaks, losses[place],
             )  # fmt: skip
 
-    x, following = start, np.empty(size)
+    following = np.empty(size)
     for k in range(0, count, pace):
         # parts of a team are whole groups of lanes: one slab is one group
         team.run(partial(advance, k, min(pace, count - k), x, following), slabs * LANES, size if slabs > 1 else 0)
-        x, following = following, np.empty(size) if x is start else x
+        x, following = following, x
     return states, _lost(losses, windows)
 
 

@@ -47,7 +47,7 @@ class Stencil:
     margin: int
 
     @property
-    def chain(self) -> bool:
+    def line(self) -> bool:
         """Whether cells jump to their neighbours in memory only, seams aside."""
         return self.shifts.size == 1 and self.shifts[0] == 1
 

@@ -8,10 +8,10 @@ Every term is a positive sum, so nothing can go negative; weights are cut where 
 sum to one, so mass is kept to rounding. One pass serves all times. What is absorbed is collected in the same pass, from
 the flow through the walls, not as one minus the rest.
 
-Limits: the work is ``L t`` terms, ``L`` about ``2 ndim D / h^2 + |b| / h``, of some nanoseconds a cell. Where that is
-more than squaring costs (few cells, long times) the transition matrix of a short time is squared instead, which is
-positive as well; on large grids and for ``L t`` beyond 1e6 expect minutes and a drift of mass by rounding (some 1e-18 a
-term): ask for the stationary density or the slowest modes instead.
+Limits: the work is ``L t`` terms, ``L`` about ``2 ndim D / h^2 + |b| / h``, of a quarter to half a nanosecond a cell
+and offset. Where that is more than squaring costs (few cells, long times) the transition matrix of a short time is
+squared instead, which is positive as well; on large grids and for ``L t`` beyond 1e6 expect minutes and a drift of mass
+by rounding (some 1e-18 a term): ask for the stationary density or the slowest modes instead.
 
 Reference: Grassmann, Comput. Oper. Res. 4, 47 (1977).
 """
