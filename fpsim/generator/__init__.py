@@ -2,6 +2,7 @@
 
 from fpsim.generator.adjoint import evolve_observable
 from fpsim.generator.build import build_generator
+from fpsim.generator.chain import propagate_rational
 from fpsim.generator.current import circulation, face_currents, mean_velocity
 from fpsim.generator.entropy import entropy_production
 from fpsim.generator.generator import Generator
@@ -35,6 +36,7 @@ __all__ = [
     "mean_velocity",
     "passage_time_variance",
     "propagate",
+    "propagate_rational",
     "quasi_stationary",
     "slowest_modes",
     "splitting_probability",

@@ -1,0 +1,295 @@
+"""Densities of one-dimensional Markov generators in time: few tridiagonal solves, however stiff and however long.
+
+``p(t) = exp(t Q^T) p`` goes in steps ``r(h Q^T) p`` with the approximations of :mod:`fpsim.generator.rational`: ``m``
+solves with the tridiagonal M-matrix ``1 - (h / x) Q^T``. What diffuses takes one step of 8 to 36 solves to any time;
+only transport over many widths of the density limits steps. What walls absorb lies in one more cell at either end.
+
+What holds:
+
+- *mass*: survival and what was absorbed sum to the mass at the start, to rounding, and nothing is ever scaled to it;
+- *no value is negative*: where the approximation makes one negative, the deficit is carried to the next cells that have
+  mass, to the right first, what is then left to the left. This changes the answer by twice the negative mass, exactly,
+  which is part of the error stated; as the true answer is not negative, it at most triples the error;
+- *error*: ``exp(t Q^T)`` contracts in L1, so errors of steps add up at most. That of a step is estimated by 1.5 times
+  the difference to the approximation of two degrees less, plus the error of the fit times how far the step goes.
+
+The tolerance is of L1 error by mass, over the whole evolution. Limits: the error is an estimate, not a bound; far
+below the peak the logarithm of a density is not right, and values may be zero (:func:`fpsim.generator.propagate` keeps
+tails). The answers are the same bits on repetition; there are no threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fpsim.density import Density
+from fpsim.density.numbers import real_array
+from fpsim.errors import DomainError, ToleranceError
+from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.rational import Family
+from fpsim.generator.tridiagonal import apply_rational, factor
+from fpsim.generator.uniformization import check_times
+from fpsim.memory import check_memory
+
+__all__ = ["LEAST", "MOST", "Chain", "ChainEvolution", "chain_of", "evolve", "propagate_rational"]
+
+Array = NDArray[np.float64]
+
+LEAST, MOST = 1e-10, 0.1
+"""Tolerances that are accepted."""
+_UNCHECKED = 1 << 20  # numbers of an answer that need no look at the machine's memory
+_SMALLEST = 1e-3  # step by the fastest time scale at which no approximation has an error above rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Rates of a one-dimensional generator, with one more cell at either end that keeps what it gets.
+
+    Attributes
+    ----------
+    rates : ndarray, shape (2, n + 2)
+        To the left and to the right neighbour (1 / time).
+    fastest : float
+        Largest rate of leaving a cell.
+    """
+
+    rates: Array
+    fastest: float
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the rates."""
+        return self.rates.nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class ChainEvolution:
+    """Evolution of cell masses.
+
+    Attributes
+    ----------
+    states : ndarray, shape (times, n)
+        Masses, none negative.
+    absorbed : ndarray, shape (times,)
+        Mass that the walls have absorbed until then.
+    error : ndarray, shape (times,)
+        Estimated L1 error of both by the mass at the start, mending of negative masses included.
+    solves : int
+        Tridiagonal systems solved.
+    """
+
+    states: Array
+    absorbed: Array
+    error: Array
+    solves: int
+
+
+@of_generator
+def propagate_rational(
+    generator: Generator, density: Density, times: Sequence[float], *, tolerance: float = 1e-6
+) -> tuple[Density, ...]:
+    """Densities ``p(t) = exp(t Q^T) p`` of a one-dimensional generator, at a cost that hardly depends on the time.
+
+    Parameters
+    ----------
+    generator : Generator
+        Of one axis that is not periodic.
+    density : Density
+        At time 0, on the generator's grid.
+    times : sequence of float
+        Non-negative, not decreasing.
+    tolerance : float, keyword-only
+        Accepted L1 error of the evolution up to the last time, relative to the mass, 1e-10 ... 0.1 (that of the grid is
+        not included); an estimate keeps to it.
+
+    Raises
+    ------
+    DomainError
+        If times are negative, decreasing or not finite, the tolerance is out of range, the density lives on another
+        grid, the generator has more axes or a periodic one, or all mass has been absorbed.
+    MemoryLimitError
+        If the answer would not fit into memory.
+    ToleranceError
+        If the tolerance cannot be met.
+
+    Notes
+    -----
+    See the module's docstring; :func:`fpsim.generator.propagate` takes any generator and keeps tails.
+    """
+    masses, t, chain = generator.masses(density), check_times(times), chain_of(generator)
+    accepted = real_array(tolerance, "tolerance")
+    if accepted.ndim or not LEAST <= accepted <= MOST:
+        raise DomainError(f"tolerance is {tolerance}: a number between {LEAST:g} and {MOST:g} is accepted")
+    evolution = evolve(chain, masses, t, tolerance=float(accepted))
+    return tuple(generator.density(state) for state in evolution.states)
+
+
+def chain_of(generator: Generator) -> Chain:
+    """Rates of a generator as :func:`evolve` takes them.
+
+    Raises
+    ------
+    DomainError
+        If the generator has more than one axis, or a periodic one.
+    """
+    grid = generator.grid
+    if grid.ndim != 1 or grid.periodic(0):
+        what = "has a periodic axis" if grid.ndim == 1 else f"has {grid.ndim} axes"
+        raise DomainError(f"the generator {what}: one axis that is not periodic is accepted; `propagate` takes others")
+    rates = np.zeros((2, grid.size + 2))
+    for link in generator.links:
+        rates[0, link.head + 1] += link.backward
+        rates[1, link.tail + 1] += link.forward
+    for (_, side), rate in generator.absorption.items():
+        rates[side, 1:-1] += rate
+    return Chain(rates, float(rates.sum(axis=0).max()))
+
+
+def evolve(
+    source: Chain | Generator, start: Array, times: Sequence[float] | Array, *, tolerance: float
+) -> ChainEvolution:
+    """Evolve cell masses; a ``Chain`` saves some microseconds over its generator.
+
+    Parameters
+    ----------
+    source : Chain or Generator
+    start : ndarray, shape (n,)
+        Masses at time 0, not negative.
+    times : sequence of float
+        Finite, non-negative, not decreasing (the caller has made sure).
+    tolerance : float, keyword-only
+        See :func:`propagate_rational`.
+
+    Raises
+    ------
+    DomainError
+        If the generator is not one-dimensional; see :func:`chain_of`.
+    MemoryLimitError
+        If the answer would not fit into memory.
+    ToleranceError
+        If the tolerance cannot be met.
+    """
+    chain = source if isinstance(source, Chain) else chain_of(source)
+    t, n = np.asarray(times, dtype=np.float64), start.size
+    if n * t.size > _UNCHECKED:
+        check_memory(8.0 * (n + 2) * (t.size + 13), f"an evolution of {n} cells to {t.size} times")
+    states, absorbed, error, family = np.empty((t.size, n)), np.empty(t.size), np.empty(t.size), _family()
+    while True:
+        solves, missing, stuck = _evolve(
+            chain.rates, chain.fastest, start, t, tolerance, family.degrees, family.poles, family.coefficients,
+            family.errors, states, absorbed, error,
+        )  # fmt: skip
+        if missing < 0:
+            break
+        family.require(missing)  # and again from the start: once per level and process
+    if stuck > 0.0:
+        raise ToleranceError(
+            f"a step of {stuck:.3g} has an error above its share of the tolerance {tolerance:g}, and shorter ones do "
+            "not help: a larger tolerance is accepted, or `propagate`, which has no tolerance in time"
+        )
+    return ChainEvolution(states, absorbed, error, solves)
+
+
+@cache
+def _family() -> Family:
+    return Family()
+
+
+@njit(cache=True, nogil=True)
+def _evolve(  # type: ignore[no-untyped-def]
+    rates, fastest, start, times, tolerance, degrees, poles, coefficients, errors, states, absorbed, error
+):
+    """Fill states, absorbed and error; answer solves, a level that has to be fitted or -1, a hopeless step or 0.
+
+    A step may use its share of the time or a tenth of what is left of the tolerance, whichever is more: the sum of all
+    errors then stays below the tolerance. Where an error is too large the degree is raised, by little if it nearly
+    fits (two more divide it by five), otherwise to the highest, which is the cheapest for transport; then the step is
+    divided.
+    """
+    n = start.size + 2
+    now, new, gap, v, y = np.zeros(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    factors = np.empty((6, n))
+    mass = 0.0
+    for i in range(n - 2):
+        now[i + 1] = start[i]
+        mass += start[i]
+    least = 1e-12 * mass  # rounding
+    t, spent, solves, end = 0.0, 0.0, 0, times[-1]
+    too_long, streak, top = np.inf, 0, degrees.size - 1
+    # the cheapest degree for what needs one step
+    level = min(max(int(np.ceil(-0.2 - 1.4 * np.log10(tolerance))), 0), top)
+    step, shift = end, -1.0
+    for k in range(times.size):
+        while t < times[k] and mass > 0.0:
+            if np.isnan(errors[level]):
+                return solves, level, 0.0
+            count = np.ceil((times[k] - t) / step * (1.0 - 1e-9))
+            h = (times[k] - t) / count
+            if abs(h / poles[level] - shift) > 1e-12 * shift:
+                shift = h / poles[level]
+                factor(rates, shift, factors)
+            found = 1.5 * apply_rational(factors, now, coefficients[level, :, : degrees[level]], v, y, new, gap)
+            found += errors[level] * _distance(new, now)
+            solves += degrees[level]
+            excess = found / max((tolerance * mass - spent) * max(h / (end - t), 0.1), least)
+            if not excess <= 1.0:
+                if level < top and excess > 1.0:
+                    level = min(level + (1 if excess < 5.0 else 2), top) if excess < 25.0 else top
+                    continue
+                if not excess < np.inf or h * fastest < _SMALLEST:
+                    return solves, -1, h
+                too_long, streak, step = h, 0, h * (0.5 if excess < 100.0 else 0.25)
+                continue
+            now, new = new, now
+            spent += found
+            t = times[k] if count == 1.0 else t + h
+            streak += 1
+            if excess < 0.02 or (excess < 0.5 and (streak > 2 or 2.0 * h < too_long)):
+                step = max(step, h * (2.0 if excess > 1e-4 else 8.0))
+        moved = _mend(now, new)
+        for i in range(n - 2):
+            states[k, i] = new[i + 1]
+        absorbed[k] = new[0] + new[n - 1]
+        error[k] = (spent + 2.0 * moved) / mass if mass > 0.0 else 0.0
+    return solves, -1, 0.0
+
+
+@njit(cache=True, nogil=True)
+def _mend(masses, out):  # type: ignore[no-untyped-def]
+    """Copy without what is negative: deficits go to the next cells that have mass. How much was negative.
+
+    The first pass goes to the right, the second takes to the left what is left over; only if no cell between has mass
+    does the one of the absorbed mass beyond the last cell pay.
+    """
+    n, negative, debt = masses.size, 0.0, 0.0
+    for i in range(n - 1):
+        negative -= min(masses[i], 0.0)
+        left = masses[i] + debt
+        debt = min(left, 0.0)
+        out[i] = left - debt
+    negative -= min(masses[n - 1], 0.0)
+    debt += min(masses[n - 1], 0.0)
+    out[n - 1] = max(masses[n - 1], 0.0)
+    for i in range(n - 2, -1, -1):
+        if debt == 0.0:
+            break
+        left = out[i] + debt
+        debt = min(left, 0.0)
+        out[i] = left - debt
+    out[n - 1] = max(out[n - 1] + debt, 0.0)
+    return negative
+
+
+@njit(cache=True, nogil=True)
+def _distance(a, b):  # type: ignore[no-untyped-def]
+    """L1 distance."""
+    total = 0.0
+    for i in range(a.size):
+        total += abs(a[i] - b[i])
+    return total
