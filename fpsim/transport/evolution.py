@@ -31,7 +31,7 @@ class Evolution:
         Mass that left through absorbing walls.
     steps, rejected : int
     method : str
-        "sweeps", "generator" or "fipy".
+        "sweeps", "generator", "rational" or "fipy".
     warnings : tuple of str
         Every stated reason for caution, in words.
     peclet : (float, float)

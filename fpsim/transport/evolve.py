@@ -4,8 +4,10 @@
 
 ``method="sweeps"`` (see :mod:`fpsim.transport.stepper`) is made for small noise: high order, positive, conservative,
 without a step restriction. ``"generator"`` propagates with the Scharfetter-Gummel generator by uniformization: second
-order in the cell width, exact in time, for equations with fixed coefficients. ``"fipy"`` is an independent reference.
-``"auto"`` takes the generator where every cell Peclet number is below 1/4 and it is cheap, else the sweeps.
+order in the cell width, exact in time and in the tails, for equations with fixed coefficients. ``"rational"`` does the
+same along a single axis within the tolerance, for any duration (see :mod:`fpsim.generator.chain`). ``"fipy"`` is an
+independent reference. ``"auto"`` takes the generator where every cell Peclet number is below 1/4 and it is cheap, where
+it is not, on a single axis, the rational approximation, else the sweeps.
 
 Limits of the sweeps: the tolerance is one of L1; far below the peak ln p converges with it, but later (at 1e-3, to 0.2
 at a millionth of the peak; at 1e-4, to 0.02). Where drift presses on a reflecting wall the order in time is one. Drifts
@@ -65,7 +67,7 @@ def evolve(
         Increasing output times >= 0.
     tolerance : float, keyword-only
         Accepted time error: L1 distance, relative to the mass, over the whole evolution.
-    method : {"auto", "sweeps", "generator", "fipy"}, keyword-only
+    method : {"auto", "sweeps", "generator", "rational", "fipy"}, keyword-only
     follow : bool, keyword-only
         Whether the box may move with the density along axes with reflecting walls.
     threads : int, keyword-only
@@ -118,7 +120,7 @@ def _changing(
     equations: tuple[FokkerPlanck, ...], starts: tuple[Density, ...], coupled: bool, asked: Request
 ) -> Evolution:
     """By sweeps whose coefficients, or whose grid, may change on the way."""
-    if asked.method in ("generator", "fipy"):
+    if asked.method not in ("auto", "sweeps"):
         raise DomainError(
             f"method {asked.method!r} with a coupled, time- or density-dependent equation or a moving grid: "
             "'sweeps' is accepted for those"

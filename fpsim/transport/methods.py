@@ -1,4 +1,4 @@
-"""The ways to evolve: by sweeps with step control, by the generator, by FiPy; each answers an :class:`Evolution`."""
+"""The ways to evolve: by sweeps with step control, by the generator in two ways, by FiPy."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from fpsim.transport.request import Request
 from fpsim.transport.stepper import Stepper
 
 if TYPE_CHECKING:  # linear algebra that sweeps do without
+    from fpsim.generator.chain import Chain
     from fpsim.generator.generator import Generator
 
-__all__ = ["Path", "by_fipy", "by_generator", "by_sweeps", "repeat"]
+__all__ = ["Path", "by_fipy", "by_generator", "by_rational", "by_sweeps", "repeat"]
 
 Array = NDArray[np.float64]
 Path = list[tuple[float, float, int]]
@@ -92,6 +93,18 @@ def by_generator(generator: Generator, start: Density, when: Array, threads: int
     densities = tuple(generator.density(state) for state in found.states)
     none, said = np.full(len(when), np.nan), tuple(_added(generator.added))
     return Evolution(when, densities, np.full(len(when), TAIL), none, found.absorbed, 0, 0, "generator", said)
+
+
+def by_rational(chain: Chain, start: Density, asked: Request) -> Evolution:
+    """Rational approximation along a single axis, within the tolerance."""
+    from fpsim.generator.chain import LEAST, MOST, evolve as approximate
+
+    grid, when = start.grid, asked.times
+    tolerance = min(max(asked.tolerance, LEAST), MOST)
+    found = approximate(chain, start.values * grid.cell_volume, when, tolerance=tolerance)
+    densities = tuple(Density(grid, state / grid.cell_volume) for state in found.states)
+    none = np.full(len(when), np.nan)
+    return Evolution(when, densities, found.error, none, found.absorbed, found.solves, 0, "rational")
 
 
 def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: float) -> Evolution:

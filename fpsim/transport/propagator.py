@@ -24,12 +24,13 @@ from fpsim.memory import check_memory
 from fpsim.parallel import Team
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.inspect import memory_estimate
-from fpsim.transport.methods import Path, by_fipy, by_generator, by_sweeps, repeat
+from fpsim.transport.methods import Path, by_fipy, by_generator, by_rational, by_sweeps, repeat
 from fpsim.transport.request import Method, Progress, Request, coarser, finished
 from fpsim.transport.stepper import Stepper
 from fpsim.transport.survey import Survey, survey
 
 if TYPE_CHECKING:  # linear algebra that sweeps do without
+    from fpsim.generator.chain import Chain
     from fpsim.generator.generator import Generator
 
 __all__ = ["Propagator"]
@@ -41,7 +42,7 @@ RESOLVED = 0.25
 """Cell Peclet number up to which the generator's numerical diffusion (Pe^2 / 12 of the true one) is negligible."""
 
 CHEAP = 1e8
-"""Products of cells and jumps up to which uniformization takes less than about a second."""
+"""Products of cells and jumps up to which uniformization takes less than about a tenth of a second."""
 
 SMALL = 512
 """Cells up to which the generator's transition matrix is squared instead."""
@@ -147,6 +148,12 @@ class Propagator:
         return build_generator(self.equation, self.grid)
 
     @cached_property
+    def _chain(self) -> Chain:
+        from fpsim.generator.chain import chain_of
+
+        return chain_of(self._generator)
+
+    @cached_property
     def _stepper(self) -> Stepper:
         stepper = Stepper((self.equation,), (self.grid,), False, self._team)
         if self._survey.known is not None:
@@ -158,6 +165,8 @@ class Propagator:
         """Evolve, by sweeps with the steps of another evolution if there was one; also the steps that this took."""
         if chosen == "generator":
             return by_generator(self._generator, start, asked.times, self.threads), []
+        if chosen == "rational":
+            return by_rational(self._chain, start, asked), []
         if chosen == "fipy":
             return by_fipy(self.equation, start, asked.times, asked.tolerance), []
         with self._team:
@@ -166,8 +175,14 @@ class Propagator:
             return by_sweeps(self._stepper, (start,), asked)
 
     def _chosen(self, asked: Request) -> str:
-        """The generator where cells resolve everything and it is cheap, else sweeps."""
-        known, size = self._survey, self.grid.size
-        if asked.method != "auto" or known.peclet[1] > RESOLVED:
-            return asked.method if asked.method != "auto" else "sweeps"
-        return "generator" if size <= SMALL or known.jumps * asked.end * size <= CHEAP else "sweeps"
+        """The generator where cells resolve everything, in the cheaper of its ways; else sweeps."""
+        size, single = self.grid.size, self.grid.ndim == 1 and not self.grid.periodic(0)
+        if asked.method == "rational" and not single:
+            raise DomainError(f"method 'rational' on {self.grid!r}: a single axis that is not periodic is accepted")
+        if asked.method != "auto":
+            return asked.method
+        if self._survey.peclet[1] > RESOLVED:
+            return "sweeps"
+        if self._survey.jumps * asked.end * size <= CHEAP:
+            return "generator"
+        return "rational" if single else "generator" if size <= SMALL else "sweeps"

@@ -18,10 +18,10 @@ from fpsim.transport.inspect import cautions
 __all__ = ["Method", "Progress", "Request", "coarser", "finished"]
 
 Array = NDArray[np.float64]
-Method = Literal["auto", "sweeps", "generator", "fipy"]
+Method = Literal["auto", "sweeps", "generator", "rational", "fipy"]
 Progress = Callable[[float], None]
 
-METHODS = ("auto", "sweeps", "generator", "fipy")
+METHODS = ("auto", "sweeps", "generator", "rational", "fipy")
 
 GRID_ORDER = 2  # of the difference between cells h and 2 h: what is guaranteed, not what is usual
 
