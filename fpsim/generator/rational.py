@@ -4,11 +4,12 @@
 once; for a Markov generator it is an M-matrix at every step ``h`` (complex poles would need complex solves that are no
 M-matrices, different poles a factorisation each). With
 
-    u = 1 / (1 - z / x),   w = 1 - u,   s = 1 - 2 u = -(1 + z / x) / (1 - z / x)
+    s = -(1 + z / x) / (1 - z / x) = 1 - 2 u,   u = 1 / (1 - z / x),   w = 1 - u
 
-it is written as
+it is ``r = c_0 + c_1 s + ... + c_m s^m``. ``s`` maps the left half plane to the unit disc, where ``|r| < 1.02``, so
+that ``sum c^2 < 1.02^2`` (Parseval): sums lose no digits. The coefficients come from the form
 
-    r = u [ L_0(x) + L_1(x) w + ... + L_{q-1}(x) w^{q-1} + w^q (a_0 + a_1 s + a_2 s^2 + ...) ].
+    r = u [ L_0(x) + L_1(x) w + ... + L_{q-1}(x) w^{q-1} + w^q (a_0 + a_1 s + a_2 s^2 + ... ) ].
 
 *At zero.* The generating function of Laguerre polynomials, ``sum_k L_k(x) w^k = exp(-x w / (1 - w)) / (1 - w)``, with
 ``w / (1 - w) = -z / x`` says that ``exp(z) = u sum_k L_k(x) w^k``. As ``w = O(z)``, ``r - exp = O(z^q)`` for whatever
@@ -20,13 +21,13 @@ The linear minimax problem is solved by least squares, reweighted by the errors 
 on the real axis: one step is right to the error of the fit, however stiff, rough or long it is. Imaginary parts come
 with transport; 4 in the strip means that a step may carry a density by some of its widths.
 
-*Beyond*, on the imaginary axis, ``r`` is fitted to zero with a small weight. This keeps ``|r| < 1.01`` on the left half
-plane (the maximum is on the axis), where ``s`` maps to the unit disc, so that sums in powers of it lose no digits.
+*Beyond*, on the imaginary axis, ``r`` is fitted to zero with a small weight, which keeps ``|r| < 1.02`` there, and so
+(maximum principle) on the left half plane.
 
 ``exp(t Q^T)`` contracts in L1. An error made in one step never grows, so that errors of steps add up at most.
 
-Limits: ``r`` is not positive; where it makes masses negative, the caller has to mend them. Rounding of the terms, of
-the size of their coefficients, is part of the errors stated; it ends their decrease at the highest degree.
+Limits: ``r`` is not positive; where it makes masses negative, the caller has to mend them. Rounding ends the decrease
+of errors at the highest degree, near 1e-12.
 
 References: Norsett, SIAM J. Numer. Anal. 15, 1008 (1978), restricted Pade approximations; Andersson, J. Approx. Theory
 32, 85 (1981), real poles of high multiplicity; Lawson, thesis, UCLA (1961), the reweighting.
@@ -35,8 +36,10 @@ References: Norsett, SIAM J. Numer. Anal. 15, 1008 (1978), restricted Pade appro
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import fsum
 
 import numpy as np
+from numpy.polynomial import Polynomial
 from numpy.polynomial.laguerre import lagval
 from numpy.typing import NDArray
 
@@ -63,7 +66,7 @@ class Family:
     ----------
     degrees : ndarray of int, shape (15,)
     poles : ndarray, shape (15,)
-    coefficients : ndarray, shape (15, 2, 36)
+    coefficients : ndarray, shape (15, 2, 37)
         Of ``r`` and of its difference to the approximation of two degrees less with the same pole.
     errors : ndarray, shape (15,)
         Largest ``|r - exp|`` on the strip; nan until the level has been fitted. What is there never changes.
@@ -71,7 +74,7 @@ class Family:
 
     degrees: NDArray[np.int64] = field(default_factory=_DEGREES.copy)
     poles: Array = field(default_factory=lambda: np.array(_RATIO * _DEGREES, np.float64))
-    coefficients: Array = field(default_factory=lambda: np.zeros((_DEGREES.size, 2, _DEGREES[-1])))
+    coefficients: Array = field(default_factory=lambda: np.zeros((_DEGREES.size, 2, _DEGREES[-1] + 1)))
     errors: Array = field(default_factory=lambda: np.asarray(np.nan * _DEGREES))
 
     def require(self, level: int) -> None:
@@ -81,26 +84,26 @@ class Family:
         degree, pole = int(self.degrees[level]), float(self.poles[level])
         fine, error = fit(degree, pole)
         coarse, _ = fit(degree - 2, pole)
-        self.coefficients[level, :, :degree] = fine
-        self.coefficients[level, 1, : degree - 2] -= coarse
+        self.coefficients[level, :, : degree + 1] = fine
+        self.coefficients[level, 1, : degree - 1] -= coarse
         self.errors[level] = error  # last: it says that the level is there
 
 
 def fit(degree: int, pole: float) -> tuple[Array, float]:
-    """Coefficients ``L_0(x) ... L_{q-1}(x), a_0, a_1 ...`` of ``r``, and its largest error on the strip.
+    """Coefficients ``c`` of ``r``, and its largest error on the strip.
 
     Parameters
     ----------
     degree : int
-        ``m > q``, of ``u``.
+        ``m > q``.
     pole : float
         ``x > 0``.
 
     Returns
     -------
-    coefficients : ndarray, shape (degree,)
+    coefficients : ndarray, shape (degree + 1,)
     error : float
-        ``max |r - exp|`` on the half strip, and of rounding the unit roundoff times the sum of all coefficients.
+        ``max |r - exp|`` on the half strip, rounding included.
 
     Notes
     -----
@@ -113,17 +116,19 @@ def fit(degree: int, pole: float) -> tuple[Array, float]:
     beyond = STRIP * np.geomspace(1.3, 2500.0, 120)
     z = np.concatenate([1j * front, side, 1j * beyond])
     strip = np.arange(z.size) < front.size + side.size
-    terms, known = _terms(z, degree, pole), lagval(pole, np.eye(ORDER))
+    s, w = _plane(z, pole), Polynomial([0.5, 0.5])
+    known = (1.0 - w) * Polynomial(lagval(pole, np.eye(ORDER)))(w)
+    free = (1.0 - w) * w**ORDER
     scale = np.where(strip, 1.0, 13.0 * 10.0 ** (-0.375 * degree))  # an error beyond may be as large as 1
-    gap = np.where(strip, np.exp(z), 0.0) - terms[:, :ORDER] @ known
-    rows = np.column_stack([terms[:, ORDER:], gap]) * scale[:, None]
+    exact = np.where(strip, np.exp(z), 0.0)
+    columns = free(s)[:, None] * s[:, None] ** np.arange(degree - ORDER)
+    rows = np.column_stack([columns, exact - known(s)]) * scale[:, None]
 
     padded = np.zeros((-(-2 * z.size // _BLOCK) * _BLOCK, rows.shape[1]))
     padded[: z.size], padded[z.size : 2 * z.size] = rows.real, rows.imag
     root: Array = np.zeros(len(padded))
     weight: Array = np.ones(z.size)
-    found: Array = np.zeros(degree - ORDER)
-    least = np.inf
+    least, found = np.inf, weight
     for _ in range(_ROUNDS):
         root[: z.size] = root[z.size : 2 * z.size] = np.sqrt(weight)
         blocks = (padded * root[:, None]).reshape(-1, _BLOCK, rows.shape[1])
@@ -132,24 +137,24 @@ def fit(degree: int, pole: float) -> tuple[Array, float]:
         errors = np.abs((rows[:, :-1] * values).sum(axis=1) - rows[:, -1])
         if errors.max() < least:
             found, least = values, float(errors.max())
-        weight *= errors + 1e-300
-        weight /= weight.sum()
-    coefficients = np.concatenate([known, found])
-    return coefficients, least + 0.5 * np.finfo(float).eps * float(np.abs(coefficients).sum())
+        product = weight * (errors + 1e-300)
+        weight = np.asarray(product / product.sum())
+    coefficients = np.asarray((known + free * Polynomial(found)).coef, np.float64)
+    coefficients[0] += 1.0 - fsum(coefficients * (-1.0) ** np.arange(degree + 1))  # s = -1 at zero: mass, to rounding
+    error = np.abs(evaluate(coefficients, pole, z) - exact)[strip].max()
+    return coefficients, 1.05 * float(error)  # between points it is up to 1 % more
 
 
 def evaluate(coefficients: Array, pole: float, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """``r(z)`` of these coefficients at places of shape (places,)."""
-    return _terms(z, coefficients.size, pole) @ coefficients
+    """``r(z)`` of these coefficients."""
+    return np.asarray(Polynomial(coefficients)(_plane(z, pole)))
+
+
+def _plane(z: NDArray[np.complex128], pole: float) -> NDArray[np.complex128]:
+    """``s``."""
+    return -(1.0 + z / pole) / (1.0 - z / pole)
 
 
 def _upper(rows: Array) -> Array:
     """Upper triangle ``R`` of one or more matrices ``Q R``."""
     return np.asarray(np.linalg.qr(rows, mode="r"))
-
-
-def _terms(z: NDArray[np.complex128], degree: int, pole: float) -> NDArray[np.complex128]:
-    """``u w^k`` for ``k < q``, then ``u w^q s^j``, shape (places, degree)."""
-    u = 1.0 / (1.0 - z[:, None] / pole)
-    k = np.arange(degree)
-    return u * (1.0 - u) ** np.minimum(k, ORDER) * (1.0 - 2.0 * u) ** np.maximum(k - ORDER, 0)

@@ -1,4 +1,4 @@
-"""Kernels: solves with the M-matrix ``1 - g Q^T`` of a one-dimensional Markov generator, and sums of its powers.
+"""Kernels: solves with the M-matrix ``1 - g Q^T`` of a one-dimensional Markov generator, and polynomials of them.
 
 ``rates`` has shape (2, n): to the left and to the right neighbour. Eliminations have no subtraction, so that every
 solution of a non-negative right-hand side is non-negative and right to rounding in every entry, whatever the rates.
@@ -9,8 +9,6 @@ Reference: Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985).
 from __future__ import annotations
 
 from numba import njit
-
-from fpsim.generator.rational import ORDER
 
 __all__ = ["apply_rational", "factor"]
 
@@ -42,34 +40,34 @@ def apply_rational(factors, masses, coefficients, v, y, out, gap):  # type: igno
     """``r`` times masses into ``out``; the L1 norm of its difference to two degrees less.
 
     Solves alternate in direction, so that the back substitution of one and the elimination of the next run in one pass,
-    whose time is the latency of one multiply-add per cell. ``v`` is ``w^k p``, then ``w^q s^j p``.
+    whose time is the latency of one multiply-add per cell. ``v`` is ``s^k`` times masses.
     """
     n = masses.size
     share_l, pivot_l, back_l, share_r, pivot_r, back_r = factors
-    eliminated = 0.0
+    a, b, eliminated = coefficients[0, 0], coefficients[1, 0], 0.0
     for i in range(n):
-        v[i], out[i], gap[i] = masses[i], 0.0, 0.0
+        v[i], out[i], gap[i] = masses[i], a * masses[i], b * masses[i]
         eliminated = masses[i] + share_l[i] * eliminated
         y[i] = eliminated * pivot_l[i]
-    for k in range(coefficients.shape[1]):
-        a, b, times = coefficients[0, k], coefficients[1, k], 1.0 if k < ORDER else 2.0
+    for k in range(1, coefficients.shape[1]):
+        a, b = coefficients[0, k], coefficients[1, k]
         solved, eliminated = 0.0, 0.0
-        if k % 2 == 0:
+        if k % 2 == 1:
             for i in range(n - 1, -1, -1):
                 solved = y[i] + back_l[i] * solved
-                v[i] -= times * solved
+                v[i] -= 2.0 * solved
                 eliminated = v[i] + share_r[i] * eliminated
                 y[i] = eliminated * pivot_r[i]
-                out[i] += a * solved
-                gap[i] += b * solved
+                out[i] += a * v[i]
+                gap[i] += b * v[i]
         else:
             for i in range(n):
                 solved = y[i] + back_r[i] * solved
-                v[i] -= times * solved
+                v[i] -= 2.0 * solved
                 eliminated = v[i] + share_l[i] * eliminated
                 y[i] = eliminated * pivot_l[i]
-                out[i] += a * solved
-                gap[i] += b * solved
+                out[i] += a * v[i]
+                gap[i] += b * v[i]
     total = 0.0
     for i in range(n):
         total += abs(gap[i])
