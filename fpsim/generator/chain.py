@@ -15,7 +15,8 @@ What holds:
 
 The tolerance is of L1 error by mass, over the whole evolution. Limits: the error is an estimate, not a bound; far
 below the peak the logarithm of a density is not right, and values may be zero (:func:`fpsim.generator.propagate` keeps
-tails). The answers are the same bits on repetition; there are no threads.
+tails), and what survives is noise once it is less than the error. Answers are the same bits on repetition; there are no
+threads.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from numpy.typing import NDArray
 from fpsim.density import Density
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError, ToleranceError
+from fpsim.generator.chain_kernels import apply_rational, distance, factor, mend
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.rational import Family
-from fpsim.generator.tridiagonal import apply_rational, factor
 from fpsim.generator.uniformization import check_times
 from fpsim.memory import check_memory
 
@@ -115,7 +116,7 @@ def propagate_rational(
     ------
     DomainError
         If times are negative, decreasing or not finite, the tolerance is out of range, the density lives on another
-        grid, the generator has more axes or a periodic one, or all mass has been absorbed.
+        grid, the generator has more axes or a periodic one, or all mass has been absorbed to the last digit.
     MemoryLimitError
         If the answer would not fit into memory.
     ToleranceError
@@ -194,8 +195,8 @@ def evolve(
     if stuck > 0.0:
         raise ToleranceError(
             f"a step of {stuck:.3g} cannot be computed within its share of the tolerance {tolerance:g} (fastest rate "
-            f"{chain.fastest:.3g}), nor can shorter ones: a larger tolerance or a shorter time is accepted; `propagate` "
-            "has no tolerance in time"
+            f"{chain.fastest:.3g}), nor can shorter ones: a larger tolerance or a shorter time is accepted; "
+            "`propagate` has no tolerance in time"
         )
     return ChainEvolution(states, absorbed, error, solves)
 
@@ -241,7 +242,7 @@ def _evolve(  # type: ignore[no-untyped-def]
             for i in range(1, n - 1):
                 now[i] += _TINY
             found = 1.5 * apply_rational(factors, now, coefficients[level, :, : degrees[level] + 1], v, y, new, gap)
-            found += errors[level] * _distance(new, now)
+            found += errors[level] * distance(new, now)
             solves += degrees[level]
             excess = found / max((tolerance * mass - spent) * max(h / (end - t), 0.1), least)
             if not excess <= 1.0:
@@ -258,44 +259,9 @@ def _evolve(  # type: ignore[no-untyped-def]
             streak += 1
             if excess < 0.02 or (excess < 0.5 and (streak > 2 or 2.0 * h < too_long)):
                 step = max(step, h * (2.0 if excess > 1e-4 else 8.0))
-        moved = _mend(now, new)
+        moved = mend(now, new)
         for i in range(n - 2):
             states[k, i] = new[i + 1]
         absorbed[k] = new[0] + new[n - 1]
         error[k] = (spent + 2.0 * moved) / mass if mass > 0.0 else 0.0
     return solves, -1, 0.0
-
-
-@njit(cache=True, nogil=True)
-def _mend(masses, out):  # type: ignore[no-untyped-def]
-    """Copy without what is negative: deficits go to the next cells that have mass. How much was negative.
-
-    The first pass goes to the right, the second takes to the left what is left over; only if no cell between has mass
-    does the one of the absorbed mass beyond the last cell pay.
-    """
-    n, negative, debt = masses.size, 0.0, 0.0
-    for i in range(n - 1):
-        negative -= min(masses[i], 0.0)
-        left = masses[i] + debt
-        debt = min(left, 0.0)
-        out[i] = left - debt
-    negative -= min(masses[n - 1], 0.0)
-    debt += min(masses[n - 1], 0.0)
-    out[n - 1] = max(masses[n - 1], 0.0)
-    for i in range(n - 2, -1, -1):
-        if debt == 0.0:
-            break
-        left = out[i] + debt
-        debt = min(left, 0.0)
-        out[i] = left - debt
-    out[n - 1] = max(out[n - 1] + debt, 0.0)
-    return negative
-
-
-@njit(cache=True, nogil=True)
-def _distance(a, b):  # type: ignore[no-untyped-def]
-    """L1 distance."""
-    total = 0.0
-    for i in range(a.size):
-        total += abs(a[i] - b[i])
-    return total

@@ -128,17 +128,18 @@ def fit(degree: int, pole: float) -> tuple[Array, float]:
     padded[: z.size], padded[z.size : 2 * z.size] = rows.real, rows.imag
     root: Array = np.zeros(len(padded))
     weight: Array = np.ones(z.size)
-    least, found = np.inf, weight
+    found: Array = weight
+    least = np.inf
     for _ in range(_ROUNDS):
         root[: z.size] = root[z.size : 2 * z.size] = np.sqrt(weight)
         blocks = (padded * root[:, None]).reshape(-1, _BLOCK, rows.shape[1])
         upper = _upper(np.concatenate(_upper(blocks)))
-        values = np.linalg.lstsq(upper[:-1, :-1], upper[:-1, -1], rcond=1e-15)[0]
+        values = np.asarray(np.linalg.lstsq(upper[:-1, :-1], upper[:-1, -1], rcond=1e-15)[0], np.float64)
         errors = np.abs((rows[:, :-1] * values).sum(axis=1) - rows[:, -1])
         if errors.max() < least:
             found, least = values, float(errors.max())
         product = weight * (errors + 1e-300)
-        weight = np.asarray(product / product.sum())
+        weight = np.asarray(product / product.sum(), np.float64)
     coefficients = np.asarray((known + free * Polynomial(found)).coef, np.float64)
     coefficients[0] += 1.0 - fsum(coefficients * (-1.0) ** np.arange(degree + 1))  # s = -1 at zero: mass, to rounding
     error = np.abs(evaluate(coefficients, pole, z) - exact)[strip].max()

@@ -1,4 +1,4 @@
-"""Kernels: solves with the M-matrix ``1 - g Q^T`` of a one-dimensional Markov generator, and polynomials of them.
+"""Kernels: solves with the M-matrix ``1 - g Q^T`` of a one-dimensional Markov generator, polynomials of them, mending.
 
 ``rates`` has shape (2, n): to the left and to the right neighbour. Eliminations have no subtraction, so that every
 solution of a non-negative right-hand side is non-negative and right to rounding in every entry, whatever the rates.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from numba import njit
 
-__all__ = ["apply_rational", "factor"]
+__all__ = ["apply_rational", "distance", "factor", "mend"]
 
 
 @njit(cache=True, nogil=True)
@@ -71,4 +71,39 @@ def apply_rational(factors, masses, coefficients, v, y, out, gap):  # type: igno
     total = 0.0
     for i in range(n):
         total += abs(gap[i])
+    return total
+
+
+@njit(cache=True, nogil=True)
+def mend(masses, out):  # type: ignore[no-untyped-def]
+    """Copy without what is negative: deficits go to the next cells that have mass. How much was negative.
+
+    The first pass goes to the right, the second takes to the left what is left over; only if no cell between has mass
+    does the one of the absorbed mass beyond the last cell pay.
+    """
+    n, negative, debt = masses.size, 0.0, 0.0
+    for i in range(n - 1):
+        negative -= min(masses[i], 0.0)
+        left = masses[i] + debt
+        debt = min(left, 0.0)
+        out[i] = left - debt
+    negative -= min(masses[n - 1], 0.0)
+    debt += min(masses[n - 1], 0.0)
+    out[n - 1] = max(masses[n - 1], 0.0)
+    for i in range(n - 2, -1, -1):
+        if debt == 0.0:
+            break
+        left = out[i] + debt
+        debt = min(left, 0.0)
+        out[i] = left - debt
+    out[n - 1] = max(out[n - 1] + debt, 0.0)
+    return negative
+
+
+@njit(cache=True, nogil=True)
+def distance(a, b):  # type: ignore[no-untyped-def]
+    """L1 distance."""
+    total = 0.0
+    for i in range(a.size):
+        total += abs(a[i] - b[i])
     return total
