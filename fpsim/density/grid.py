@@ -94,12 +94,12 @@ class Grid:
         lower, upper, shape = zip(*axes, strict=True)
         return cls(lower, upper, shape, boundary, tuple(names))  # type: ignore[arg-type]
 
-    @property
+    @cached_property
     def ndim(self) -> int:
         """Number of axes."""
         return len(self.shape)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of cells."""
         return prod(self.shape)
@@ -109,7 +109,7 @@ class Grid:
         """Cell width along each axis."""
         return tuple((b - a) / n for a, b, n in zip(self.lower, self.upper, self.shape, strict=True))
 
-    @property
+    @cached_property
     def cell_volume(self) -> float:
         """Volume of one cell."""
         return prod(self.spacing)

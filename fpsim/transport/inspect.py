@@ -37,21 +37,26 @@ def memory_estimate(
     return int(max(fine * arrays + held, (fine * outputs + wide * (arrays + 1)) if coarse else 0.0))
 
 
-def cautions(density: Density, start_edge: float) -> list[tuple[str, str]]:
+def cautions(density: Density, start: Density) -> list[tuple[str, str]]:
     """Reasons not to trust a density on its grid, as (kind, text): mass at the walls, or a peak narrower than cells."""
-    grid, found, edge = density.grid, [], 0.0
+    grid, found, edge, least = density.grid, [], 0.0, 0.0
     for axis, name in enumerate(grid.names):
         others = tuple(a for a in range(grid.ndim) if a != axis)
         line = density.values.sum(axis=others) if others else density.values
+        k = int(line.argmax())
+        least = peak = float(line[k])
         if not grid.periodic(axis):
-            edge += float(line[0] + line[-1]) * grid.cell_volume
-        width = _peak_width(line)
+            edge += float(line[0]) + float(line[-1])
+        width = _peak_width(line, k, peak)
         if width < 1.0:
             text = f"the density is {2.0 * width:.2g} cells wide along {name}, narrower than two: "
             found.append((f"width {name}", text + "more cells, or follow=True, resolve it"))
-    if edge > 10.0 * start_edge and edge > EDGE_MASS * density.mass and not _absorbing(grid):
-        text = f"mass {edge:.2g} has reached the outermost cells: a larger box, or follow=True, keeps it off the walls"
-        found.insert(0, ("edge", text))
+    if edge > EDGE_MASS * least and not _absorbing(grid):  # all cells hold at least what the highest does
+        edge *= grid.cell_volume
+        if edge > max(EDGE_MASS * density.mass, 10.0 * start.edge_mass()):
+            text = f"mass {edge:.2g} has reached the outermost cells: a larger box, or follow=True, keeps it "
+            text += "off the walls"
+            found.insert(0, ("edge", text))
     return found
 
 
@@ -59,12 +64,10 @@ def _absorbing(grid: Grid) -> bool:
     return any(side == "absorbing" for sides in grid.boundary for side in sides)
 
 
-def _peak_width(line: NDArray[np.float64]) -> float:
+def _peak_width(line: NDArray[np.float64], k: int, peak: float) -> float:
     """Standard deviation, in cells, of the highest peak of a marginal, from its curvature (exact for a Gaussian)."""
-    k = int(line.argmax())
-    peak = float(line[k])
     before = float(line[k - 1]) if k > 0 else peak
-    after = float(line[k + 1]) if k + 1 < len(line) else peak
+    after = float(line[k + 1]) if k + 1 < line.size else peak
     tiny = 1e-12 * peak
     bend = 2.0 * log(peak) - log(max(before, tiny)) - log(max(after, tiny))
     return 1.0 / sqrt(bend) if bend > 0.0 else inf

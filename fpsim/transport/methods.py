@@ -17,7 +17,9 @@ from fpsim.transport.request import Request
 from fpsim.transport.stepper import Stepper
 
 if TYPE_CHECKING:  # linear algebra that sweeps do without
-    from fpsim.generator.chain import Chain
+    from collections.abc import Callable
+
+    from fpsim.generator.chain import ChainEvolution
     from fpsim.generator.generator import Generator
 
 __all__ = ["Path", "by_fipy", "by_generator", "by_rational", "by_sweeps", "repeat"]
@@ -95,16 +97,14 @@ def by_generator(generator: Generator, start: Density, when: Array, threads: int
     return Evolution(when, densities, np.full(len(when), TAIL), none, found.absorbed, 0, 0, "generator", said)
 
 
-def by_rational(chain: Chain, start: Density, asked: Request) -> Evolution:
+def by_rational(approximate: Callable[..., ChainEvolution], start: Density, asked: Request) -> Evolution:
     """Rational approximation along a single axis, within the tolerance."""
-    from fpsim.generator.chain import LEAST, MOST, evolve as approximate
-
     grid, when = start.grid, asked.times
-    tolerance = min(max(asked.tolerance, LEAST), MOST)
-    found = approximate(chain, start.values * grid.cell_volume, when, tolerance=tolerance)
-    densities = tuple(Density(grid, state / grid.cell_volume) for state in found.states)
-    none = np.full(len(when), np.nan)
-    return Evolution(when, densities, found.error, none, found.absorbed, found.solves, 0, "rational")
+    # a density is as good as a mass: the equation is linear, and cells are equal
+    found = approximate(start.values, when, tolerance=asked.tolerance)
+    densities = tuple([Density(grid, state) for state in found.states])
+    absorbed = found.absorbed * grid.cell_volume
+    return Evolution(when, densities, found.error, when * np.nan, absorbed, found.solves, 0, "rational")
 
 
 def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: float) -> Evolution:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
@@ -30,7 +30,9 @@ from fpsim.transport.stepper import Stepper
 from fpsim.transport.survey import Survey, survey
 
 if TYPE_CHECKING:  # linear algebra that sweeps do without
-    from fpsim.generator.chain import Chain
+    from collections.abc import Callable
+
+    from fpsim.generator.chain import ChainEvolution
     from fpsim.generator.generator import Generator
 
 __all__ = ["Propagator"]
@@ -46,6 +48,9 @@ CHEAP = 1e8
 
 SMALL = 512
 """Cells up to which the generator's transition matrix is squared instead."""
+
+UNCHECKED = 16e6
+"""Bytes that any machine has."""
 
 
 @dataclass(eq=False)
@@ -115,14 +120,15 @@ class Propagator:
 
         If it is the ``last`` answer, tables are let go as soon as they have served.
         """
-        if not isinstance(start, Density) or start.grid != self.grid:
+        if not isinstance(start, Density) or (start.grid is not self.grid and start.grid != self.grid):
             found = f"on {start.grid!r}" if isinstance(start, Density) else f"a {type(start).__name__}"
             raise DomainError(f"start is {found}: a Density on {self.grid!r} is accepted")
         chosen, outputs, wide = self._chosen(asked), len(asked.times), None
         held, (low, high) = self._survey.held, self._survey.peclet
         memory = memory_estimate((self.equation,), (self.grid,), held, outputs, coarse=asked.estimate_grid_error)
-        what = f"an evolution on {self.grid.size} cells with {outputs} output times"
-        check_memory(memory, what, "fewer cells or fewer output times need less")
+        if memory > UNCHECKED:
+            what = f"an evolution on {self.grid.size} cells with {outputs} output times"
+            check_memory(memory, what, "fewer cells or fewer output times need less")
         log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", self.grid, asked.end, chosen, low, high)
         result, path = self._run(chosen, start, asked)
         if last:
@@ -148,10 +154,10 @@ class Propagator:
         return build_generator(self.equation, self.grid)
 
     @cached_property
-    def _chain(self) -> Chain:
-        from fpsim.generator.chain import chain_of
+    def _approximate(self) -> Callable[..., ChainEvolution]:
+        from fpsim.generator.chain import chain_of, evolve
 
-        return chain_of(self._generator)
+        return partial(evolve, chain_of(self._generator))
 
     @cached_property
     def _stepper(self) -> Stepper:
@@ -166,7 +172,7 @@ class Propagator:
         if chosen == "generator":
             return by_generator(self._generator, start, asked.times, self.threads), []
         if chosen == "rational":
-            return by_rational(self._chain, start, asked), []
+            return by_rational(self._approximate, start, asked), []
         if chosen == "fipy":
             return by_fipy(self.equation, start, asked.times, asked.tolerance), []
         with self._team:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
@@ -76,7 +76,10 @@ def finished(
     """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution."""
     error = result.grid_error if wide is None else _difference(result, wide) / (2**GRID_ORDER - 1)
     said = (*result.warnings, *_cautions(result, starts))
-    return replace(result, grid_error=error, warnings=said, peclet=peclet, memory=memory)
+    r = result  # written out: small solves feel the time of dataclasses.replace
+    return Evolution(
+        r.times, r.densities, r.time_error, error, r.absorbed, r.steps, r.rejected, r.method, said, peclet, memory
+    )
 
 
 def _difference(fine: Evolution, wide: Evolution) -> Array:
@@ -91,9 +94,8 @@ def _difference(fine: Evolution, wide: Evolution) -> Array:
 def _cautions(result: Evolution, starts: tuple[Density, ...]) -> list[str]:
     """What the densities themselves call for, each reason once, with the time at which it first holds."""
     found: dict[str, str] = {}
-    edges = [start.edge_mass() for start in starts]
     for t, now in zip(result.times, result.densities, strict=True):
-        for density, edge in zip(now if isinstance(now, tuple) else (now,), edges, strict=True):
-            for kind, text in cautions(density, edge):
+        for density, start in zip(now if isinstance(now, tuple) else (now,), starts, strict=True):
+            for kind, text in cautions(density, start):
                 found.setdefault(kind, f"t={t:g}: {text}")
     return list(found.values())
