@@ -13,10 +13,11 @@ What holds:
 - *error*: ``exp(t Q^T)`` contracts in L1, so errors of steps add up at most. That of a step is estimated by 1.5 times
   the difference to the approximation of two degrees less, plus the error of the fit times how far the step goes.
 
-The tolerance is of L1 error by mass, over the whole evolution. Limits: the error is an estimate, not a bound; far
-below the peak the logarithm of a density is not right, and values may be zero (:func:`fpsim.generator.propagate` keeps
-tails), and what survives is noise once it is less than the error. Answers are the same bits on repetition; there are no
+The tolerance is of L1 error by mass, over the whole evolution. Answers are the same bits on repetition; there are no
 threads.
+
+Limits: the error is an estimate, not a bound. Far below the peak the logarithm of a density is not right, and values
+may be zero (:func:`fpsim.generator.propagate` keeps tails); what survives is noise once it is less than the error.
 """
 
 from __future__ import annotations
@@ -180,13 +181,14 @@ def evolve(
         If the tolerance cannot be met.
     """
     chain = source if isinstance(source, Chain) else chain_of(source)
-    t, n = np.asarray(times, dtype=np.float64), start.size
+    t, n = np.asarray(times, np.float64), start.size
     if n * t.size > _UNCHECKED:
         check_memory(8.0 * (n + 2) * (t.size + 13), f"an evolution of {n} cells to {t.size} times")
-    states, absorbed, error, family = np.empty((t.size, n)), np.empty(t.size), np.empty(t.size), _family()
+    t, masses, family = t.copy(), np.array(start, np.float64), _family()  # one compiled kernel: writable, contiguous
+    states, absorbed, error = np.empty((t.size, n)), np.empty(t.size), np.empty(t.size)
     while True:
         solves, missing, stuck = _evolve(
-            chain.rates, chain.fastest, start, t, tolerance, family.degrees, family.poles, family.coefficients,
+            chain.rates, chain.fastest, masses, t, tolerance, family.degrees, family.poles, family.coefficients,
             family.errors, states, absorbed, error,
         )  # fmt: skip
         if missing < 0:
@@ -214,8 +216,8 @@ def _evolve(  # type: ignore[no-untyped-def]
 
     A step may use its share of the time or a tenth of what is left of the tolerance, whichever is more: the sum of all
     errors then stays below the tolerance. Where an error is too large the degree is raised, by little if it nearly
-    fits (two more divide it by five), otherwise to the highest, which is the cheapest for transport; then the step is
-    divided.
+    fits (two more divide it by four to eight), otherwise to the highest, which is the cheapest for transport; then the
+    step is divided.
     """
     n = start.size + 2
     now, new, gap, v, y = np.zeros(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
@@ -249,7 +251,7 @@ def _evolve(  # type: ignore[no-untyped-def]
                 if level < top and excess > 1.0:
                     level = min(level + (1 if excess < 5.0 else 2), top) if excess < 25.0 else top
                     continue
-                if not excess < np.inf or h * fastest < _SMALLEST:
+                if not excess < np.inf or h * fastest < _SMALLEST or t + h == t:
                     return solves, -1, h
                 too_long, streak, step = h, 0, h * (0.5 if excess < 100.0 else 0.25)
                 continue

@@ -53,8 +53,8 @@ STRIP = 4.0
 """Half the width of the strip."""
 
 _DEGREES = np.arange(8, 37, 2)
-_RATIO = 0.85  # pole by degree; the least error is within 10 % of it for all degrees
-_ROUNDS = 12  # of reweighting; more gain a few per cent
+_RATIO = 0.85  # pole by degree; errors depend on it by a factor of two, and above 1 what lies beyond the strip grows
+_ROUNDS = 12  # of reweighting; twice as many gain one per cent
 _BLOCK = 128  # rows of a factorisation, few enough that linear algebra starts no threads for them
 
 
