@@ -113,15 +113,15 @@ def section(problem: Problem, points: dict[str, list[Point]]) -> list[str]:
     lines.append("|---|---|---|---|---|---|---|")
     for found in points.values():
         for p in best(found):
-            setting = {None: "", "explicit": ""}.get(p.setting, p.setting) if not isinstance(p.setting, tuple) else ""
-            setting = " ".join(map(str, p.setting)) if isinstance(p.setting, tuple) else setting
+            setting = " ".join(map(str, p.setting)) if isinstance(p.setting, tuple) else p.setting
+            setting = "" if setting in (None, "explicit") else setting
             numbers = f"{p.error:.2e} | {p.lowest:.1e} | {p.seconds:.5f} | {p.first:.2f}"
             lines.append(f"| {p.family} | {p.cells} | {setting} | {numbers} |")
     return [*lines, ""]
 
 
 def draw(ax: plt.Axes, problem: Problem, points: dict[str, list[Point]]) -> None:
-    families = [solver.family for solver in SOLVERS]
+    families = list(dict.fromkeys(solver.family for solver in SOLVERS))
     for family, found in points.items():
         front, k = best(found), families.index(family)
         ours = {"lw": 2.2, "color": "black", "zorder": 5, "ls": "-" if family == OURS else ":"}

@@ -1,13 +1,20 @@
 """Time per cell and step, and peak memory in arrays of the grid's size, from 64^2 to 1024^2 and in four dimensions.
 
-python benchmarks/engine_scaling.py [--cells 16 24 32 40 48]
+    python benchmarks/engine_scaling.py [--cells 16 24 32 40 48]
+
+Writes docs/engine-scaling.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import time
 import tracemalloc
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
@@ -32,37 +39,60 @@ def per_step(equation: FokkerPlanck, grid: Grid, h: float, *, repeats: int) -> f
     return best / grid.size * 1e9
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cells", type=int, nargs="*", default=[16, 24, 32, 40, 48])
-    options = parser.parse_args()
+def plane() -> Iterator[str]:
+    """Time per step in two dimensions."""
     separable = FokkerPlanck(drift=lambda x, y: (-x, -2 * y), diffusion=0.01)
     full = FokkerPlanck(drift=lambda x, y: (-x + y, -2 * y - x), diffusion=[[0.01, 0.005], [0.005, 0.01]])
-    print("cells per axis, ns per cell and step: separable, coupled drift and tensor")
+    yield "| cells | separable, ns per cell and step | coupled drift and tensor, ns per cell and step |"
+    yield "|---|---|---|"
     for n in (64, 128, 256, 512, 1024):
         grid = Grid.box((-2, 2, n), (-2, 2, n))
-        times = [per_step(e, grid, 0.02, repeats=3) for e in (separable, full)]
-        print(f"{n:5d}^2  {times[0]:7.1f}  {times[1]:7.1f}")
+        times = [per_step(e, grid, 0.02, repeats=5) for e in (separable, full)]
+        yield f"| {n}^2 | {times[0]:.1f} | {times[1]:.1f} |"
 
+
+def joint(cells: list[int]) -> Iterator[str]:
+    """An evolution in four dimensions."""
     a = np.diag([-1.0, -0.7, -1.2, -0.9])
     a[0, 1], a[2, 3], a[3, 0] = 0.4, -0.5, 0.3
     tensor = 0.05 * np.eye(4)
     tensor[0, 2] = tensor[2, 0] = 0.02
-    joint = FokkerPlanck(
+    equation = FokkerPlanck(
         drift=lambda *x: tuple(sum(a[i, j] * x[j] for j in range(4) if a[i, j]) for i in range(4)), diffusion=tensor
     )
-    print("four dimensions: seconds to t = 0.5, ns per cell and step, peak memory in arrays beside the start")
-    for n in options.cells:
+    yield "| cells | seconds to t = 0.5 | steps | ns per cell and step | peak memory, arrays of the grid's size |"
+    yield "|---|---|---|---|---|"
+    for n in cells:
         start = gaussian(Grid((-1.6,) * 4, (1.6,) * 4, (n,) * 4), [0.5, -0.4, 0.4, 0.3], 0.04)
         tracemalloc.start()
         begun = time.perf_counter()
-        result = evolve(joint, start, [0.5], tolerance=5e-3, estimate_grid_error=False)
+        result = evolve(equation, start, [0.5], tolerance=5e-3, estimate_grid_error=False)
         seconds, peak = time.perf_counter() - begun, tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        steps = result.steps + result.rejected
-        size = start.grid.size
-        print(f"{n:5d}^4  {seconds:7.2f}  {seconds / steps / size * 1e9:7.1f}  {peak / 8 / size:5.2f}")
+        steps, size = result.steps + result.rejected, start.grid.size
+        arrays = 1.0 + peak / 8 / size  # with the start
+        yield f"| {n}^4 | {seconds:.2f} | {steps} | {seconds / steps / size * 1e9:.1f} | {arrays:.2f} |"
 
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cells", type=int, nargs="*", default=[16, 24, 32, 40, 48])
+    options = parser.parse_args()
+    lines = [TITLE, f"{platform.machine()}, {os.cpu_count()} processors, numba {version('numba')}"]
+    for heading, rows in (("Two dimensions", plane()), ("Four dimensions", joint(options.cells))):
+        lines += ["", f"## {heading}", ""]
+        for row in rows:
+            print(row, flush=True)
+            lines.append(row)
+    (Path(__file__).parent.parent / "docs" / "engine-scaling.md").write_text("\n".join([*lines, ""]))
+
+
+TITLE = """# Engine: time and memory as grids grow
+
+Written by `python benchmarks/engine_scaling.py`. A step of the coupled drift with a correlated tensor has nine sweeps,
+one of the separable drift four (in one pass per axis). Times are the best of five in two dimensions, those of a whole
+evolution, with everything that it evaluates and every probe of its steps, in four.
+"""
 
 if __name__ == "__main__":
     main()

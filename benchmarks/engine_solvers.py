@@ -61,7 +61,7 @@ def fpsim_prepared(problem: Problem, n: int, setting: object) -> Solve:
 
 
 def _options(setting: object) -> dict[str, object]:
-    method, tolerance = ("generator", 1e-3) if setting == "generator" else ("sweeps", float(setting))
+    method, tolerance = setting if isinstance(setting, tuple) else ("sweeps", setting)
     return {"tolerance": tolerance, "method": method, "estimate_grid_error": False}
 
 
@@ -103,10 +103,14 @@ def solve_ivp(problem: Problem, n: int, setting: object) -> Solve:
 
 
 EXPLICIT = tuple((method, tolerance) for method in ("RK23", "RK45") for tolerance in (1e-2, 1e-4))
-SETTINGS, CELLS = ("generator", 1e-1, 5e-2, 2e-2, 5e-3, 1e-3), (24, 32, 40, 48, 64, 96, 128, 256, 512)
+SWEEPS, CELLS = (1e-1, 5e-2, 2e-2, 5e-3, 1e-3), (24, 32, 40, 48, 64, 96, 128, 256, 512)
+LINE = (("generator", 1e-3), *(("rational", tolerance) for tolerance in (1e-2, 1e-3, 1e-4, 1e-6)), *SWEEPS)
+PLANE = (("generator", 1e-3), *SWEEPS)
 SOLVERS = (
-    Solver("fpsim", fpsim, SETTINGS, CELLS),
-    Solver("fpsim, prepared", fpsim_prepared, SETTINGS, CELLS),
+    Solver("fpsim", fpsim, LINE, CELLS, (1,)),
+    Solver("fpsim, prepared", fpsim_prepared, LINE, CELLS, (1,)),
+    Solver("fpsim", fpsim, PLANE, CELLS, (2,)),
+    Solver("fpsim, prepared", fpsim_prepared, PLANE, CELLS, (2,)),
     Solver("py-pde, scipy", py_pde, cells=(64, 128, 256, 512)),
     Solver("py-pde, adaptive explicit", py_pde, ("explicit",), (64,), (1,)),
     Solver("FiPy, exponential", fipy, (30, 100), (64,)),

@@ -101,10 +101,12 @@ def by_rational(approximate: Callable[..., ChainEvolution], start: Density, aske
     """Rational approximation along a single axis, within the tolerance."""
     grid, when = start.grid, asked.times
     # a density is as good as a mass: the equation is linear, and cells are equal
-    found = approximate(start.values, when, tolerance=asked.tolerance)
+    found = approximate(start.values, when, asked.tolerance)
     densities = tuple([Density(grid, state) for state in found.states])
-    absorbed = found.absorbed * grid.cell_volume
-    return Evolution(when, densities, found.error, when * np.nan, absorbed, found.solves, 0, "rational")
+    absorbed, error = found.absorbed * grid.cell_volume, float(found.error[-1])
+    said = f"time error {error:.2g} exceeds the tolerance {asked.tolerance:g}: it is near what rounding permits"
+    late = (said,) if error > 1.5 * asked.tolerance else ()
+    return Evolution(when, densities, found.error, when * np.nan, absorbed, found.solves, 0, "rational", late)
 
 
 def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: float) -> Evolution:

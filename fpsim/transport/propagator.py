@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
@@ -155,9 +155,10 @@ class Propagator:
 
     @cached_property
     def _approximate(self) -> Callable[..., ChainEvolution]:
-        from fpsim.generator.chain import chain_of, evolve
+        from fpsim.generator.chain import LEAST, MOST, chain_of, evolve
 
-        return partial(evolve, chain_of(self._generator))
+        chain = chain_of(self._generator)
+        return lambda p, times, tolerance: evolve(chain, p, times, tolerance=min(max(tolerance, LEAST), MOST))
 
     @cached_property
     def _stepper(self) -> Stepper:

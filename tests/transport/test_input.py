@@ -114,6 +114,38 @@ def test_choice_of_method():
     assert evolve(resolved, gaussian(grid, 0.0, 0.2), [0.5]).method == "generator"
     assert evolve(OU, START, [0.1]).method == "sweeps"
     assert evolve(resolved, gaussian(grid, 0.0, 0.2), [0.1], method="sweeps").method == "sweeps"
+    assert evolve(resolved, gaussian(grid, 0.0, 0.2), [1e6]).method == "rational"
+    ring = Grid.box((-3, 3, 400), boundary="periodic")
+    free = FokkerPlanck(diffusion=0.25)
+    assert evolve(free, gaussian(ring, 0.0, 0.2), [1e3]).method == "generator"
+
+
+def test_rational_is_for_a_single_axis_with_ends():
+    for grid in (Grid.box((-2, 2, 16), (-2, 2, 16)), Grid.box((-3, 3, 400), boundary="periodic")):
+        equation = FokkerPlanck(diffusion=0.25)
+        with pytest.raises(DomainError, match="a single axis that is not periodic is accepted"):
+            evolve(equation, gaussian(grid, 0.0, 0.2), [1.0], method="rational")
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-7])
+def test_rational_evolution_within_the_tolerance_at_any_time(tolerance):
+    """An Ornstein-Uhlenbeck process through its exact moments, an absorbing wall, and the end of time."""
+    equation, grid = FokkerPlanck(drift=lambda x: -x, diffusion=0.25), Grid.box((-3, 3, 600))
+    result = evolve(equation, gaussian(grid, 0.8, 0.1), [0.3, 1.0, 1e9], method="rational", tolerance=tolerance)
+    for t, p, error in zip(result.times, result.densities, result.time_error, strict=True):
+        assert error <= 1.5 * tolerance
+        assert p.mass == pytest.approx(1.0, abs=1e-12)
+        assert p.values.min() >= 0.0
+        assert abs(p.mean[0] - 0.8 * np.exp(-t)) <= 3.0 * tolerance + 1e-4
+        variance = 0.1 * np.exp(-2 * t) + 0.25 * (1 - np.exp(-2 * t))
+        assert abs(p.covariance[0, 0] - variance) <= 9.0 * tolerance + 2e-4
+        exact = gaussian(grid, 0.8 * np.exp(-t), variance).values
+        assert np.abs(p.values - exact).sum() * grid.spacing[0] <= tolerance + 2e-4
+    wall = Grid.box((-3, 1, 400), boundary=[("reflecting", "absorbing")])
+    result = evolve(equation, gaussian(wall, 0.3, 0.02), [0.5, 5.0], method="rational", tolerance=tolerance)
+    for p, absorbed in zip(result.densities, result.absorbed, strict=True):
+        assert p.mass + absorbed == pytest.approx(1.0, abs=1e-12)
+        assert absorbed > 0.01
 
 
 @pytest.mark.parametrize(("method", "accuracy"), [("sweeps", 1e-3), ("generator", 5e-3), ("fipy", 2e-2)])
