@@ -148,7 +148,7 @@ def main() -> None:
         print(problem.name)
         ndim = problem.grid(4).ndim
         exact = {
-            n: problem.exact(problem.grid(n)) for n in (24, 32, 40, 48, 64, 96, 128, 256, 512) if n <= problem.most
+            n: problem.exact(problem.grid(n)) for n in (24, 32, 40, 48, 64, 96, 128, 256, 512, 640) if n <= problem.most
         }
         used = [s for s in SOLVERS if ndim in s.dimensions]
         points = {s.family: points_of(problem, s, exact, options.limit) for s in used}

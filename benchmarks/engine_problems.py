@@ -75,7 +75,7 @@ DOUBLE_WELL_1D = Problem(
     lambda g: _double_well(g.edges[0], 3.0, 0.01),
     "0.01 * laplace(p) - d_dx((x - x**3) * p)",
     3.0,
-    512,
+    640,
 )
 
 DOUBLE_WELL_2D = Problem(
@@ -129,7 +129,7 @@ MULTIPLICATIVE = Problem(
     lambda g: _lognormal(g, 1.0),
     "d_dx(0.5 * x * p) + laplace(0.08 * x**2 * p)",
     1.0,
-    512,
+    640,
 )
 
 PROBLEMS = (SMALL_NOISE, DOUBLE_WELL_1D, DOUBLE_WELL_2D, ROTATING, MULTIPLICATIVE)

@@ -107,8 +107,8 @@ SWEEPS, CELLS = (1e-1, 5e-2, 2e-2, 5e-3, 1e-3), (24, 32, 40, 48, 64, 96, 128, 25
 LINE = (("generator", 1e-3), *(("rational", tolerance) for tolerance in (1e-2, 1e-3, 1e-4, 1e-6)), *SWEEPS)
 PLANE = (("generator", 1e-3), *SWEEPS)
 SOLVERS = (
-    Solver("fpsim", fpsim, LINE, CELLS, (1,)),
-    Solver("fpsim, prepared", fpsim_prepared, LINE, CELLS, (1,)),
+    Solver("fpsim", fpsim, LINE, (*CELLS, 640), (1,)),
+    Solver("fpsim, prepared", fpsim_prepared, LINE, (*CELLS, 640), (1,)),
     Solver("fpsim", fpsim, PLANE, CELLS, (2,)),
     Solver("fpsim, prepared", fpsim_prepared, PLANE, CELLS, (2,)),
     Solver("py-pde, scipy", py_pde, cells=(64, 128, 256, 512)),

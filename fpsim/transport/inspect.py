@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf, log, sqrt
-
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
@@ -39,24 +38,17 @@ def memory_estimate(
 
 def cautions(density: Density, start: Density) -> list[tuple[str, str]]:
     """Reasons not to trust a density on its grid, as (kind, text): mass at the walls, or a peak narrower than cells."""
-    grid, found, edge, least = density.grid, [], 0.0, 0.0
+    grid, found, edge, total = density.grid, [], 0.0, 0.0
     for axis, name in enumerate(grid.names):
         others = tuple(a for a in range(grid.ndim) if a != axis)
-        line = density.values.sum(axis=others) if others else density.values
-        k = int(line.argmax())
-        least = peak = float(line[k])
-        if not grid.periodic(axis):
-            edge += float(line[0]) + float(line[-1])
-        width = _peak_width(line, k, peak)
+        ends, total, width = _outline(density.values.sum(axis=others) if others else density.values)
+        edge += 0.0 if grid.periodic(axis) else ends
         if width < 1.0:
             text = f"the density is {2.0 * width:.2g} cells wide along {name}, narrower than two: "
             found.append((f"width {name}", text + "more cells, or follow=True, resolve it"))
-    if edge > EDGE_MASS * least and not _absorbing(grid):  # all cells hold at least what the highest does
-        edge *= grid.cell_volume
-        if edge > max(EDGE_MASS * density.mass, 10.0 * start.edge_mass()):
-            text = f"mass {edge:.2g} has reached the outermost cells: a larger box, or follow=True, keeps it "
-            text += "off the walls"
-            found.insert(0, ("edge", text))
+    if edge > EDGE_MASS * total and edge * grid.cell_volume > 10.0 * start.edge_mass() and not _absorbing(grid):
+        text = f"mass {edge * grid.cell_volume:.2g} has reached the outermost cells: a larger box, or follow=True, "
+        found.insert(0, ("edge", text + "keeps it off the walls"))
     return found
 
 
@@ -64,10 +56,17 @@ def _absorbing(grid: Grid) -> bool:
     return any(side == "absorbing" for sides in grid.boundary for side in sides)
 
 
-def _peak_width(line: NDArray[np.float64], k: int, peak: float) -> float:
-    """Standard deviation, in cells, of the highest peak of a marginal, from its curvature (exact for a Gaussian)."""
-    before = float(line[k - 1]) if k > 0 else peak
-    after = float(line[k + 1]) if k + 1 < line.size else peak
-    tiny = 1e-12 * peak
-    bend = 2.0 * log(peak) - log(max(before, tiny)) - log(max(after, tiny))
-    return 1.0 / sqrt(bend) if bend > 0.0 else inf
+@njit(cache=True)
+def _outline(line: NDArray[np.float64]) -> tuple[float, float, float]:
+    """What is in the first and last cell of a marginal, in all, and the width of its highest peak.
+
+    That is a standard deviation in cells, from the peak's curvature (exact for a Gaussian).
+    """
+    k, total = 0, 0.0
+    for i in range(line.size):
+        total += line[i]
+        k = i if line[i] > line[k] else k
+    tiny = 1e-12 * line[k]
+    before, after = line[max(k - 1, 0)], line[min(k + 1, line.size - 1)]
+    bend = 2.0 * np.log(line[k]) - np.log(max(before, tiny)) - np.log(max(after, tiny))
+    return line[0] + line[-1], total, 1.0 / np.sqrt(bend) if bend > 0.0 else np.inf

@@ -104,9 +104,10 @@ def by_rational(approximate: Callable[..., ChainEvolution], start: Density, aske
     found = approximate(start.values, when, asked.tolerance)
     densities = tuple([Density(grid, state) for state in found.states])
     absorbed, error = found.absorbed * grid.cell_volume, float(found.error[-1])
-    said = f"time error {error:.2g} exceeds the tolerance {asked.tolerance:g}: it is near what rounding permits"
-    late = (said,) if error > 1.5 * asked.tolerance else ()
-    return Evolution(when, densities, found.error, when * np.nan, absorbed, found.solves, 0, "rational", late)
+    said: tuple[str, ...] = ()
+    if error > 1.5 * asked.tolerance:
+        said = (f"time error {error:.2g} exceeds the tolerance {asked.tolerance:g}: it is near what rounding permits",)
+    return Evolution(when, densities, found.error, when * np.nan, absorbed, found.solves, 0, "rational", said)
 
 
 def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: float) -> Evolution:

@@ -97,6 +97,7 @@ class Propagator:
             )
         self._survey: Survey = survey(self.equation, self.grid)
         self._team = Team(self.threads)
+        self._needs: dict[tuple[int, bool], int] = {}
 
     def evolve(
         self,
@@ -124,8 +125,8 @@ class Propagator:
             found = f"on {start.grid!r}" if isinstance(start, Density) else f"a {type(start).__name__}"
             raise DomainError(f"start is {found}: a Density on {self.grid!r} is accepted")
         chosen, outputs, wide = self._chosen(asked), len(asked.times), None
-        held, (low, high) = self._survey.held, self._survey.peclet
-        memory = memory_estimate((self.equation,), (self.grid,), held, outputs, coarse=asked.estimate_grid_error)
+        low, high = self._survey.peclet
+        memory = self._memory(outputs, asked.estimate_grid_error)
         if memory > UNCHECKED:
             what = f"an evolution on {self.grid.size} cells with {outputs} output times"
             check_memory(memory, what, "fewer cells or fewer output times need less")
@@ -138,6 +139,14 @@ class Propagator:
         if last:
             self._forget("_wide")
         return finished(result, (start,), wide, (low, high), memory)
+
+    def _memory(self, outputs: int, coarse: bool) -> int:
+        """Bytes that an evolution needs."""
+        known = self._needs.get((outputs, coarse))
+        if known is None:
+            known = memory_estimate((self.equation,), (self.grid,), self._survey.held, outputs, coarse=coarse)
+            self._needs[outputs, coarse] = known
+        return known
 
     def _forget(self, what: str) -> None:
         self.__dict__.pop(what, None)
