@@ -63,7 +63,7 @@ def measure(problem: Problem, solver: Solver, n: int, setting: object, exact: np
             return None
     error = float(np.abs(values - exact).sum() * grid.cell_volume)
     point = Point(solver.family, n, setting, error, float(values.min()), float(np.median(times[1:])), times[0])
-    print(f"  {solver.family:30s} {n:4d} {setting!s:16s} {error:9.2e} {point.seconds:9.5f} s", flush=True)
+    print(f"  {solver.family:30s} {n:4d} {setting!s:16s} {error:9.2e} {1e3 * point.seconds:9.3f} ms", flush=True)
     return point
 
 
@@ -109,13 +109,13 @@ def section(problem: Problem, points: dict[str, list[Point]]) -> list[str]:
             ratios = [*advantage(points[OURS], found), *advantage(points[READY], found)]
             shown = [f"{ratio:.3g}" if ratio == ratio else "-" for ratio in ratios]
             lines.append(f"| {family} | {' | '.join(shown)} |")
-    lines += ["", "| solver | cells per axis | setting | L1 error | lowest value | seconds | first solve |"]
+    lines += ["", "| solver | cells per axis | setting | L1 error | lowest value | milliseconds | first solve, s |"]
     lines.append("|---|---|---|---|---|---|---|")
     for found in points.values():
         for p in best(found):
             setting = " ".join(map(str, p.setting)) if isinstance(p.setting, tuple) else p.setting
             setting = "" if setting in (None, "explicit") else setting
-            numbers = f"{p.error:.2e} | {p.lowest:.1e} | {p.seconds:.5f} | {p.first:.2f}"
+            numbers = f"{p.error:.2e} | {p.lowest:.1e} | {1e3 * p.seconds:.3g} | {p.first:.2f}"
             lines.append(f"| {p.family} | {p.cells} | {setting} | {numbers} |")
     return [*lines, ""]
 
@@ -129,7 +129,7 @@ def draw(ax: plt.Axes, problem: Problem, points: dict[str, list[Point]]) -> None
         ax.loglog([p.seconds for p in front], [p.error for p in front], marker="o", ms=4, label=family, **style)
     ax.axhline(COARSE, color="0.6", lw=0.8, ls=":")
     ax.set_title(problem.name, fontsize=10)
-    ax.set(xlabel="processor seconds per solve", ylabel="L1 error", xlim=(1e-4, 50), ylim=(1e-4, 2))
+    ax.set(xlabel="processor seconds per solve", ylabel="L1 error", xlim=(1e-5, 50), ylim=(1e-4, 2))
 
 
 def main() -> None:

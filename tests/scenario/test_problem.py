@@ -28,6 +28,8 @@ def test_generator_against_closed_forms(tree):
         assert float(values.sel(quantity="relaxation rate")) == pytest.approx(
             3.3545e-2, rel=5e-3
         )  # quadrature, D = 0.1
+        passage = known["value"].sel(quantity="passage time, x = -1 to 1")
+        assert float(passage) == pytest.approx(float(exact.sel(quantity=passage["quantity"])), rel=1e-3)
         assert abs(float(values.sel(quantity="entropy production"))) < 1e-12
         return
     # rotation 3, D = .02 [[1, .8], [.8, 1]]: trace of H^T D^-1 H Lam minus trace of H, Lam from the Lyapunov equation
