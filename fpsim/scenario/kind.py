@@ -21,7 +21,10 @@ from fpsim.scenario.sections import ScenarioBase
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Kind", "kind_named", "kind_names"]
+__all__ = ["STRICT_Z", "Kind", "kind_named", "kind_names"]
+
+STRICT_Z = 4.0
+"""Standard errors (or spreads, under agreement) beyond which anything falls short, in every kind."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from fpsim.generator import stationary_density as stationary
 from fpsim.memory import check_memory
 from fpsim.plots import plot_density
 from fpsim.progress import Reporter, share_of
-from fpsim.scenario.kind import Kind
+from fpsim.scenario.kind import STRICT_Z, Kind
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Theory, Time
 from fpsim.scenario.shared.records import density_variable, grid_coordinates, group
 from fpsim.sde import simulate
@@ -48,8 +48,6 @@ ROUNDING = 1e-12
 STEP = 0.01
 """Time step of the sample paths (weak order 2): its bias is far below their sampling error."""
 TIME = {"units": "1", "long_name": "time"}
-STRICT_Z = 4.0
-"""Standard deviations of the total variation, under agreement, above which a comparison falls short."""
 
 
 class Problem(Section):

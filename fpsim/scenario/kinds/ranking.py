@@ -22,7 +22,7 @@ from fpsim.memory import check_memory
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots import LABELS, plot_curves, plot_marginal
 from fpsim.progress import Reporter
-from fpsim.scenario.kind import Kind
+from fpsim.scenario.kind import STRICT_Z, Kind
 from fpsim.scenario.sections import EnsembleSize, ScenarioBase, Sgd, StartName, StartPoint, Theory, Time
 from fpsim.scenario.shared.records import group
 from fpsim.sgd import Ensemble, train
@@ -43,8 +43,6 @@ EXACT = ("joint", "leaf", "conditional")
 """Closures that keep the correlation of the two weights: those that claim to be right."""
 STRICT_RATIO = 0.05
 """Relative error of the width above which one of them falls short."""
-STRICT_Z = 4.0
-"""Excess of the distance over its floor, in spreads and beyond the grid error, above which one of them falls short."""
 Row = tuple[Array, Array, tuple[float, float, float, float, float]]
 """Widths through time, last density, and distance, floor, spread, z and grid error of the last time."""
 

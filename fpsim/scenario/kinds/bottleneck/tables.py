@@ -8,12 +8,10 @@ import numpy as np
 import xarray as xr
 
 from fpsim.plots.style import LABELS
+from fpsim.scenario.kind import STRICT_Z
 from fpsim.scenario.shared.records import group
 
 __all__ = ["bottleneck_report", "bottleneck_shortfalls", "bottleneck_summary"]
-
-STRICT_Z = 3.0
-"""Standard deviations of a distance, under agreement, above which a comparison falls short."""
 
 
 def bottleneck_summary(tree: xr.DataTree) -> xr.Dataset:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import xarray as xr
 
+from fpsim.scenario.kind import STRICT_Z
 from fpsim.scenario.kinds.epochs.model import LABEL_OF
 from fpsim.scenario.shared.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
-
-STRICT_Z = 4.0
-"""Standard errors above which a variance falls short."""
 
 
 def summary(tree: xr.DataTree) -> xr.Dataset:

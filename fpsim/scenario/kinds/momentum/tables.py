@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from fpsim.scenario.kind import STRICT_Z
 from fpsim.scenario.kinds.momentum.model import LABEL_OF
 from fpsim.scenario.shared.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
-
-STRICT_Z = 4.0
-"""Standard errors above which a moment falls short."""
 
 
 def summary(tree: xr.DataTree) -> xr.Dataset:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import xarray as xr
 
+from fpsim.scenario.kind import STRICT_Z
 from fpsim.scenario.shared.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
-
-STRICT_Z = 4.0
-"""Standard errors above which a quantile or a growth rate falls short."""
 
 
 def summary(tree: xr.DataTree) -> xr.Dataset:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from fpsim.scenario.kind import STRICT_Z
 from fpsim.scenario.shared.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
-
-STRICT_Z = 4.0
-"""Standard errors by which the rest may miss zero at vanishing ``theta``."""
 
 
 def summary(tree: xr.DataTree) -> xr.Dataset:
