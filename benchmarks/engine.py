@@ -168,21 +168,24 @@ none of its own beats in both error and time. Times are medians of warm solves i
 threads. py-pde has compiled and scipy has its rates assembled before the time is taken; the time of fpsim includes
 evaluating and checking the equation, unless it is "prepared": then a `Propagator` has done that before, and has been
 used before (it keeps its rates and the tables of its last steps). Ratios are taken over all errors below 0.1 that both
-reach ("-": none): "least" is the worst of them. OpenBLAS has one thread: with more, py-pde and scipy are far slower.
+reach ("-": none): "least" is the worst of them. A setting is a tolerance of the sweeps, or a method and its tolerance.
+OpenBLAS has one thread: with more, py-pde and scipy are far slower.
 """
 
 LIMITS = """## Limits
 
 - Tolerances are of L1. Far below the peak ln p converges too, but later: for an Ornstein-Uhlenbeck process on 128 cells
   the largest error of ln p above 1e-6 of the peak is 0.7, 0.2 and 0.02 at tolerances 1e-2, 1e-3 and 1e-4, and above
-  1e-8 it is 1.5, 0.5 and 0.09. Who needs log p asks for 1e-4.
+  1e-8 it is 1.5, 0.5 and 0.09. Who needs log p asks for 1e-4; `method="rational"` may have zeros there, and
+  `method="generator"` has every tail right.
 - Where drift presses on a reflecting wall, splitting is of first order: many steps, a warning, or `method="generator"`.
 - Drifts that depend on each other's coordinates are of second order in time, like every splitting into positive parts.
 - Densities narrower than two cells: the limiter of the remaps is then what errs; steps are not refined below that.
 - Memory: at most six arrays of the grid's size and 64 MB of coefficients, evaluated again for every sweep beyond that.
   A correlated tensor that depends on place then takes 1.4 to 3 times as long. Exceptions, which the estimate counts:
-  coefficients that depend on the density or come as arrays, four dimensions at 22 cells (7.1 arrays, falling with the
-  cells per axis), and one dimension, where tables and scratch are about a hundred lines.
+  coefficients that depend on the density or come as arrays, correlated tensors that depend on place in four dimensions
+  (7.1 arrays at 22 cells per axis, 6.3 at 32, falling further), and one dimension, where tables and scratch are about a
+  hundred lines. How time and memory grow: [engine-scaling.md](engine-scaling.md).
 """
 
 if __name__ == "__main__":
