@@ -10,7 +10,7 @@ Densities are taken as they are, with the same densities from cells twice as wid
 Ensembles are smoothed with a Gaussian kernel: ``p_s = K * p``. Since a constant-coefficient Laplacian commutes with
 ``K``, the smoothed height obeys the same equation exactly, with the drift ``b_s = (K * b p) / (K * p)`` averaged
 over the replicas that make up each place. So smoothing brings no bias; a jackknife over blocks of replicas gives
-errors and removes the bias of the noise in the regressors.
+errors and removes the bias of the noise, in the regressors and in the misfit.
 
 Limits: ``D = nu I`` with constant ``nu``; the same replicas at all times; kernels of two cells or more.
 """
@@ -28,6 +28,7 @@ from fpsim.errors import DomainError
 from fpsim.estimate import Estimate
 from fpsim.kpz.central_differences import first, second
 from fpsim.kpz.height import interior, point_values
+from fpsim.result import Result
 from fpsim.verdict import Claim
 
 __all__ = ["KPZCoefficients", "coefficients_from_densities", "coefficients_from_samples"]
@@ -45,14 +46,11 @@ class KPZCoefficients:
 
     Attributes
     ----------
-    estimate : Estimate, shape (2,)
-        ``nu, lambda``; length squared per time.
-    misfit : float
-        Relative weighted root mean square misfit of the regression.
+    estimate : Estimate, shape (3,)
+        ``nu, lambda`` (length squared per time) and the squared relative misfit of the regression.
     """
 
     estimate: Estimate
-    misfit: float
 
     @property
     def viscosity(self) -> Estimate:
@@ -69,6 +67,17 @@ class KPZCoefficients:
         """``lambda / nu``."""
         return self.estimate.map(lambda v: v[1] / v[0])
 
+    @property
+    def misfit(self) -> Result:
+        """Relative weighted root mean square misfit, of samples without what their noise adds to its square.
+
+        Its error is as far as one error of the square reaches upwards, so that it stays honest where the square is
+        zero within its error.
+        """
+        square, error = self.estimate[2].value, self.estimate[2].error
+        value = np.sqrt(np.maximum(square, 0.0))
+        return Result(float(value), float(np.sqrt(value**2 + error) - value), "regression of the height")
+
     def claim(self, *, tolerance: float = 0.05) -> Claim:
         """``lambda = 2 nu``, relative violation ``|lambda / (2 nu) - 1|``."""
         ratio = self.ratio
@@ -76,11 +85,12 @@ class KPZCoefficients:
         return Claim("lambda = 2 nu", residual, 0.5 * float(ratio.error), tolerance, 1, {"ratio": float(ratio.value)})
 
     def fit_claim(self, *, tolerance: float = 0.2) -> Claim:
-        """The two terms are all there is beside the drift: the misfit, part of which is noise where replicas are few.
+        """The two terms are all there is beside the drift: the misfit, with its error.
 
         It fails for a wrong drift even where the recovered ratio happens to be near two.
         """
-        return Claim("one viscosity and one nonlinearity", self.misfit, 0.0, tolerance, 2)
+        misfit = self.misfit
+        return Claim("one viscosity and one nonlinearity", float(misfit.value), float(misfit.error), tolerance, 2)
 
 
 def coefficients_from_samples(
@@ -128,15 +138,15 @@ def coefficients_from_samples(
     total = tables.sum(axis=0)
     keep = _interior(total[:, 0], widths, floor)
 
-    def fit(table: Array) -> tuple[Array, float]:
+    def fit(table: Array) -> Array:
         return _regression([_smoothed_terms(snapshot, grid, widths, keep) for snapshot in table], s[1] - s[0])
 
-    value, misfit = fit(total)
-    replicates = np.stack([fit(total - part)[0] for part in tables])
+    value = fit(total)
+    replicates = np.stack([fit(total - part) for part in tables])
     unbiased = value - (blocks - 1) * (replicates.mean(axis=0) - value)
     weights = np.full(blocks, (blocks - 1) / blocks)
     centred = replicates - replicates.mean(axis=0) + unbiased
-    return KPZCoefficients(Estimate(unbiased, centred, weights, True), misfit)
+    return KPZCoefficients(Estimate(unbiased, centred, weights, True))
 
 
 def coefficients_from_densities(
@@ -171,12 +181,11 @@ def coefficients_from_densities(
             f"{len(fine)} and {len(coarse)} densities at {len(s)} times: one of either a time is accepted"
         )
 
-    def fit(densities: Sequence[Density]) -> tuple[Array, float]:
+    def fit(densities: Sequence[Density]) -> Array:
         keep = interior(densities[0].grid, densities, floor)
         return _regression([_density_terms(p, drift, keep) for p in densities], s[1] - s[0])
 
-    value, misfit = fit(fine)
-    return KPZCoefficients(Estimate(value, fit(coarse)[0][None], np.ones(1), False), misfit)
+    return KPZCoefficients(Estimate(fit(fine), fit(coarse)[None], np.ones(1), False))
 
 
 def _equally_spaced(times: ArrayLike) -> Array:
@@ -215,8 +224,8 @@ def _interior(counts: Array, widths: Sequence[float], floor: float) -> NDArray[n
     return np.logical_and.reduce([p > floor * p.max() for p in smooth])
 
 
-def _regression(rows: Sequence[tuple[Array, ...]], interval: float) -> tuple[Array, float]:
-    """Coefficients and relative misfit from the terms at every time."""
+def _regression(rows: Sequence[tuple[Array, ...]], interval: float) -> Array:
+    """Coefficients and squared relative misfit from the terms at every time."""
     left, laplacian, square, known, weight = (np.stack(column) for column in zip(*rows, strict=True))
     normal, right, energy = np.zeros((2, 2)), np.zeros(2), 0.0
     for k in range(0, len(rows) - 2, 2):
@@ -227,9 +236,8 @@ def _regression(rows: Sequence[tuple[Array, ...]], interval: float) -> tuple[Arr
         normal += np.einsum("ac,bc,c->ab", design, design, w)
         right += design @ (w * target)
         energy += float(w @ target**2)
-    answer = np.asarray(np.linalg.solve(normal, right), float)
-    misfit = max(energy - float(answer @ right), 0.0)
-    return answer, float(np.sqrt(misfit / energy))
+    answer = np.linalg.solve(normal, right)
+    return np.append(answer, 1.0 - float(answer @ right) / energy)
 
 
 def _density_terms(density: Density, drift: Drift, keep: NDArray[np.bool_]) -> tuple[Array, ...]:

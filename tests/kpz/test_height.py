@@ -247,6 +247,26 @@ def test_standard_error_of_the_ratio_has_the_right_size():
     assert 0.5 < np.std(pulls) < 1.6
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_the_misfit_has_an_error_and_no_bias_of_few_replicas(factor):
+    """A true drift leaves no misfit however few the replicas; that of a wrong one is the same from few as from many."""
+    rng, grid = np.random.default_rng(1), Grid.box((-3, 3, 128))
+
+    def fits(size, repeats):
+        runs = (ensemble(size, rng, [0.1]) for _ in range(repeats))
+        return [coefficients_from_samples(t, x, lambda u: [-factor * u], grid, bandwidth=0.15) for t, x in runs]
+
+    few = fits(2_000, 40)
+    square = np.array([float(found.estimate.value[2]) for found in few])
+    truth = 0.0 if factor == 1.0 else float(fits(400_000, 1)[0].estimate.value[2])
+    spread = square.std(ddof=1)
+    assert abs(square.mean() - truth) < 4.0 * spread / np.sqrt(40)
+    assert np.mean([found.estimate.error[2] for found in few]) == pytest.approx(spread, rel=0.5)
+    accepted = {"holds", "inconclusive"} if factor == 1.0 else {"fails", "inconclusive"}
+    assert {found.fit_claim().verdict for found in few} <= accepted
+    assert all(found.fit_claim().error > 0.3 * spread for found in few)
+
+
 def test_wrong_drift_or_other_noise_break_the_claim():
     rng = np.random.default_rng(2)
     times, x = ensemble(200_000, rng, [0.1])

@@ -150,8 +150,13 @@ def _coefficients_record(found: dict[str, KPZCoefficients]) -> xr.Dataset:
             ),
             "misfit": (
                 "source",
-                [c.misfit for c in found.values()],
+                [float(c.misfit.value) for c in found.values()],
                 {"units": "1", "long_name": "relative root mean square misfit of the regression"},
+            ),
+            "misfit_error": (
+                "source",
+                [float(c.misfit.error) for c in found.values()],
+                {"units": "1", "long_name": "standard error, or the difference to cells twice as wide"},
             ),
         },
         {"source": list(found), "coefficient": ["viscosity", "nonlinearity", "ratio"]},

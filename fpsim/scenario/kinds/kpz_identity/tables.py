@@ -31,13 +31,13 @@ def report(tree: xr.DataTree) -> str:
     mean = np.sqrt((budget["relative_residual"] ** 2).mean("time").values)
     order = -np.polyfit(np.log(budget["cells"].values), np.log(mean), 1)[0]
     lines += [f"order of the residual in the cell: {order:.2f}", ""]
-    lines.append(f"{'recovered from':<20}{'nu':>20}{'lambda':>20}{'lambda / nu':>20}{'misfit':>10}")
+    lines.append(f"{'recovered from':<20}{'nu':>20}{'lambda':>20}{'lambda / nu':>20}{'misfit':>20}")
     for source in fit["source"].values:
         one = fit.sel(source=source)
-        cells_ = [
-            _with_error(float(v), float(e)) for v, e in zip(one["value"].values, one["error"].values, strict=True)
-        ]
-        lines.append(f"{source!s:<20}" + "".join(f"{c:>20}" for c in cells_) + f"{float(one['misfit']):>10.3f}")
+        values = [*one["value"].values, one["misfit"].item()]
+        errors = [*one["error"].values, one["misfit_error"].item()]
+        cells_ = [_with_error(float(v), float(e)) for v, e in zip(values, errors, strict=True)]
+        lines.append(f"{source!s:<20}" + "".join(f"{c:>20}" for c in cells_))
     return "\n".join([*lines, "", *verdict_lines(collected_verdicts(tree, "verdicts"))])
 
 
