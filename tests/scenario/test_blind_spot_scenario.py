@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from fpsim.errors import ConfigError
 from fpsim.scenario import load_scenario, report, run, shortfalls
+from fpsim.scenario.kinds.blind_spot.mixtures import mixture_blocks, mixture_distance
 
 WEIGHTS_AND_MORE = ("density W1", "density W2", "output at the probe", "loss")
 
@@ -55,6 +58,53 @@ def test_pooled_density_against_moments(tree):
     std = laws["std"].sel(source="paired at random")
     assert (p * y**2).sum() * step == pytest.approx(2.0, rel=0.1)  # variances 2 and .8, weights near the optimum (1, 0)
     assert np.isfinite(std).all()
+
+
+def distances_of_mixtures(other, repeats, replicas=2_048):
+    """Between samples of widths uniform on (.8, 1.2) and of widths uniform on another interval."""
+    rng, y = np.random.default_rng(5), np.linspace(-8.0, 8.0, 401)
+    found = []
+    for _ in range(repeats):
+        pair = (mixture_blocks(rng.uniform(*ends, replicas), y) for ends in ((0.8, 1.2), other))
+        found.append(mixture_distance(*pair, y[1] - y[0], rng))
+    return np.array(found).T
+
+
+def test_floor_of_equal_mixtures_is_their_distance():
+    distance, floor, spread = distances_of_mixtures((0.8, 1.2), 60)
+    assert abs(distance.mean() - floor.mean()) < 4.0 * distance.std() / np.sqrt(60)
+    assert distance.std() == pytest.approx(spread.mean(), rel=0.4)
+
+
+def test_distance_of_other_mixtures_freed_of_its_floor_is_the_exact_one():
+    """Total variation by quadrature; the distance itself is too large, since widths are sampled."""
+
+    def gap(y):
+        density = [quad(lambda w, y=y: norm.pdf(y, scale=w), *ends)[0] / 0.4 for ends in ((0.8, 1.2), (0.82, 1.22))]
+        return density[1] - density[0]
+
+    y = np.linspace(0.0, 8.0, 161)
+    exact = float(np.trapezoid([abs(gap(one)) for one in y], y))
+    distance, floor, spread = distances_of_mixtures((0.82, 1.22), 60)
+    excess = np.sqrt(np.maximum(distance**2 - floor**2, 0.0))
+    assert abs(excess.mean() - exact) < 4.0 * excess.std() / np.sqrt(60)
+    assert excess.std() == pytest.approx(np.mean(distance * spread / excess), rel=1.0)
+
+
+def test_outputs_that_are_needed(tree):
+    """n grows as 1 / e^2 with the excess e; within the floor there is only a bound."""
+    changed = tree.copy(deep=True)
+    laws = changed["laws"].to_dataset()
+    laws["pooled_distance"].loc["mean-field"] = 5e-2
+    laws["pooled_floor"].loc["mean-field"] = 3e-2
+    laws["pooled_spread"].loc["mean-field"] = 4e-3
+    changed["laws"].dataset = laws
+    assert "differ by 0.04 ± 0.005" in report(changed)
+    laws["pooled_distance"].loc["mean-field"] = 4e-2
+    changed["laws"].dataset = laws
+    text = report(changed)
+    assert "no difference of the pooled outputs is resolved" in text
+    assert "More than" in text
 
 
 def test_table_and_refusals(tree):

@@ -15,6 +15,7 @@ from fpsim.experiment import Experiment
 from fpsim.memory import check_memory
 from fpsim.plots import LABELS
 from fpsim.progress import Reporter, share_of
+from fpsim.scenario.kinds.blind_spot.mixtures import mixture_blocks, mixture_distance
 from fpsim.scenario.kinds.blind_spot.model import LAWS, NETWORK, QUANTITIES, BlindSpotScenario, experiment_of
 from fpsim.sgd import train
 from fpsim.theory.closures import mean_field
@@ -66,7 +67,7 @@ def stages(
     data = rng.normal(size=(DATA, 2)) * np.sqrt(scenario.population.variances)
     seen = {name: _observables(pair, data, scenario.population.probe, rng) for name, pair in weights.items()}
     yield {
-        "/laws": _laws(scenario, weights, seen),
+        "/laws": _laws(scenario, weights, seen, rng),
         "/comparison": _comparison(scenario, seen, closed, report("compare")),
     }
 
@@ -136,7 +137,10 @@ def _comparison(
 
 
 def _laws(
-    scenario: BlindSpotScenario, weights: Mapping[str, Pair], seen: Mapping[str, Mapping[str, Array]]
+    scenario: BlindSpotScenario,
+    weights: Mapping[str, Pair],
+    seen: Mapping[str, Mapping[str, Array]],
+    rng: np.random.Generator,
 ) -> xr.Dataset:
     """Histograms on common bins, widths, the correlation of the matrices, and pooled densities without data noise."""
     sources = ["ensemble", *LAWS]
@@ -150,14 +154,27 @@ def _laws(
         centre.append(0.5 * (edges[1:] + edges[:-1]))
     variances = np.array(scenario.population.variances)
     output = np.linspace(-6.0, 6.0, 1201) * np.sqrt(variances[0])
-    smooth = np.array([_mixture(weights[s], variances, output) for s in sources])
+    smooth = {s: mixture_blocks(_output_width(weights[s], variances), output) for s in sources}
+    between = [mixture_distance(smooth[s], smooth["ensemble"], output[1] - output[0], rng) for s in LAWS]
+    distance, floor, spread = zip(*between, strict=True)
     flat = {s: np.concatenate([w.reshape(len(w), -1) for w in weights[s]], axis=1) for s in sources}
     one = {"units": "1"}
     return xr.Dataset(
         {
             "density": (("source", "shown", "bin"), np.swapaxes(density, 0, 1), {"long_name": "density", **one}),
             "centre": (("shown", "bin"), np.array(centre), {"long_name": "bin centres", **one}),
-            "pooled": (("source", "output"), smooth, {"long_name": "pooled density without data noise", **one}),
+            "pooled": (
+                ("source", "output"),
+                np.array([smooth[s].mean(axis=0) for s in sources]),
+                {"long_name": "pooled density without data noise", **one},
+            ),
+            "pooled_distance": ("law", list(distance), {"long_name": "its total variation to the ensemble's", **one}),
+            "pooled_floor": ("law", list(floor), {"long_name": "mean distance if they were the same", **one}),
+            "pooled_spread": (
+                "law",
+                list(spread),
+                {"long_name": "its standard deviation if they were the same", **one},
+            ),
             "std": (
                 ("source", "weight"),
                 np.array([flat[s].std(axis=0) for s in sources]),
@@ -171,6 +188,7 @@ def _laws(
         },
         {
             "source": sources,
+            "law": list(LAWS),
             "shown": list(picks),
             "weight": ["W1_1_1", "W1_1_2", "W2_1_1", "W2_2_1"],
             "output": ("output", output, {"long_name": "first output", **one}),
@@ -178,11 +196,7 @@ def _laws(
     )
 
 
-def _mixture(pair: Pair, variances: Array, y: Array) -> Array:
-    """``p(y) = mean over replicas of N(0, b_1^2 a^T C a)``: the first output at Gaussian data, exactly."""
+def _output_width(pair: Pair, variances: Array) -> Array:
+    """Standard deviation ``|b_1| sqrt(a^T C a)`` of a replica's first output at Gaussian data."""
     a, b = pair[0][:, 0, :], pair[1][:, 0, 0]
-    width = np.sqrt(np.maximum(b**2 * (a**2 @ variances), 1e-12))
-    out = np.zeros(y.size)
-    for part in np.array_split(width, max(1, width.size // 2000)):
-        out += (np.exp(-0.5 * (y / part[:, None]) ** 2) / part[:, None]).sum(axis=0)
-    return np.asarray(out / (width.size * np.sqrt(2.0 * np.pi)))
+    return np.asarray(np.sqrt(np.maximum(b**2 * (a**2 @ variances), 1e-12)))

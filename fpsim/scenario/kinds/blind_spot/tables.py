@@ -14,19 +14,33 @@ SEEN, BLIND, AGREES = 10.0, 3.0, 5.0
 """z from which a difference is plain, below which it is not seen, and below which all distances of one law agree."""
 
 
-def _needed(tree: xr.DataTree, law: str) -> tuple[float, float]:
-    """Total variation of the pooled densities without data noise, and the outputs that would show it at z = 3.
+def _needed(tree: xr.DataTree, law: str) -> list[str]:
+    """How many outputs would show the difference of the pooled densities without data noise at z = 3.
 
-    With floor ``f`` and spread ``s``, both falling as ``n^{-1/2}``, and a distance ``d`` adding to ``f`` in quadrature,
-    ``n = n_0 ((f_0 + 3 s_0)^2 - f_0^2) / d^2``.
+    The distance of these densities is freed of its own floor, ``e^2 = d^2 - f^2``, with error ``d s / e``. It adds to
+    the floor ``f_0`` and spread ``s_0`` of pooled outputs in quadrature, and both fall as ``n^{-1/2}``:
+    ``n = n_0 ((f_0 + 3 s_0)^2 - f_0^2) / e^2``. Where ``d`` is within three spreads of its floor, only a bound is said.
     """
-    laws, table = group(tree, "laws"), group(tree, "comparison")
-    pooled = laws["pooled"]
-    step = float(pooled["output"][1] - pooled["output"][0])
-    d = 0.5 * float(np.abs(pooled.sel(source=law) - pooled.sel(source="ensemble")).sum()) * step
+    table = group(tree, "comparison")
     one = table.sel(law=law, quantity="pooled outputs", measure="total_variation")
-    f, s = float(one["floor"]), float(one["spread"])
-    return d, table.attrs["replicas"] * ((f + BLIND * s) ** 2 - f**2) / d**2
+    f0, s0 = float(one["floor"]), float(one["spread"])
+    scale = table.attrs["replicas"] * ((f0 + BLIND * s0) ** 2 - f0**2)
+    smooth = group(tree, "laws").sel(law=law)
+    d, f, s = (float(smooth[f"pooled_{name}"]) for name in ("distance", "floor", "spread"))
+    if d <= f + BLIND * s:
+        most = float(np.sqrt((max(d, f) + BLIND * s) ** 2 - f**2))
+        return [
+            f"Without data noise no difference of the pooled outputs is resolved: {d:.2g}, floor {f:.2g} ± {s:.1g}.",
+            f"More than {scale / most**2:.1g} independent outputs would be needed to see it at z = {BLIND:g}.",
+        ]
+    excess = float(np.sqrt(d**2 - f**2))
+    error = d * s / excess
+    low, high = (scale / (excess + sign * error) ** 2 for sign in (1.0, -1.0))
+    return [
+        f"Without data noise the pooled outputs of {law} differ by {excess:.2g} ± {error:.1g} in total variation,",
+        f"the floor of {f:.2g} taken off:",
+        f"{low:.2g} to {high:.2g} independent outputs would be needed to see it at z = {BLIND:g}.",
+    ]
 
 
 def summary(tree: xr.DataTree) -> xr.Dataset:
@@ -56,10 +70,7 @@ def report(tree: xr.DataTree) -> str:
             f"{source:<24}std of W1_1_1 {float(std):.4f}, "
             f"correlation with W2_1_1 {float(laws['correlation'].sel(source=source)):+.3f}"
         )
-    d, count = _needed(tree, "mean-field")
-    lines += ["", f"Without data noise the pooled outputs of mean field differ by {d:.2g} in total variation:"]
-    lines.append(f"about {count:.1g} independent outputs would be needed to see it at z = {BLIND:g}.")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_needed(tree, "mean-field")])
 
 
 def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
