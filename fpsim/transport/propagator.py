@@ -53,7 +53,7 @@ UNCHECKED = 16e6
 """Bytes that any machine has."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Propagator:
     """``exp(t L)`` of a Fokker-Planck equation on a grid.
 
@@ -147,6 +147,14 @@ class Propagator:
             known = memory_estimate((self.equation,), (self.grid,), self._survey.held, outputs, coarse=coarse)
             self._needs[outputs, coarse] = known
         return known
+
+    def __repr__(self) -> str:
+        low, high = self._survey.peclet
+        needs = self._memory(1, True) / 1e6
+        return (
+            f"Propagator({self.equation!r}, {self.grid!r}, cell Peclet {low:.2g} ... {high:.2g}; "
+            f"{needs:.3g} MB for one output time)"
+        )
 
     def _forget(self, what: str) -> None:
         self.__dict__.pop(what, None)

@@ -67,6 +67,13 @@ def test_what_is_not_fixed_or_lives_elsewhere_is_refused():
         Propagator(FokkerPlanck(drift=lambda x, y: (0 * x / 0.0, -y), diffusion=0.01), GRID)
 
 
+def test_it_says_what_it_needs():
+    text = repr(Propagator(EQUATIONS["rotating"], GRID))
+    assert "40" in text
+    assert "cell Peclet" in text
+    assert "MB for one output time" in text
+
+
 def test_cautions_are_said_to_the_caller():
     flow = Propagator(EQUATIONS["separable"], GRID)
     with pytest.warns(ValidityWarning, match="narrower than two") as said:
