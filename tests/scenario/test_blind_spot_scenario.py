@@ -62,45 +62,51 @@ def test_pooled_density_against_moments(tree):
 
 def distances_of_mixtures(other, repeats, replicas=2_048):
     """Between samples of widths uniform on (.8, 1.2) and of widths uniform on another interval."""
-    rng, y = np.random.default_rng(5), np.linspace(-8.0, 8.0, 401)
+    rng, y = np.random.default_rng(5), np.linspace(-6.0, 6.0, 121)
     found = []
     for _ in range(repeats):
         pair = (mixture_blocks(rng.uniform(*ends, replicas), y) for ends in ((0.8, 1.2), other))
         found.append(mixture_distance(*pair, y[1] - y[0], rng))
-    return np.array(found).T
+    return (np.array([one[key] for one in found]) for key in ("distance", "floor", "spread", "error"))
 
 
 def test_floor_of_equal_mixtures_is_their_distance():
-    distance, floor, spread = distances_of_mixtures((0.8, 1.2), 60)
+    distance, floor, spread, _ = distances_of_mixtures((0.8, 1.2), 60)
     assert abs(distance.mean() - floor.mean()) < 4.0 * distance.std() / np.sqrt(60)
     assert distance.std() == pytest.approx(spread.mean(), rel=0.4)
 
 
 def test_distance_of_other_mixtures_freed_of_its_floor_is_the_exact_one():
     """Total variation by quadrature; the distance itself is too large, since widths are sampled."""
+    other = (0.803, 1.203)
 
     def gap(y):
-        density = [quad(lambda w, y=y: norm.pdf(y, scale=w), *ends)[0] / 0.4 for ends in ((0.8, 1.2), (0.82, 1.22))]
+        density = [quad(lambda w, y=y: norm.pdf(y, scale=w), *ends)[0] / 0.4 for ends in ((0.8, 1.2), other)]
         return density[1] - density[0]
 
     y = np.linspace(0.0, 8.0, 161)
     exact = float(np.trapezoid([abs(gap(one)) for one in y], y))
-    distance, floor, spread = distances_of_mixtures((0.82, 1.22), 60)
-    excess = np.sqrt(np.maximum(distance**2 - floor**2, 0.0))
-    assert abs(excess.mean() - exact) < 4.0 * excess.std() / np.sqrt(60)
-    assert excess.std() == pytest.approx(np.mean(distance * spread / excess), rel=1.0)
+    distance, floor, spread, _ = distances_of_mixtures(other, 200)
+    square = distance**2 - floor**2 - spread**2
+    assert abs(square.mean() - exact**2) < 4.0 * square.std() / np.sqrt(200)
+    assert (distance**2).mean() - exact**2 > 4.0 * square.std() / np.sqrt(200)
+
+
+def test_error_of_the_distance_of_other_mixtures():
+    distance, _, _, error = distances_of_mixtures((0.82, 1.22), 60)
+    assert error.mean() == pytest.approx(distance.std(), rel=0.4)
 
 
 def test_outputs_that_are_needed(tree):
     """n grows as 1 / e^2 with the excess e; within the floor there is only a bound."""
     changed = tree.copy(deep=True)
     laws = changed["laws"].to_dataset()
-    laws["pooled_distance"].loc["mean-field"] = 5e-2
-    laws["pooled_floor"].loc["mean-field"] = 3e-2
-    laws["pooled_spread"].loc["mean-field"] = 4e-3
+    known = {"distance": 9e-2, "floor": 8e-2, "spread": 1e-3, "error": 2e-3}
+    for key, value in known.items():
+        laws[f"pooled_{key}"].loc["mean-field"] = value
     changed["laws"].dataset = laws
-    assert "differ by 0.04 ± 0.005" in report(changed)
-    laws["pooled_distance"].loc["mean-field"] = 4e-2
+    assert "differ by 0.041 ± 0.004" in report(changed)  # 9^2 = 8^2 + 4.12^2
+    laws["pooled_distance"].loc["mean-field"] = 8.2e-2
     changed["laws"].dataset = laws
     text = report(changed)
     assert "no difference of the pooled outputs is resolved" in text

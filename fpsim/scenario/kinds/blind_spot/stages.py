@@ -30,6 +30,12 @@ REACH = 5.5
 DATA = 100_000
 """Inputs over which losses are averaged and outputs are pooled."""
 BINS = 100
+SMOOTH = {
+    "distance": "total variation of the pooled densities without data noise to the ensemble's",
+    "floor": "mean distance if they were the same",
+    "spread": "its standard deviation if they were the same",
+    "error": "standard error of the distance",
+}
 
 
 def check(scenario: BlindSpotScenario) -> None:
@@ -156,7 +162,6 @@ def _laws(
     output = np.linspace(-6.0, 6.0, 1201) * np.sqrt(variances[0])
     smooth = {s: mixture_blocks(_output_width(weights[s], variances), output) for s in sources}
     between = [mixture_distance(smooth[s], smooth["ensemble"], output[1] - output[0], rng) for s in LAWS]
-    distance, floor, spread = zip(*between, strict=True)
     flat = {s: np.concatenate([w.reshape(len(w), -1) for w in weights[s]], axis=1) for s in sources}
     one = {"units": "1"}
     return xr.Dataset(
@@ -168,13 +173,10 @@ def _laws(
                 np.array([smooth[s].mean(axis=0) for s in sources]),
                 {"long_name": "pooled density without data noise", **one},
             ),
-            "pooled_distance": ("law", list(distance), {"long_name": "its total variation to the ensemble's", **one}),
-            "pooled_floor": ("law", list(floor), {"long_name": "mean distance if they were the same", **one}),
-            "pooled_spread": (
-                "law",
-                list(spread),
-                {"long_name": "its standard deviation if they were the same", **one},
-            ),
+            **{
+                f"pooled_{key}": ("law", [b[key] for b in between], {"long_name": text, **one})
+                for key, text in SMOOTH.items()
+            },
             "std": (
                 ("source", "weight"),
                 np.array([flat[s].std(axis=0) for s in sources]),

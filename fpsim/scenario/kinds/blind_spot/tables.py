@@ -17,24 +17,25 @@ SEEN, BLIND, AGREES = 10.0, 3.0, 5.0
 def _needed(tree: xr.DataTree, law: str) -> list[str]:
     """How many outputs would show the difference of the pooled densities without data noise at z = 3.
 
-    The distance of these densities is freed of its own floor, ``e^2 = d^2 - f^2``, with error ``d s / e``. It adds to
-    the floor ``f_0`` and spread ``s_0`` of pooled outputs in quadrature, and both fall as ``n^{-1/2}``:
-    ``n = n_0 ((f_0 + 3 s_0)^2 - f_0^2) / e^2``. Where ``d`` is within three spreads of its floor, only a bound is said.
+    The distance of these densities is freed of its own sampling, ``e^2 = d^2 - f^2 - s^2`` with its floor ``f`` and
+    spread ``s``. It adds to the floor ``f_0`` and spread ``s_0`` of pooled outputs in quadrature, and both fall as
+    ``n^{-1/2}``: ``n = n_0 ((f_0 + 3 s_0)^2 - f_0^2) / e^2``. Where ``d`` is within three spreads of its floor, only a
+    bound is said.
     """
     table = group(tree, "comparison")
     one = table.sel(law=law, quantity="pooled outputs", measure="total_variation")
     f0, s0 = float(one["floor"]), float(one["spread"])
     scale = table.attrs["replicas"] * ((f0 + BLIND * s0) ** 2 - f0**2)
     smooth = group(tree, "laws").sel(law=law)
-    d, f, s = (float(smooth[f"pooled_{name}"]) for name in ("distance", "floor", "spread"))
-    if d <= f + BLIND * s:
-        most = float(np.sqrt((max(d, f) + BLIND * s) ** 2 - f**2))
+    d, f, s, de = (float(smooth[f"pooled_{name}"]) for name in ("distance", "floor", "spread", "error"))
+    if d <= f + BLIND * max(s, de):
+        most = float(np.sqrt((max(d, f) + BLIND * max(s, de)) ** 2 - f**2))
         return [
             f"Without data noise no difference of the pooled outputs is resolved: {d:.2g}, floor {f:.2g} ± {s:.1g}.",
             f"More than {scale / most**2:.1g} independent outputs would be needed to see it at z = {BLIND:g}.",
         ]
-    excess = float(np.sqrt(d**2 - f**2))
-    error = d * s / excess
+    excess = float(np.sqrt(d**2 - f**2 - s**2))
+    error = d * de / excess  # less than half of the excess, since d > f + 3 de
     low, high = (scale / (excess + sign * error) ** 2 for sign in (1.0, -1.0))
     return [
         f"Without data noise the pooled outputs of {law} differ by {excess:.2g} ± {error:.1g} in total variation,",
