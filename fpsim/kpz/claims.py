@@ -18,9 +18,13 @@ from fpsim.verdict import Claim, Identity
 __all__ = ["exact_value", "exponent", "limit_law_claims", "power_law", "spectrum_identity"]
 
 
-def exact_value(name: str, value: float, error: float, truth: float) -> Identity:
-    """A measured number, with its standard error, whose exact value is known."""
-    return Identity(name, abs(value / truth - 1.0), error / abs(truth), {"value": value, "truth": truth})
+def exact_value(name: str, value: float, error: float, truth: float, *, bias: float = 0.0) -> Identity:
+    """A measured number, with its standard error, whose exact value is known.
+
+    A known ``bias`` of the time step adds to the error in quadrature.
+    """
+    details = {"value": value, "truth": truth, "bias": bias}
+    return Identity(name, abs(value / truth - 1.0), float(np.hypot(error, bias)) / abs(truth), details)
 
 
 def spectrum_identity(name: str, comparison: SpectrumComparison) -> Identity:

@@ -21,7 +21,7 @@ deterministic and keeps the measure too (Lam-Shin), is a Runge-Kutta 4 step. One
     R_even R_odd G R_odd R_even,   a^2 = (1 - nu dt) / (1 + nu dt),
 
 of second order; the choice of ``a`` makes the decay of long waves exact. There is no Ito correction, because the noise
-is additive. The time-step bias is measured in the tests.
+is additive. The bias of the time step is known for ``lam = 0`` (:mod:`fpsim.kpz.ew_stepping`), else measured in tests.
 
 Limits: one dimension, even ``size``, ``nu dt < 1``, and steps that resolve the steepest slope, ``|lam| s dt < 2.8``.
 """
@@ -41,7 +41,7 @@ from fpsim.kpz.random import RNG, stream_keys
 from fpsim.kpz.surface_kernels import advance
 from fpsim.parallel import threads as numba_threads
 
-__all__ = ["Scheme", "SurfaceEnsemble", "simulate_surface"]
+__all__ = ["Scheme", "SurfaceEnsemble", "simulate_surface", "time_steps"]
 
 Scheme = Literal["lam-shin", "centred"]
 _CHUNKS = 32  # work items; each owns scratch rows, and replicas do not depend on their grouping
@@ -162,11 +162,9 @@ def simulate_surface(
     scratch = np.empty((min(_CHUNKS, replicas), 3, size))
     moments = np.empty((recorded.size, replicas, 4))
     heights = np.empty((kept.size, replicas, size))
-    used, now = 0.0, 0.0
+    used = 0.0
     with numba_threads(threads):
-        for j, time in enumerate(recorded):
-            steps = math.ceil((time - now) / longest * (1.0 - 1e-12))
-            step = (time - now) / steps
+        for j, (time, (steps, step)) in enumerate(zip(recorded, time_steps(recorded, longest), strict=True)):
             keep = math.sqrt((1.0 - nu * step) / (1.0 + nu * step))
             kick = math.sqrt((1.0 - keep**2) * noise / (2.0 * nu))
             growth = 0.5 * lam * step
@@ -175,10 +173,17 @@ def simulate_surface(
                 message = f"surface diverged before t={time:g} with dt={step:.3g}: take a smaller dt"
                 raise ToleranceError(message)
             heights[kept == time] = h
-            used, now = max(used, step), float(time)
+            used = max(used, step)
     return SurfaceEnsemble(
         recorded, moments[..., 0], moments[..., 1:], kept, heights, float(nu), float(lam), float(noise), scheme, used
     )
+
+
+def time_steps(times: ArrayLike, longest: float) -> list[tuple[int, float]]:
+    """Number and length of the equal time steps to each of the times from the one before, none above ``longest``."""
+    intervals = np.diff(np.atleast_1d(np.asarray(times, dtype=float)), prepend=0.0)
+    counts = [math.ceil(interval / longest * (1.0 - 1e-12)) for interval in intervals]
+    return [(n, float(interval / n)) for n, interval in zip(counts, intervals, strict=True)]
 
 
 def _start(initial: object, shape: tuple[int, int], slope: float, source: np.random.Generator) -> NDArray[np.float64]:
