@@ -60,17 +60,20 @@ class _Shelf:
         self._forget = forget  # what knows the old places
         self._place: dict[float, int] = {}
 
-    def find(self, dt: float) -> tuple[int, bool]:
-        """Number of the table of a step, and whether it has yet to be filled."""
-        found = self._place.get(dt)
-        if found is not None:
-            return found, False
-        found = len(self._place)
-        if found == KEPT:  # the one that has been there longest makes room
-            found = self._place.pop(next(iter(self._place)))
+    def find(self, dt: float, fill: Callable[[int], None]) -> int:
+        """Number of the table of a step; filled if it was not there.
+
+        The one that was not asked for longest makes room: never the last one, which the same programme may need.
+        """
+        found = self._place.pop(dt, None)
+        if found is None:
+            found = next((k for k in range(KEPT) if k not in self._place.values()), None)
+            if found is None:
+                found = self._place.pop(next(iter(self._place)))
             self._forget()
+            fill(found)  # known only once it is there: compiling may be interrupted
         self._place[dt] = found
-        return found, True
+        return found
 
 
 @dataclass(eq=False)
@@ -110,22 +113,25 @@ class AxisSweep:
     def _remap(self, dt: float) -> tuple[int, int]:
         """The operation of carrying over ``dt``."""
         assert self.drift is not None
-        place, new = self._remaps.find(dt)
-        if new:
-            (periodic, low, high), (cell, weight) = self._sides, self._remaps.tables
-            _remap_tables(self.drift, dt, periodic, low > 0.0, high > 0.0, self._foot, cell[place], weight[place])
-        return REMAP, place
+        drift, (periodic, low, high), (cell, weight) = self.drift, self._sides, self._remaps.tables
+
+        def fill(place: int) -> None:
+            _remap_tables(drift, dt, periodic, low > 0.0, high > 0.0, self._foot, cell[place], weight[place])
+
+        return REMAP, self._remaps.find(dt, fill)
 
     def _diffuse(self, dt: float) -> tuple[int, int]:
         """The operation of spreading over ``dt``."""
         assert self.rate is not None
-        place, new = self._diffusions.find(dt)
-        if new:
-            (periodic, low, high), (r, factor), n = self._sides, self._diffusions.tables, self.grid.shape[self.axis]
-            # on a ring of two cells both neighbours are the same one
-            twice = 2.0 if periodic and n == 2 else 1.0
-            _diffusion_tables(self.rate, twice * dt, periodic and n > 2, low, high, r[place], factor[place])
-        return DIFFUSE, place
+        rate, (periodic, low, high), (r, factor) = self.rate, self._sides, self._diffusions.tables
+        n = self.grid.shape[self.axis]
+        # on a ring of two cells both neighbours are the same one
+        twice = 2.0 if periodic and n == 2 else 1.0
+
+        def fill(place: int) -> None:
+            _diffusion_tables(rate, twice * dt, periodic and n > 2, low, high, r[place], factor[place])
+
+        return DIFFUSE, self._diffusions.find(dt, fill)
 
     def _programme(self, dt: float, steps: int, pieces: int) -> Integers:
         """Operations of some steps and their tables, which are made if they are not there."""

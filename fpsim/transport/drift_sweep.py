@@ -60,6 +60,7 @@ class DriftSweep:
         count, n = self._lines.count, self._call[2]
         lost, piece = team.shared((2, count)), dt / pieces
         known, (cells, weights) = piece == self._step, self._tables
+        self._step = piece if known else np.nan  # until all is there: the work may be interrupted
 
         def work(part: int, begin: int, end: int) -> None:
             room = team.scratch(part, (WEIGHTS + 3, n + 7))

@@ -7,7 +7,9 @@ import pytest
 
 from fpsim.density import Grid, gaussian
 from fpsim.parallel import Team
+from fpsim.transport import axis_sweep
 from fpsim.transport.axis_sweep import KEPT, AxisSweep
+from fpsim.transport.drift_sweep import DriftSweep
 
 
 def sweep(n, *, boundary="reflecting", diffusion=0.01, drift=True):
@@ -67,4 +69,54 @@ def test_old_tables_are_not_mistaken_for_new_ones():
         again, first = u.copy(), u.copy()
         s.apply(again, steps[0], team, steps=2)
         fresh.apply(first, steps[0], team, steps=2)
+    assert again.tobytes() == first.tobytes()
+
+
+@pytest.mark.parametrize("before", [(0, 1, 5), (0, 2, 6), (3, 0, 1, 5)])
+def test_tables_of_one_programme_do_not_push_each_other_out(before):
+    """Steps 2^(-k/4) as a controller probes them: some lengths are halves of others and are found, not made."""
+    s, fresh = sweep(60), sweep(60)
+    u = gaussian(s.grid, 0.5, 0.04).values.copy()
+    with Team(1) as team:
+        for k in (*before, 4):
+            h, again, first = 0.2 * 2.0 ** (-k / 4), u.copy(), u.copy()
+            s.apply(u.copy(), 2.0 * h, team, pieces=2)
+            s.apply(again, h, team, steps=2)
+        fresh.apply(first, h, team, steps=2)
+    assert again.tobytes() == first.tobytes()
+
+
+def test_tables_whose_making_was_interrupted_are_made_again(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    s, fresh = sweep(60), sweep(60)
+    u = gaussian(s.grid, 0.5, 0.04).values.copy()
+    again, first = u.copy(), u.copy()
+    with Team(1) as team:
+        for name in ("_remap_tables", "_diffusion_tables"):
+            with monkeypatch.context() as patch:
+                patch.setattr(axis_sweep, name, interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    s.apply(u.copy(), 0.1, team, steps=2)
+        s.apply(again, 0.1, team, steps=2)
+        fresh.apply(first, 0.1, team, steps=2)
+    assert again.tobytes() == first.tobytes()
+
+
+def test_weights_of_an_interrupted_sweep_are_not_mistaken_for_those_of_the_last():
+    class Interrupted(Team):
+        def run(self, work, count, cells):
+            work(0, 0, count // 2)
+            raise KeyboardInterrupt
+
+    grid = Grid.box((-2, 2, 40), (-2, 2, 36))
+    x, y = grid.mesh(faces_of=0)
+    s, u = DriftSweep(grid, 0, np.sin(x) + np.cos(y), keep=True), gaussian(grid, 0.3, 0.1).values.ravel()
+    first, again = u.copy(), u.copy()
+    with Team(1) as team:
+        s.apply(first, 0.1, team)
+        with pytest.raises(KeyboardInterrupt):
+            s.apply(u.copy(), 0.3, Interrupted(1))
+        s.apply(again, 0.1, team)
     assert again.tobytes() == first.tobytes()
