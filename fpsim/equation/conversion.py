@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fpsim.density.grid import Grid
 from fpsim.equation.calculus import Calculus
 from fpsim.equation.diffusion import DiffusionField
-from fpsim.equation.evaluation import Mesh, diffusion_at, diffusion_on_cells, shape_of, to_faces
+from fpsim.equation.evaluation import Mesh, diffusion_at, diffusion_on_cells, shape_of, slope_on_cells, to_faces
 from fpsim.equation.fokker_planck import FokkerPlanck
 from fpsim.equation.slopes import derivative
 
@@ -86,10 +86,10 @@ def _slope_of_entry(equation: FokkerPlanck, x: Mesh, i: int, j: int, h: float, t
 def _correction_of_arrays(calculus: Calculus, field: DiffusionField, grid: Grid, axis: int) -> Array:
     if calculus is Calculus.KLIMONTOVICH:
         d = field.matrices(grid.shape)
-        return np.asarray(sum(np.gradient(d[..., axis, j], grid.spacing[j], axis=j) for j in range(grid.ndim)))
+        return np.asarray(sum(slope_on_cells(d[..., axis, j], grid, j) for j in range(grid.ndim)))
     s = symmetric_root(field, grid.shape)
     total = np.zeros(grid.shape)
     for other in range(grid.ndim):
-        slope = np.gradient(s[..., axis, :], grid.spacing[other], axis=other)
+        slope = slope_on_cells(s[..., axis, :], grid, other)
         total += 0.5 * np.einsum("...k,...k->...", slope, s[..., other, :])
     return total

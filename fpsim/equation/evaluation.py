@@ -25,6 +25,7 @@ __all__ = [
     "open_shape",
     "scalar_on_cells",
     "shape_of",
+    "slope_on_cells",
     "to_faces",
 ]
 
@@ -100,6 +101,15 @@ def to_faces(cells: Array, axis: int, *, periodic: bool) -> Array:
     inner = 0.5 * (c[1:] + c[:-1])
     ends = (0.5 * (c[0] + c[-1]),) * 2 if periodic else (1.5 * c[0] - 0.5 * c[1], 1.5 * c[-1] - 0.5 * c[-2])
     return np.moveaxis(np.concatenate([ends[0][None], inner, ends[1][None]]), 0, axis)
+
+
+def slope_on_cells(values: Array, grid: Grid, axis: int) -> Array:
+    """Derivative of cell values along an axis: differences of second order, around a ring and at walls too."""
+    h, n = grid.spacing[axis], grid.shape[axis]
+    if grid.periodic(axis):
+        before, after = (values.take(np.arange(n) + k, axis, mode="wrap") for k in (-1, 1))
+        return (after - before) / (2.0 * h)
+    return np.asarray(np.gradient(values, h, axis=axis, edge_order=2 if n > 2 else 1))
 
 
 def diffusion_at(equation: FokkerPlanck, x: Mesh, *, t: float = 0.0, p: Any = None) -> DiffusionField:

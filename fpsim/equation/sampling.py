@@ -25,6 +25,7 @@ from fpsim.equation.evaluation import (
     diffusion_on_cells,
     scalar_on_cells,
     shape_of,
+    slope_on_cells,
     to_faces,
 )
 from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck
@@ -79,15 +80,10 @@ def _force(
     scalar: Coefficient, what: str, grid: Grid, along: int, x: Mesh, t: float, p: Any, faces_of: int | None
 ) -> Array:
     """Minus the derivative of a scalar along an axis, at cell centres or on the faces of an axis."""
-    h = grid.spacing[along]
     if callable(scalar):
-        return _collapsed(downhill(scalar, what, x, along, h, t, p))
+        return _collapsed(downhill(scalar, what, x, along, grid.spacing[along], t, p))
     v = np.broadcast_to(checked(scalar, what, grid.shape), grid.shape)
-    if grid.periodic(along):
-        wrapped = np.concatenate([v.take([-2, -1], along), v, v.take([0, 1], along)], along)
-        cells = -np.gradient(wrapped, h, axis=along).take(range(2, v.shape[along] + 2), along)
-    else:
-        cells = -np.gradient(v, h, axis=along)
+    cells = -slope_on_cells(v, grid, along)
     return cells if faces_of is None else to_faces(cells, faces_of, periodic=grid.periodic(faces_of))
 
 
