@@ -55,8 +55,8 @@ class Team:
 
     def __init__(self, threads: int | None = None) -> None:
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        if threads is not None and threads < 1:
-            raise DomainError(f"threads is {threads}: a number >= 1 is accepted")
+        if threads is not None and not (hasattr(threads, "__index__") and threads >= 1):
+            raise DomainError(f"threads is {threads}: a whole number >= 1 is accepted")
         self.size = available if threads is None else threads
         self._pool: ThreadPoolExecutor | None = None
         self._scratch = [np.empty(0) for _ in range(self.size + 1)]

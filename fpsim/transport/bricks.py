@@ -96,9 +96,14 @@ def too_large(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0) -> bool:
 
 def _may_be_cut(equation: FokkerPlanck) -> bool:
     """Whether the coefficients can be evaluated on a part of the grid."""
-    fixed = not callable(equation.diffusion) and np.size(equation.diffusion) > 16
-    given = any(c is not None and not callable(c) for c in (equation.drift, equation.potential))
+    fixed = not callable(equation.diffusion) and _numbers(equation.diffusion) > 16
+    given = any(c is not None and not callable(c) for c in (equation.drift, equation.potential, equation.phi))
     return not (equation.mean_field or given or fixed)
+
+
+def _numbers(raw: Any) -> int:
+    """How many numbers a coefficient is given by; rows may have entries of different shapes."""
+    return sum(map(_numbers, raw)) if isinstance(raw, (list, tuple)) else np.size(raw)
 
 
 def bricks(grid: Grid) -> Iterator[tuple[tuple[slice, ...], Grid]]:

@@ -24,18 +24,20 @@ class Evolution:
     times : ndarray, shape (T,)
     densities : tuple of Density, or of tuples of Density for a coupled system
     time_error : ndarray, shape (T,)
-        Bound on the L1 error made by the step: the sum of local estimates.
+        Bound on the L1 error made by the step, relative to the mass at the start: the sum of local estimates.
     grid_error : ndarray, shape (T,)
-        Estimated L1 error of the grid, from the same evolution on cells twice as wide; ``nan`` if not asked for.
+        Estimated L1 error of the grid, relative to the mass at the start, from the same evolution on cells twice as
+        wide; ``nan`` if not asked for, or with fewer than 8 cells along an axis.
     absorbed : ndarray, shape (T,) or (T, equations)
         Mass that left through absorbing walls.
     steps, rejected : int
+        Accepted and rejected steps; by method "rational", tridiagonal systems solved; by "generator", 0.
     method : str
         "sweeps", "generator", "rational" or "fipy".
     warnings : tuple of str
         Every stated reason for caution, in words.
     peclet : (float, float)
-        Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` at the start, where the density is.
+        Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` on the grid, at the start.
     memory : int
         Estimated bytes held at once.
     """
@@ -59,7 +61,7 @@ class Evolution:
 
     @property
     def error(self) -> Array:
-        """Estimated L1 error per time: step and grid together."""
+        """Estimated L1 error per time, relative to the mass at the start: step and grid together."""
         return self.time_error + np.nan_to_num(self.grid_error)
 
     def __repr__(self) -> str:

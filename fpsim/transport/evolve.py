@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,11 +30,12 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, ValidityWarning
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
+from fpsim.transport.coarse import coarser, on_coarser, sampled
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.inspect import memory_estimate
 from fpsim.transport.methods import by_sweeps, repeat
 from fpsim.transport.propagator import Propagator
-from fpsim.transport.request import Method, Progress, Request, coarser, finished
+from fpsim.transport.request import Method, Progress, Request, finished
 from fpsim.transport.stepper import Stepper
 from fpsim.transport.survey import survey
 
@@ -110,10 +111,19 @@ def _system(equation: Any, start: Any) -> tuple[tuple[FokkerPlanck, ...], tuple[
         if not isinstance(start, Density):
             raise DomainError(f"start is a {type(start).__name__}: a Density is accepted")
         return (equation,), (start,), False
-    equations, starts = tuple(equation), tuple(start)
+    equations, starts = _several(equation, "equation", FokkerPlanck), _several(start, "start", Density)
     if len(equations) != len(starts) or not equations:
         raise DomainError(f"{len(equations)} equations and {len(starts)} densities: equal numbers >= 1 are accepted")
     return equations, starts, True
+
+
+def _several(given: Any, what: str, kind: type) -> tuple[Any, ...]:
+    parts = tuple(given) if isinstance(given, Iterable) else (given,)
+    for part in parts:
+        if not isinstance(part, kind):
+            accepted = f"a {kind.__name__}, or for a coupled system a sequence of them, is accepted"
+            raise DomainError(f"a {type(part).__name__} as {what}: {accepted}")
+    return parts
 
 
 def _changing(
@@ -126,6 +136,11 @@ def _changing(
             "'sweeps' is accepted for those"
         )
     grids, outputs, wide = tuple(d.grid for d in starts), len(asked.times), None
+    fixed = [name for e, g in zip(equations, grids, strict=True) for name in sampled(e, g)]
+    if asked.follow and fixed:
+        raise DomainError(
+            f"{fixed[0]} is a grid array and the grid would move: with follow=True a callable is accepted"
+        )
     p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
     found = [survey(e, g, p=p) for e, g in zip(equations, grids, strict=True)]
     low, high, held = min(f.peclet[0] for f in found), max(f.peclet[1] for f in found), sum(f.held for f in found)
@@ -138,7 +153,8 @@ def _changing(
         result, path = by_sweeps(Stepper(equations, grids, coupled, team), starts, asked)
         if asked.estimate_grid_error and all(n >= 8 for g in grids for n in g.shape):
             begin = tuple(regrid(d, coarser(d.grid)) for d in starts)
-            stepper = Stepper(equations, tuple(d.grid for d in begin), coupled, team)
+            wider = tuple(on_coarser(e, g) for e, g in zip(equations, grids, strict=True))
+            stepper = Stepper(wider, tuple(d.grid for d in begin), coupled, team)
             if asked.follow:  # boxes move where they must, so steps are not the same
                 wide, _ = by_sweeps(stepper, begin, replace(asked, progress=None))
             else:

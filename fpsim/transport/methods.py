@@ -45,8 +45,7 @@ def by_sweeps(stepper: Stepper, starts: tuple[Density, ...], asked: Request) -> 
         if t == asked.end:
             control.close()  # before the last answer is made: one array less at the peak
         for u in state:
-            if not u.any():
-                raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
+            _check_left(u, t)
         now = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(stepper.grids, state, strict=True))
         densities.append(now if coupled else now[0])
         errors.append(min(control.error, 2.0))  # no two densities are further apart
@@ -92,6 +91,8 @@ def by_generator(generator: Generator, start: Density, when: Array, threads: int
     from fpsim.generator.uniformization import evolve as uniformize
 
     found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
+    for t, state in zip(when.tolist(), found.states, strict=True):
+        _check_left(state, t)
     densities = tuple(generator.density(state) for state in found.states)
     none, said = np.full(len(when), np.nan), tuple(_added(generator.added))
     return Evolution(when, densities, np.full(len(when), TAIL), none, found.absorbed, 0, 0, "generator", said)
@@ -102,6 +103,8 @@ def by_rational(approximate: Callable[..., ChainEvolution], start: Density, aske
     grid, when = start.grid, asked.times
     # a density is as good as a mass: the equation is linear, and cells are equal
     found = approximate(start.values, when, asked.tolerance)
+    for t, state in zip(when.tolist(), found.states, strict=True):
+        _check_left(state, t)
     densities = tuple([Density(grid, state) for state in found.states])
     absorbed, error = found.absorbed * grid.cell_volume, float(found.error[-1])
     said: tuple[str, ...] = ()
@@ -116,7 +119,12 @@ def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: floa
 
     densities, error, steps, said = evolve_fipy(equation, start, when, tolerance=tolerance)
     none = np.full(len(when), np.nan)
-    return Evolution(when, densities, error, none, np.zeros(len(when)), steps, 0, "fipy", said)
+    return Evolution(when, densities, error / start.mass, none, np.zeros(len(when)), steps, 0, "fipy", said)
+
+
+def _check_left(values: Array, t: float) -> None:
+    if not values.any():
+        raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
 
 
 def _added(amount: float) -> list[str]:

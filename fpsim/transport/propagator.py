@@ -22,10 +22,11 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, ValidityWarning
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
+from fpsim.transport.coarse import coarser, on_coarser
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.inspect import memory_estimate
 from fpsim.transport.methods import Path, by_fipy, by_generator, by_rational, by_sweeps, repeat
-from fpsim.transport.request import Method, Progress, Request, coarser, finished
+from fpsim.transport.request import Method, Progress, Request, finished
 from fpsim.transport.stepper import Stepper
 from fpsim.transport.survey import Survey, survey
 
@@ -132,6 +133,8 @@ class Propagator:
             check_memory(memory, what, "fewer cells or fewer output times need less")
         log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", self.grid, asked.end, chosen, low, high)
         result, path = self._run(chosen, start, asked)
+        if asked.progress is not None and chosen != "sweeps":
+            asked.progress(1.0)
         if last:
             self._forget("_stepper")
         if asked.estimate_grid_error and all(n >= 8 for n in self.grid.shape):
@@ -162,7 +165,7 @@ class Propagator:
     @cached_property
     def _wide(self) -> Propagator:
         """The same on cells twice as wide, to tell the grid's error."""
-        return Propagator(self.equation, coarser(self.grid), threads=self.threads)
+        return Propagator(on_coarser(self.equation, self.grid), coarser(self.grid), threads=self.threads)
 
     @cached_property
     def _generator(self) -> Generator:

@@ -10,12 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density import Density, Grid, regrid
+from fpsim.density import Density, regrid
+from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.inspect import cautions
 
-__all__ = ["Method", "Progress", "Request", "coarser", "finished"]
+__all__ = ["Method", "Progress", "Request", "finished"]
 
 Array = NDArray[np.float64]
 Method = Literal["auto", "sweeps", "generator", "rational", "fipy"]
@@ -45,7 +46,7 @@ class Request:
     follow: bool = False
 
     def __post_init__(self) -> None:
-        when = np.atleast_1d(np.asarray(self.times, float))
+        when = np.array(real_array(self.times, "times"), ndmin=1)
         if when.ndim != 1 or when.size == 0:
             raise DomainError(f"times have shape {when.shape}: a number or a non-empty sequence is accepted")
         before = -1.0
@@ -54,7 +55,8 @@ class Request:
                 raise DomainError(f"times[{k}] is {value:g}: finite, increasing times >= 0 are accepted")
             before = value
         object.__setattr__(self, "times", when)
-        if not 0.0 < self.tolerance < 1.0:
+        tolerance = real_array(self.tolerance, "tolerance")
+        if tolerance.ndim or not 0.0 < tolerance < 1.0:
             raise DomainError(f"tolerance is {self.tolerance}: a number between 0 and 1 is accepted")
         if self.method not in METHODS:
             raise DomainError(f"method {self.method!r}: accepted are {', '.join(METHODS)}")
@@ -65,16 +67,13 @@ class Request:
         return float(self.times[-1])
 
 
-def coarser(grid: Grid) -> Grid:
-    """The same box in cells twice as wide."""
-    return grid.with_shape([n // 2 for n in grid.shape])
-
-
 def finished(
     result: Evolution, starts: tuple[Density, ...], wide: Evolution | None, peclet: tuple[float, float], memory: int
 ) -> Evolution:
     """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution."""
-    error = result.grid_error if wide is None else _difference(result, wide) / (2**GRID_ORDER - 1)
+    error = result.grid_error
+    if wide is not None:
+        error = _difference(result, wide) / ((2**GRID_ORDER - 1) * max(d.mass for d in starts))
     said = (*result.warnings, *_cautions(result, starts))
     r = result  # written out: small solves feel the time of dataclasses.replace
     return Evolution(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy.linalg import expm, solve_continuous_lyapunov
@@ -45,6 +47,7 @@ def test_coefficients(equation, message):
         ([-1.0], r"times\[0\] is -1"),
         ([np.nan], r"times\[0\] is nan"),
         ([], "times have shape"),
+        ("soon", "times is 'soon'"),
     ],
 )
 def test_times(times, message):
@@ -59,17 +62,27 @@ def test_start():
         Density(GRID, np.zeros(GRID.shape))
     with pytest.raises(DomainError, match="a Density is accepted"):
         evolve(OU, START.values, [1.0])
-    with pytest.raises(DomainError, match="2 equations and 1 densities"):
-        evolve((OU, OU), (START,), [1.0])
+    with pytest.raises(DomainError, match="a int as start: a Density, or"):
+        evolve((OU, OU), (START, 1), [1.0])
+    for equation, found in ((None, "NoneType"), ("OU", "str"), ((OU, 3), "int")):
+        with pytest.raises(DomainError, match=f"a {found} as equation: a FokkerPlanck, or for a coupled"):
+            evolve(equation, (START, START), [1.0])
+    for start in (START, (START,)):
+        with pytest.raises(DomainError, match="2 equations and 1 densities"):
+            evolve((OU, OU), start, [1.0])
 
 
 def test_options():
     with pytest.raises(DomainError, match="tolerance is 0"):
         evolve(OU, START, [1.0], tolerance=0.0)
+    with pytest.raises(DomainError, match="tolerance is 'small'"):
+        evolve(OU, START, [1.0], tolerance="small")
     with pytest.raises(DomainError, match="accepted are auto"):
         evolve(OU, START, [1.0], method="magic")
     with pytest.raises(DomainError, match="threads is 0"):
         evolve(OU, START, [1.0], threads=0)
+    with pytest.raises(DomainError, match=r"threads is 1\.5: a whole number"):
+        evolve(OU, START, [1.0], threads=1.5)
     with pytest.raises(DomainError, match="'generator' with a coupled"):
         evolve(FokkerPlanck(drift=lambda x, y, t: (-x, -t * y)), START, [1.0], method="generator")
 
@@ -100,6 +113,14 @@ def test_progress_and_repr():
     text = repr(result)
     for part in ("48x40 cells", "Peclet", "MB", "steps", "L1 error"):
         assert part in text
+
+
+@pytest.mark.parametrize("method", ["generator", "rational"])
+def test_methods_without_steps_say_when_they_are_done(method):
+    grid, seen = Grid.box((-3, 3, 64)), []
+    equation = FokkerPlanck(drift=lambda x: -x, diffusion=0.25)
+    evolve(equation, gaussian(grid, 0.0, 0.2), [0.5], method=method, progress=seen.append)
+    assert seen == [1.0]
 
 
 def test_time_zero_is_the_start():
@@ -160,3 +181,31 @@ def test_methods(method, accuracy):
     np.testing.assert_allclose(final.mean, flow @ [0.6, -0.3], atol=accuracy)
     covariance = flow @ (0.15 * np.eye(2) - stationary) @ flow.T + stationary
     np.testing.assert_allclose(final.covariance, covariance, atol=accuracy)
+
+
+def test_times_of_an_answer_are_its_own():
+    when = np.array([0.0, 0.1])
+    result = evolve(OU, START, when, estimate_grid_error=False)
+    when[:] = 7.0
+    np.testing.assert_array_equal(result.times, [0.0, 0.1])
+
+
+@pytest.mark.parametrize("method", ["sweeps", "generator", "rational", "fipy"])
+def test_errors_are_relative_to_the_mass(method):
+    """The equation is linear: three times the start is three times the answer, at the same relative error."""
+    grid = Grid.box((-3, 3, 64))
+    equation, start = FokkerPlanck(drift=lambda x: -x, diffusion=0.25), gaussian(grid, 0.8, 0.1)
+    one, three = (
+        evolve(equation, Density(grid, m * start.values), [0.5], method=method, tolerance=1e-2) for m in (1.0, 3.0)
+    )
+    np.testing.assert_allclose(three.final.values, 3.0 * one.final.values, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(three.time_error, one.time_error, rtol=1e-6)
+    np.testing.assert_allclose(three.grid_error, one.grid_error, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("method", "t"), [("sweeps", 1e6), ("generator", 1e4), ("rational", 50.0)])
+def test_nothing_left(method, t):
+    """Between absorbing walls at D = 1/2 the density falls as exp(-pi^2 t / 2)."""
+    grid = Grid.box((0, 1, 40), boundary="absorbing")
+    with pytest.raises(DomainError, match=re.escape(f"nothing is left at t={t:g}")):
+        evolve(FokkerPlanck(diffusion=0.5), gaussian(grid, 0.5, 0.01), [t], method=method, estimate_grid_error=False)
