@@ -170,6 +170,13 @@ def test_claims_of_the_autoencoder(autoencoder):
     assert {v for label, v in identity.items() if label.startswith("control")} == {"fails"}
 
 
+def test_identity_of_order_two_can_fail(autoencoder):
+    """It would, if order two left as much as order one does."""
+    residual, explained = column(autoencoder, "identity", "residual"), column(autoencoder, "identity", "error")
+    left = residual["control: I2, ensemble, order one"]
+    assert 3.0 * explained["I2 (hierarchy), ensemble, order two"] < left
+
+
 @pytest.fixture(scope="module")
 def cutoff(tmp_path_factory):
     path = tmp_path_factory.mktemp("cutoff") / "cutoff.h5"
@@ -239,6 +246,12 @@ def test_pictures_and_tables(name, pictures, request):
         ("callan-symanzik-autoencoder", {"run__wide__learning_rate": 0.2}, "another one for the last"),
         ("callan-symanzik-autoencoder", {"time__end": 3.3}, "a divisor of"),
         ("callan-symanzik-autoencoder", {"time__records": 12}, "multiple of 8"),
+        (
+            "callan-symanzik-autoencoder",  # all rates twice, a divisor of the interval, one noise
+            {f"run__{name}__learning_rate": 0.1 for name in ("reference", "narrow")}
+            | {f"run__{name}__batch_size": 2 for name in ("reference", "narrow")},
+            r"run\.reference\.learning_rate = 0\.1 .* up to 0\.05 is accepted",
+        ),
         ("cutoff-scaling", {"cutoff__time": 0.7}, "multiple of every one"),
         ("cutoff-scaling", {"cutoff__batch_size": 3}, "cutoff.batch_size"),
         ("cutoff-scaling", {"start__mean": (1.0, 2.0, 3.0)}, "start.mean"),

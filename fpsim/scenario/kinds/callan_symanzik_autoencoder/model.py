@@ -21,6 +21,9 @@ from fpsim.theory import ScalarNetwork, scales_of
 __all__ = ["CallanSymanzikAutoEncoder", "SgdRun", "TrainingSet", "check"]
 
 Array = NDArray[np.float64]
+DECAY = 0.1
+"""Largest decay in one step: three times this share of what order one leaves is allowed to order two, which must be
+able to fail."""
 
 
 class TrainingSet(Section):
@@ -98,7 +101,24 @@ class CallanSymanzikAutoEncoder(ScenarioBase):
                     f"run.{name}.learning_rate = {run.learning_rate}: a divisor of time.end / time.records = "
                     f"{interval:g} is accepted"
                 )
+        name, first = next(iter(self.run.items()))
+        if self.decay > DECAY * (1.0 + 1e-9):
+            raise ValueError(
+                f"run.{name}.learning_rate = {first.learning_rate:g} decays by {self.decay:.3g} in one step at the "
+                f"valley, so that I2 of order two could not fail: up to {first.learning_rate * DECAY / self.decay:.3g} "
+                "is accepted"
+            )
         return self
+
+    @property
+    def decay(self) -> float:
+        """Decay of the error in one step of the first run at the valley, ``2 c learning_rate``."""
+        return 2.0 * self.second_moment * next(iter(self.run.values())).learning_rate
+
+    @property
+    def second_moment(self) -> float:
+        """``c`` of the training set."""
+        return float(_training_set(self.data.source).second_moment[0, 0])
 
     @property
     def times(self) -> Array:

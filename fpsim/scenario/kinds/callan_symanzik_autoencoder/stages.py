@@ -17,7 +17,6 @@ from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzi
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
 from fpsim.sgd import State, train
-from fpsim.theory import ScalarNetwork
 from fpsim.transport import evolve
 
 __all__ = ["SOURCES", "stages"]
@@ -116,7 +115,7 @@ def _ensemble(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: 
     rising, falling = _monotone(runs)
     one = cs.lognormal()
     verdicts: dict[str, cs.Identity | cs.Claim] = {
-        "I2 (hierarchy), ensemble, order two": _of_order_two(network, *orders),
+        "I2 (hierarchy), ensemble, order two": _of_order_two(scenario.decay, *orders),
         CONTROL + "I2, ensemble, order one": orders[0],
         CONTROL + "I2, ensemble, four times the noise": cs.hierarchy_residual(times, laws, error, louder),
         **_tangencies("ensemble", scenario, found),
@@ -153,11 +152,10 @@ def _trained(scenario: CallanSymanzikAutoEncoder, run: SgdRun, seed: int, thread
     return u * v, u * u - v * v
 
 
-def _of_order_two(network: ScalarNetwork, one: cs.Identity, two: cs.Identity) -> cs.Identity:
+def _of_order_two(decay: float, one: cs.Identity, two: cs.Identity) -> cs.Identity:
     """SGD obeys its equation of order two up to the next order: what order one leaves, times the decay in one step at
     the valley.
     """
-    decay = 2.0 * network.c * 2.0 * float(network.scales.noise(0.0))
     return replace(two, error=float(np.hypot(two.error, decay * one.residual)))
 
 
@@ -172,7 +170,7 @@ def _tangencies(
 def _closure(scenario: CallanSymanzikAutoEncoder, found: list[tuple[cs.Correlators, cs.Estimate]]) -> xr.Dataset:
     """R1 through time, and the mean loss."""
     claims = [cs.tangency(*pair, scenario.error_family) for pair in found]
-    c = float(scenario.experiment(next(iter(scenario.run.values()))).data.second_moment[0, 0])
+    c = scenario.second_moment
     loss = [0.5 * c * float(table[0, 0].value) for table, _ in found]
     return xr.Dataset(
         {
