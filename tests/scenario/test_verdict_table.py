@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import xarray as xr
 
 from fpsim.scenario.shared.verdict_table import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
@@ -27,9 +28,25 @@ def test_identities_and_claims_are_printed_apart():
     assert "holds up to 3 x explained" in first
     assert "holds if residual + 3 x error <= tolerance" in second
     assert "true" not in first
-    assert "fails  (control: fails expected)" in second
     assert "trivial" in second
     assert shortfalls_of(verdict_dataset([TRIVIAL])) == ("claim cannot fail: trivial, holds expected",)
+
+
+@pytest.mark.parametrize(
+    ("expected", "residual", "freedom", "says"),
+    [
+        ("holds", 0.01, 3, "holds"),
+        ("holds", 0.5, 3, "fails"),
+        ("fails", 0.5, 3, "fails  (as expected)"),
+        ("fails", 0.01, 3, "holds  (fails expected)"),
+        ("trivial", 0.0, 0, "trivial  (as expected)"),
+    ],
+)
+def test_a_row_says_what_was_expected_and_calls_no_finding_a_control(expected, residual, freedom, says):
+    claim = Claim("at the valley: closed", residual, 0.001, 0.05, freedom)
+    lines = verdict_lines(verdict_dataset([claim], expected={claim.name: expected}))
+    assert lines[1].endswith(f"  {says}")
+    assert "control" not in "".join(lines)
 
 
 def test_tables_of_one_sort_only():

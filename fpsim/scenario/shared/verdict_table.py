@@ -1,7 +1,8 @@
 """Identities and claims of a run as labelled arrays, as two printed tables, and as shortfalls.
 
 Identities and claims are kept in separate tables: the residual of an identity measures numerics, that of a claim
-physics. A control is a claim that is false on purpose: it is expected to fail, and falls short when it does not.
+physics. Some rows are expected to fail: controls, which are false on purpose, and claims that are known to break down
+in that case. Either falls short when it does not fail.
 """
 
 from __future__ import annotations
@@ -116,7 +117,9 @@ def verdict_lines(table: xr.Dataset) -> list[str]:
 
 def _verdict(row: xr.Dataset, kind: str) -> str:
     verdict, expected = (str(row[f"{kind}_{column}"].item()) for column in ("verdict", "expected"))
-    return f"{verdict}  (control: fails expected)" if expected == "fails" else verdict
+    if expected == "holds":
+        return verdict
+    return f"{verdict}  (as expected)" if verdict == expected else f"{verdict}  ({expected} expected)"
 
 
 def shortfalls_of(table: xr.Dataset) -> tuple[str, ...]:
