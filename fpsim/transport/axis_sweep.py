@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -59,21 +60,26 @@ class _Shelf:
         self.tables = tables
         self._forget = forget  # what knows the old places
         self._place: dict[float, int] = {}
+        self._free = list(range(KEPT))
+        self._last = np.nan
 
-    def find(self, dt: float, fill: Callable[[int], None]) -> int:
-        """Number of the table of a step; filled if it was not there.
+    def find(self, dt: float) -> tuple[int, bool]:
+        """Number of the table of a step, and whether it has yet to be filled and kept.
 
-        The one that was not asked for longest makes room: never the last one, which the same programme may need.
+        The one that has been there longest makes room, but not the last one asked for: the same programme needs it.
         """
-        found = self._place.pop(dt, None)
-        if found is None:
-            found = next((k for k in range(KEPT) if k not in self._place.values()), None)
-            if found is None:
-                found = self._place.pop(next(iter(self._place)))
+        found, last, self._last = self._place.get(dt), self._last, dt
+        if found is not None:
+            return found, False
+        if not self._free:
             self._forget()
-            fill(found)  # known only once it is there: compiling may be interrupted
-        self._place[dt] = found
-        return found
+            first, second = islice(self._place, 2)
+            self._free.append(self._place.pop(second if first == last else first))
+        return self._free[-1], True
+
+    def keep(self, dt: float) -> None:
+        """Note that the table is there: filling it may have been interrupted."""
+        self._place[dt] = self._free.pop()
 
 
 @dataclass(eq=False)
@@ -113,25 +119,24 @@ class AxisSweep:
     def _remap(self, dt: float) -> tuple[int, int]:
         """The operation of carrying over ``dt``."""
         assert self.drift is not None
-        drift, (periodic, low, high), (cell, weight) = self.drift, self._sides, self._remaps.tables
-
-        def fill(place: int) -> None:
-            _remap_tables(drift, dt, periodic, low > 0.0, high > 0.0, self._foot, cell[place], weight[place])
-
-        return REMAP, self._remaps.find(dt, fill)
+        place, new = self._remaps.find(dt)
+        if new:
+            (periodic, low, high), (cell, weight) = self._sides, self._remaps.tables
+            _remap_tables(self.drift, dt, periodic, low > 0.0, high > 0.0, self._foot, cell[place], weight[place])
+            self._remaps.keep(dt)
+        return REMAP, place
 
     def _diffuse(self, dt: float) -> tuple[int, int]:
         """The operation of spreading over ``dt``."""
         assert self.rate is not None
-        rate, (periodic, low, high), (r, factor) = self.rate, self._sides, self._diffusions.tables
-        n = self.grid.shape[self.axis]
-        # on a ring of two cells both neighbours are the same one
-        twice = 2.0 if periodic and n == 2 else 1.0
-
-        def fill(place: int) -> None:
-            _diffusion_tables(rate, twice * dt, periodic and n > 2, low, high, r[place], factor[place])
-
-        return DIFFUSE, self._diffusions.find(dt, fill)
+        place, new = self._diffusions.find(dt)
+        if new:
+            (periodic, low, high), (r, factor), n = self._sides, self._diffusions.tables, self.grid.shape[self.axis]
+            # on a ring of two cells both neighbours are the same one
+            twice = 2.0 if periodic and n == 2 else 1.0
+            _diffusion_tables(self.rate, twice * dt, periodic and n > 2, low, high, r[place], factor[place])
+            self._diffusions.keep(dt)
+        return DIFFUSE, place
 
     def _programme(self, dt: float, steps: int, pieces: int) -> Integers:
         """Operations of some steps and their tables, which are made if they are not there."""

@@ -103,9 +103,12 @@ def by_rational(approximate: Callable[..., ChainEvolution], start: Density, aske
     grid, when = start.grid, asked.times
     # a density is as good as a mass: the equation is linear, and cells are equal
     found = approximate(start.values, when, asked.tolerance)
-    for t, state in zip(when.tolist(), found.states, strict=True):
-        _check_left(state, t)
-    densities = tuple([Density(grid, state) for state in found.states])
+    try:
+        densities = tuple([Density(grid, state) for state in found.states])
+    except DomainError:
+        for t, state in zip(when.tolist(), found.states, strict=True):
+            _check_left(state, t)
+        raise
     absorbed, error = found.absorbed * grid.cell_volume, float(found.error[-1])
     said: tuple[str, ...] = ()
     if error > 1.5 * asked.tolerance:

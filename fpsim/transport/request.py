@@ -55,9 +55,12 @@ class Request:
                 raise DomainError(f"times[{k}] is {value:g}: finite, increasing times >= 0 are accepted")
             before = value
         object.__setattr__(self, "times", when)
-        tolerance = real_array(self.tolerance, "tolerance")
-        if tolerance.ndim or not 0.0 < tolerance < 1.0:
-            raise DomainError(f"tolerance is {self.tolerance}: a number between 0 and 1 is accepted")
+        try:
+            accepted = 0.0 < self.tolerance < 1.0
+        except (TypeError, ValueError):
+            accepted = False
+        if not accepted:
+            raise DomainError(f"tolerance is {self.tolerance!r}: a number between 0 and 1 is accepted")
         if self.method not in METHODS:
             raise DomainError(f"method {self.method!r}: accepted are {', '.join(METHODS)}")
 
