@@ -63,6 +63,34 @@ def test_theory_is_that_of_the_minimum(tree, truth):
         np.testing.assert_allclose(theory["discrete"].sel(learning_rate=rate), exact, rtol=1e-6)
 
 
+def test_cells_are_stationary_at_the_end(tree, truth):
+    """The covariance step after step from the point at the minimum, against its fixed point."""
+    _, h, s = truth
+    theory = group(tree, "theory")
+    for rate in (0.0125, 0.4):
+        step, found = np.eye(4) - rate * h, np.zeros((4, 4))
+        for _ in range(round(9.0 / rate)):
+            found = step @ found @ step.T + rate * s
+        missing = 1.0 - np.trace(found) / np.trace(covariance(h, s, rate))
+        assert float(theory["unrelaxed"].sel(learning_rate=rate)) == pytest.approx(missing, rel=1e-4)
+        assert missing < 1e-3
+
+
+@pytest.mark.parametrize("rates", [[0.0125, 0.4], [0.2, 1.42]])
+def test_an_end_before_stationarity_is_refused_with_the_smallest_that_is_accepted(rates):
+    """Short times, and a learning rate so large that a stiff direction swings for long."""
+
+    def check(end):
+        kind_named("sweep").check(load_scenario(NAME, changes={"sweep.end": end, "sweep.learning_rates": rates}))
+
+    with pytest.raises(ConfigError, match=r"sweep\.end = 3: squared widths lack .* or more is accepted") as refused:
+        check(3.0)
+    smallest = float(str(refused.value).split("; ")[1].split()[0])
+    check(smallest)
+    with pytest.raises(ConfigError, match=r"sweep\.end"):
+        check(smallest - rates[-1])
+
+
 def test_small_learning_rates_collapse_on_one_line(tree, truth):
     """Cells of narrow ensembles with small steps against the Lyapunov equation's one number (1 to 3 % of steps)."""
     _, h, s = truth

@@ -31,7 +31,7 @@ class Sweep(Section):
     sampling: Literal["iid", "without_replacement"] = "iid"
     weight_decay: Annotated[float, Field(gt=0, le=100)] = 0.3
     end: Positive = 12.0
-    """Training time of every cell, from the minimum: some relaxation times."""
+    """Training time of every cell, from the minimum: long enough for stationary widths."""
 
 
 class SweepScenario(ScenarioBase):

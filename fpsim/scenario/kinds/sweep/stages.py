@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,12 +19,15 @@ from fpsim.scenario.kinds.sweep.model import SweepScenario, experiment_of
 from fpsim.scenario.shared.records import entry_names, group, named
 from fpsim.scenario.shared.training import train_kept
 from fpsim.theory import landscape_of, minimum_near, stationary_covariance
+from fpsim.theory.modified_equation import jacobian
 
 __all__ = ["check", "stages"]
 
 Array = NDArray[np.float64]
 NARROW = 0.1
 """Largest ``theta`` whose cells enter the fit of the departures."""
+UNRELAXED = 1e-3
+"""Share of the stationary squared width that may be missing at the end: less than samples show."""
 
 
 def check(scenario: SweepScenario) -> None:
@@ -73,6 +77,7 @@ def _theory(scenario: SweepScenario) -> xr.Dataset:
         )
     rates = part.learning_rates
     discrete = [stationary_covariance(landscape, r, minimum, discrete=True) / (r * factor) for r in rates]
+    unrelaxed = _unrelaxed(scenario, jacobian(landscape.gradient, minimum), discrete)
     names = [*entry_names("W1", (k, d)), *entry_names("W2", (d, k))]
     return xr.Dataset(
         {
@@ -83,9 +88,41 @@ def _theory(scenario: SweepScenario) -> xr.Dataset:
                 np.array([np.diag(c) for c in discrete]),
                 named("variance per theta, steps of finite size"),
             ),
+            "unrelaxed": ("learning_rate", unrelaxed, named("share of the squared width that is missing at the end")),
         },
         {"weight": names, "learning_rate": ("learning_rate", list(part.learning_rates), named("learning rate"))},
     )
+
+
+def _unrelaxed(scenario: SweepScenario, hessian: Array, stationary: list[Array]) -> list[float]:
+    """Share of the stationary squared width that is missing at the end, for each learning rate.
+
+    From a point at the minimum the covariance after ``n`` steps is ``C - M^n C M^n`` with ``M = 1 - eta H``.
+    """
+    part, values = scenario.sweep, []
+    curvature, modes = np.linalg.eigh(0.5 * (hessian + hessian.T))
+    smallest = 0.0
+    for rate, covariance in zip(part.learning_rates, stationary, strict=True):
+        decay = (1.0 - rate * curvature) ** 2
+        share = np.diag(modes.T @ covariance @ modes) / np.trace(covariance)
+        values.append(float(share @ decay ** round(part.end / rate)))
+        smallest = max(smallest, rate * _steps_to_rest(share, decay))
+    if max(values) > UNRELAXED:
+        raise ConfigError(
+            f"sweep.end = {part.end:g}: squared widths lack a share of {max(values):.2g} of their stationary value; "
+            f"{smallest:.10g} or more is accepted"
+        )
+    return values
+
+
+def _steps_to_rest(share: Array, decay: Array) -> int:
+    """Fewest steps after which no more than ``UNRELAXED`` is missing."""
+
+    def rested(steps: int) -> bool:
+        return bool(share @ decay**steps <= UNRELAXED)
+
+    most = 1 + int(np.log(UNRELAXED) / np.log(np.maximum(decay.max(), 1e-300)))  # the slowest mode alone
+    return bisect_left(range(most), True, key=rested)
 
 
 def _row(scenario: SweepScenario, k: int, theory: xr.Dataset, threads: int | None, progress: Any) -> xr.Dataset:

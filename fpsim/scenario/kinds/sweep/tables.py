@@ -27,6 +27,7 @@ def report(tree: xr.DataTree) -> str:
         f"squared width / (theta x {unit:.5g}); 1 is the collapse on theta",
         "theta = eta c_B, learning rate x batch factor",
         "c_B = 1 / B for independent draws, (n - B) / (B (n - 1)) for B of n without replacement",
+        f"at the end at most {float(theory['unrelaxed'].max()):.1g} of a stationary width is missing",
         "",
         f"{'learning rate':>14}" + "".join(f"{f'B={b}':>9}" for b in batches) + f"{'± ':>9}{'finite steps':>14}",
     ]
