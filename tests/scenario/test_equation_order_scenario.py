@@ -73,6 +73,7 @@ def test_table_and_refusals(tree):
         ("regression.learning_rates", [0.3, 0.1, 0.05], "whole fractions"),
         ("regression.learning_rates", [0.1, 0.05], "at least 3"),
         ("regression.start", [0.0, 0.0], "away from it"),
+        ("regression.label_noise", 0.0, r"regression\.label_noise"),  # nothing would be left at rest
     ):
         with pytest.raises(ConfigError, match=message):
             load_scenario("equation-order", changes={key: value})

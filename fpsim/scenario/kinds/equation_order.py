@@ -22,7 +22,7 @@ from fpsim.errors import ConfigError
 from fpsim.plots.order_axes import plot_orders
 from fpsim.progress import Reporter
 from fpsim.scenario.kind import Kind
-from fpsim.scenario.sections import NonNegative, Positive, ScenarioBase, Section
+from fpsim.scenario.sections import Positive, ScenarioBase, Section
 from fpsim.scenario.shared.records import group
 from fpsim.theory import modified_equation
 
@@ -50,7 +50,7 @@ class RegressionSetting(Section):
     variances: tuple[Positive, Positive] = (1.0, 0.4)
     """Variances of the two inputs, the curvatures of the loss."""
     correlation: Annotated[float, Field(gt=-1, lt=1)] = 0.5
-    label_noise: NonNegative = 0.5
+    label_noise: Positive = 0.5
     batch_size: Annotated[int, Field(ge=1)] = 4
     start: tuple[float, float] = (1.0, -0.5)
     """Start ``delta`` of the weights' error."""
