@@ -228,7 +228,7 @@ def cutoff_scaling(
     Parameters
     ----------
     learning_rates : sequence of float
-        Coarse learning rates, two or more.
+        Coarse learning rates, two or more different ones.
     progress : callable, optional
         Called with (learning rates done, learning rates in all).
 
@@ -237,9 +237,7 @@ def cutoff_scaling(
     DomainError
         See :func:`cutoff_differences`.
     """
-    eta = np.asarray(learning_rates, float)
-    if eta.ndim != 1 or len(eta) < 2 or (eta <= 0.0).any():
-        raise DomainError(f"learning_rates have shape {eta.shape}: two or more positive numbers are accepted")
+    eta = _checked_rates(learning_rates)
     options: dict[str, Any] = {
         "time": time,
         "batch_size": batch_size,
@@ -255,10 +253,18 @@ def cutoff_scaling(
     return scaling_of(eta, naive, improved)
 
 
-def scaling_of(learning_rates: Array, naive: Estimate, improved: Estimate) -> CutoffScaling:
+def scaling_of(learning_rates: ArrayLike, naive: Estimate, improved: Estimate) -> CutoffScaling:
     """Slopes of given differences, shape (E, K) each."""
-    slopes = [_slope(learning_rates, line) for line in (naive, improved)]
-    return CutoffScaling(learning_rates, naive, improved, *slopes)
+    eta = _checked_rates(learning_rates)
+    slopes = [_slope(eta, line) for line in (naive, improved)]
+    return CutoffScaling(eta, naive, improved, *slopes)
+
+
+def _checked_rates(learning_rates: ArrayLike) -> Array:
+    eta = np.asarray(learning_rates, float)
+    if eta.ndim != 1 or len(eta) < 2 or (eta <= 0.0).any() or len(set(eta)) < len(eta):
+        raise DomainError(f"learning_rates are {eta.tolist()}: two or more different positive numbers are accepted")
+    return eta
 
 
 def _improvement(loss: StochasticLoss, w: Array, learning_rate: float) -> Array:

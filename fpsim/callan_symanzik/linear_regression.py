@@ -100,4 +100,4 @@ class LinearRegression:
             for eta in learning_rates
         ]
         naive, improved = (exact(np.array([row[line] for row in rows])) for line in (0, 1))
-        return scaling_of(np.asarray(learning_rates, float), naive, improved)
+        return scaling_of(learning_rates, naive, improved)

@@ -159,3 +159,5 @@ def test_bad_input_is_named():
         cutoff_differences(loss, start, time=0.2, learning_rate=0.1, batch_size=3, **keys)
     with pytest.raises(DomainError, match="two or more"):
         cutoff_scaling(loss, start, time=0.2, learning_rates=[0.1], batch_size=2, **keys)
+    with pytest.raises(DomainError, match="different positive"):
+        cutoff_scaling(loss, start, time=0.2, learning_rates=[0.1, 0.1], batch_size=2, **keys)

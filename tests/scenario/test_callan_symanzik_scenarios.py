@@ -254,6 +254,8 @@ def test_pictures_and_tables(name, pictures, request):
         ),
         ("cutoff-scaling", {"cutoff__time": 0.7}, "multiple of every one"),
         ("cutoff-scaling", {"cutoff__batch_size": 3}, "cutoff.batch_size"),
+        ("cutoff-scaling", {"cutoff__learning_rates": [0.1, 0.1]}, "cutoff.learning_rates repeat"),
+        ("cutoff-scaling", {"regression__start": 0.0}, "away from it"),
         ("cutoff-scaling", {"start__mean": (1.0, 2.0, 3.0)}, "start.mean"),
         ("cutoff-scaling", {"network__activation": "swish"}, "activation"),
     ],

@@ -60,7 +60,7 @@ class Regression(Section):
 
     noise: Annotated[float, Field(ge=0)] = 0.3
     start: float = 1.0
-    """Distance from the best weight at time zero."""
+    """Distance from the best weight at time zero; not zero, where it would stay at any cutoff."""
 
 
 class CutoffScalingScenario(ScenarioBase):
@@ -82,6 +82,10 @@ class CutoffScalingScenario(ScenarioBase):
                 f"cutoff.time = {self.cutoff.time} with learning rates {self.cutoff.learning_rates}: a multiple of "
                 "every one of them is accepted"
             )
+        if len(set(self.cutoff.learning_rates)) < len(self.cutoff.learning_rates):
+            raise ValueError("cutoff.learning_rates repeat: different ones are accepted")
+        if self.regression.start == 0.0:
+            raise ValueError("regression.start is the best weight: a start away from it is accepted")
         entries = self.network.bottleneck * self.data.components
         if isinstance(self.start.mean, tuple) and len(self.start.mean) != entries:
             raise ValueError(f"start.mean has {len(self.start.mean)} entries: one number or {entries} are accepted")
