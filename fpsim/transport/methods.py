@@ -112,7 +112,11 @@ def by_rational(approximate: Callable[..., ChainEvolution], start: Density, aske
     absorbed, error = found.absorbed * grid.cell_volume, float(found.error[-1])
     said: tuple[str, ...] = ()
     if error > 1.5 * asked.tolerance:
-        said = (f"time error {error:.2g} exceeds the tolerance {asked.tolerance:g}: it is near what rounding permits",)
+        reason = "rounding, or undershoots that were filled"
+        said = (f"time error {error:.2g} exceeds the tolerance {asked.tolerance:g}: {reason}",)
+    if absorbed[-1] > 0.0 and densities[-1].mass < error * start.mass:
+        left = f"t={asked.end:g}: mass {densities[-1].mass:.2g} is left, less than its error"
+        said = (*said, f"{left}: a smaller tolerance, or method='generator', tells it from none")
     return Evolution(when, densities, found.error, when * np.nan, absorbed, found.solves, 0, "rational", said)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ UNCHECKED = 16e6
 """Bytes that any machine has."""
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Propagator:
     """``exp(t L)`` of a Fokker-Planck equation on a grid.
 
@@ -84,6 +84,9 @@ class Propagator:
     grid: Grid
     _: KW_ONLY
     threads: int | None = None
+    _survey: Survey = field(init=False)
+    _team: Team = field(init=False)
+    _needs: dict[tuple[int, bool], int] = field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.equation, FokkerPlanck) or not isinstance(self.grid, Grid):
@@ -96,9 +99,10 @@ class Propagator:
                 f"{self.equation} has coefficients that depend on time or density: fixed ones are accepted here, "
                 "fpsim.transport.evolve takes the others"
             )
-        self._survey: Survey = survey(self.equation, self.grid)
-        self._team = Team(self.threads)
-        self._needs: dict[tuple[int, bool], int] = {}
+        # what is kept is no part of the value
+        self.__dict__["_survey"] = survey(self.equation, self.grid)
+        self.__dict__["_team"] = Team(self.threads)
+        self.__dict__["_needs"] = {}
 
     def evolve(
         self,
@@ -185,7 +189,7 @@ class Propagator:
         stepper = Stepper((self.equation,), (self.grid,), False, self._team)
         if self._survey.known is not None:
             stepper.know(self._survey.known)
-            self._survey = replace(self._survey, known=None)  # what is kept is the stepper's now
+            self.__dict__["_survey"] = replace(self._survey, known=None)  # what is kept is the stepper's now
         return stepper
 
     def _run(self, chosen: str, start: Density, asked: Request, path: Path | None = None) -> tuple[Evolution, Path]:
