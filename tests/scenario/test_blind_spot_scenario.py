@@ -60,6 +60,14 @@ def test_pooled_density_against_moments(tree):
     assert np.isfinite(std).all()
 
 
+def test_a_mixture_is_the_mean_of_its_replicas():
+    y = np.linspace(-1.0, 1.0, 5)
+    for count in (3, 64, 128):
+        widths = np.linspace(0.5, 2.0, count)
+        exact = np.mean([norm.pdf(y, scale=w) for w in widths], axis=0)
+        np.testing.assert_allclose(mixture_blocks(widths, y).mean(axis=0), exact, rtol=1e-12)
+
+
 def distances_of_mixtures(other, repeats, replicas=2_048):
     """Between samples of widths uniform on (.8, 1.2) and of widths uniform on another interval."""
     rng, y = np.random.default_rng(5), np.linspace(-6.0, 6.0, 121)

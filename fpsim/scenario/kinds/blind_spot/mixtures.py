@@ -2,7 +2,7 @@
 
 For Gaussian data a replica's output is normal, so that the pooled density of a law is a mixture which is known as a
 function. What remains is the sampling of the replicas: a distance between two mixtures has a floor, found from the
-scatter of block means. Limits: independent replicas, many times more than ``BLOCKS``.
+scatter of block means. Limits: independent replicas, two or more.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ DRAWS = 400
 
 
 def mixture_blocks(widths: Array, y: Array) -> Array:
-    """``mean over replicas of N(0, width^2)`` at ``y`` for each of ``BLOCKS`` equal parts of the replicas.
+    """``mean over replicas of N(0, width^2)`` at ``y`` for each of ``BLOCKS`` parts of the replicas.
 
     Parameters
     ----------
     widths : ndarray, shape (R,)
-        Standard deviations of the replicas' outputs; the last ``R % BLOCKS`` replicas are left out.
+        Standard deviations of the replicas' outputs; fewer than ``BLOCKS`` are a block each.
     y : ndarray, shape (n,)
 
     Returns
     -------
-    ndarray, shape (BLOCKS, n)
-        Its mean over the blocks is the density of the mixture.
+    ndarray, shape (min(BLOCKS, R), n)
+        Its mean over the blocks is the density of the mixture (replicas of a part that is shorter by one weigh more).
     """
-    parts = widths[: widths.size - widths.size % BLOCKS].reshape(BLOCKS, -1)
+    parts = np.array_split(widths, min(BLOCKS, widths.size))
     blocks = [(np.exp(-0.5 * (y / part[:, None]) ** 2) / part[:, None]).mean(axis=0) for part in parts]
     return np.array(blocks) / np.sqrt(2.0 * np.pi)
 
@@ -44,7 +44,7 @@ def mixture_distance(left: Array, right: Array, step: float, rng: np.random.Gene
 
     Parameters
     ----------
-    left, right : ndarray, shape (BLOCKS, n)
+    left, right : ndarray, shape (blocks, n)
         Of :func:`mixture_blocks`, from independent replicas.
     step : float
         Distance of the places.
