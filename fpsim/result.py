@@ -22,8 +22,9 @@ class Result:
     value : float or ndarray
         The computed quantity.
     error : float or ndarray
-        Estimated absolute error: for deterministic methods the difference between two resolutions or a bound, for
-        statistics one standard error. ``nan`` where no estimate exists.
+        Estimated absolute error of what ``method`` names: for deterministic methods the difference between two
+        resolutions or a bound, for statistics one standard error. ``nan`` where no estimate exists. What it leaves out,
+        as analyses of one generator leave out the grid, ``method`` says.
     method : str
         What was done, in words.
     details : mapping

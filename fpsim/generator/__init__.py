@@ -6,6 +6,7 @@ from fpsim.generator.chain import propagate_rational
 from fpsim.generator.current import circulation, face_currents, mean_velocity
 from fpsim.generator.entropy import entropy_production
 from fpsim.generator.generator import Generator
+from fpsim.generator.grid_error import with_grid_error
 from fpsim.generator.passage import (
     committor,
     exit_probability,
@@ -42,4 +43,5 @@ __all__ = [
     "splitting_probability",
     "stationarity_residual",
     "stationary_density",
+    "with_grid_error",
 ]

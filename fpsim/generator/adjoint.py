@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.uniformization import evolve
 from fpsim.result import Result
 
@@ -73,4 +74,5 @@ def evolve_observable(
     states = evolve(generator, start, times, tail=tail, backward=True, threads=threads).states
     value = states.reshape(len(states), *generator.grid.shape)
     error = np.full(len(states), tail * float(np.abs(start).max()))
-    return Result(value, error.reshape(-1, *[1] * generator.grid.ndim), "uniformization of the backward equation")
+    error = error.reshape(-1, *[1] * generator.grid.ndim)
+    return on_one_grid(value, error, "uniformization of the backward equation")

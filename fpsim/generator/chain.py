@@ -36,7 +36,7 @@ from fpsim.errors import DomainError, ToleranceError
 from fpsim.generator.chain_kernels import apply_rational, distance, factor, mend
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.rational import Family
-from fpsim.generator.uniformization import check_times
+from fpsim.generator.uniformization import check_times, densities_at
 from fpsim.memory import check_memory
 
 __all__ = ["LEAST", "MOST", "Chain", "ChainEvolution", "chain_of", "evolve", "propagate_rational"]
@@ -132,7 +132,7 @@ def propagate_rational(
     if accepted.ndim or not LEAST <= accepted <= MOST:
         raise DomainError(f"tolerance is {tolerance}: a number between {LEAST:g} and {MOST:g} is accepted")
     evolution = evolve(chain, masses, t, tolerance=float(accepted))
-    return tuple(generator.density(state) for state in evolution.states)
+    return densities_at(generator, evolution.states, times)
 
 
 def chain_of(generator: Generator) -> Chain:

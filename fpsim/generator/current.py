@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.links import Links
 from fpsim.result import Result
 
@@ -81,7 +82,7 @@ def mean_velocity(generator: Generator, density: Density) -> Result:
         velocity += step * float(link.net(masses).sum())
         turnover += np.abs(step) * float(link.forward @ masses[link.tail] + link.backward @ masses[link.head])
     total = float(masses.sum())
-    return Result(velocity / total, 4.0 * _EPS * turnover / total, "sum of the net jumps")
+    return on_one_grid(velocity / total, 4.0 * _EPS * turnover / total, "sum of the net jumps")
 
 
 @of_generator
@@ -114,4 +115,4 @@ def circulation(generator: Generator, density: Density) -> Result:
     total = float(masses.sum())
     reach = max(float(np.abs(x).max()) for x in place)
     error = np.full(area.shape, 4.0 * _EPS * turnover * reach / total)
-    return Result(area / total, error, "sum over the net jumps")
+    return on_one_grid(area / total, error, "sum over the net jumps")

@@ -20,6 +20,7 @@ import numpy as np
 from fpsim.density import Density
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.grid_error import on_one_grid
 from fpsim.result import Result
 
 __all__ = ["entropy_production"]
@@ -33,7 +34,7 @@ def entropy_production(generator: Generator, density: Density) -> Result:
     -------
     Result
         ``value`` is infinite if probability flows along a link that has no return; ``details["one_way"]`` counts them.
-        ``error`` is rounding.
+        ``error`` is rounding; see :func:`fpsim.generator.with_grid_error`.
 
     Raises
     ------
@@ -59,4 +60,4 @@ def entropy_production(generator: Generator, density: Density) -> Result:
         error += 4.0 * float(np.finfo(float).eps) * float(np.sum((there + back) * np.abs(ratio) + np.abs(there - back)))
     mass = float(masses.sum())
     value = np.inf if one_way else total / mass
-    return Result(value, error / mass, "Schnakenberg sum over links", {"one_way": one_way})
+    return on_one_grid(value, error / mass, "Schnakenberg sum over links", {"one_way": one_way})

@@ -31,6 +31,8 @@ __all__ = ["Generator", "of_generator"]
 Array = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., Any])
 
+_RESOLVED = 2.0  # cell Peclet number up to which central differences would be positive as well
+
 
 @dataclass(frozen=True, eq=False)
 class Generator:
@@ -140,10 +142,11 @@ class Generator:
     def __repr__(self) -> str:
         sides = {str(b) for pair in self.grid.boundary for b in pair}
         low, high = self.peclet
+        order = " (drift-dominated: first order)" if high > _RESOLVED else ""
         capped = f", {self.added:.2g} isotropic diffusion added" if self.added else ""
         return (
             f"Generator({self.grid.size} cells, {len(self.links)} offsets, {self.nbytes / 1e6:.3g} MB, "
-            f"cell Peclet {low:.3g} ... {high:.3g}, {'|'.join(sorted(sides))}{capped})"
+            f"cell Peclet {low:.3g} ... {high:.3g}{order}, {'|'.join(sorted(sides))}{capped})"
         )
 
 

@@ -8,8 +8,8 @@ With ``M = -Q`` among the cells outside the target and the absorbing walls:
 - probability ``q`` to reach target ``B`` first: ``M q = `` rate into ``B``.
 
 All are solved without subtractions (:mod:`fpsim.generator.elimination`), so long times keep their digits. Errors given
-are those of the linear algebra; that of the grid is of second order in the cell width. A target is a union of cells and
-its border runs along their faces; the border of a predicate is moved there, by up to half a cell.
+are those of the linear algebra; :func:`fpsim.generator.with_grid_error` tells that of the grid. A target is a union of
+cells and its border runs along their faces; the border of a predicate is moved there, by up to half a cell.
 
 Reference: Gardiner, Stochastic Methods (2009), sections 5.5 and 6.6; Metzner, Schuette & Vanden-Eijnden, Multiscale
 Model. Simul. 7, 1192 (2009).
@@ -25,6 +25,7 @@ from scipy.sparse import csr_array
 
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.m_matrix import MMatrix, m_matrix
 from fpsim.generator.targets import Target, cells_of, name_of, rates_into, reaching, restrict
 from fpsim.result import Result
@@ -72,7 +73,7 @@ def _result(generator: Generator, inside: Mask, x: Array, matrix: MMatrix, elsew
     value[~inside] = elsewhere
     value[inside], error[inside] = x, matrix.errors(x)
     shape = generator.grid.shape
-    return Result(value.reshape(shape), error.reshape(shape), matrix.method)
+    return on_one_grid(value.reshape(shape), error.reshape(shape), matrix.method)
 
 
 @of_generator
@@ -136,7 +137,7 @@ def splitting_probability(generator: Generator, targets: Sequence[Target]) -> Re
         first = matrix.solve(rates_into(generator, inside, mask))
         parts.append(_result(generator, inside, first, matrix, mask[union].astype(float)))
     value, error = np.stack([part.value for part in parts]), np.stack([part.error for part in parts])
-    return Result(value, error, matrix.method)
+    return on_one_grid(value, error, matrix.method)
 
 
 @of_generator
@@ -169,4 +170,4 @@ def exit_probability(generator: Generator) -> Result:
     walls = list(generator.absorption)
     parts = [_result(generator, inside, matrix.solve(generator.absorption[w]), matrix) for w in walls]
     value, error = np.stack([part.value for part in parts]), np.stack([part.error for part in parts])
-    return Result(value, error, matrix.method, {"walls": walls})
+    return on_one_grid(value, error, matrix.method, {"walls": walls})

@@ -16,6 +16,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 from fpsim.density import Density
 from fpsim.errors import DomainError, ToleranceError
 from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.m_matrix import m_matrix
 from fpsim.generator.targets import Target, cells_of, closed_classes, rates_into, reaching, restrict
 from fpsim.result import Result
@@ -86,5 +87,5 @@ def quasi_stationary(generator: Generator, target: Target | None = None) -> Quas
     masses = np.zeros(grid.size)
     masses[inside] = m / m.sum()
     error = (change + matrix.accuracy) / growth
-    rate = Result(1.0 / growth, error, f"inverse iteration, {matrix.method}", {"last change": change})
+    rate = on_one_grid(1.0 / growth, error, f"inverse iteration, {matrix.method}", {"last change": change})
     return QuasiStationary(generator.density(masses), rate)

@@ -52,7 +52,7 @@ class Spectrum:
     eigenvalues : ndarray, shape (count,)
         ``lambda`` (1 / time), real parts <= 0; complex only if some are. Without absorption the first is zero.
     errors : ndarray, shape (count,)
-        Estimated absolute errors of the linear algebra (not of the grid).
+        Estimated absolute errors of the linear algebra (of the grid: :func:`fpsim.generator.with_grid_error`).
     observables : ndarray, shape (count, *grid.shape)
         Right eigenvectors, largest modulus one.
     densities : ndarray, shape (count, *grid.shape)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.m_matrix import null_vector
 from fpsim.generator.targets import closed_classes, restrict
 from fpsim.result import Result
@@ -29,7 +30,7 @@ def stationary_density(generator: Generator) -> Density:
     """Density with ``Q^T m = 0`` and mass one.
 
     Cells that are left for ever hold exactly zero. How well it is stationary: :func:`stationarity_residual`; how far
-    the grid is from the continuum: compare with half the cells.
+    the grid is from the continuum: :func:`fpsim.generator.with_grid_error` of a moment.
 
     Raises
     ------
@@ -62,4 +63,4 @@ def stationarity_residual(generator: Generator, density: Density) -> Result:
     turnover = float(rates @ masses)
     unbalanced = float(np.abs(generator.jumps.T @ masses - rates * masses).sum())
     value = unbalanced / turnover if turnover > 0.0 else 0.0
-    return Result(value, 8.0 * float(np.finfo(float).eps), "residual of the forward equation")
+    return on_one_grid(value, 8.0 * float(np.finfo(float).eps), "residual of the forward equation")

@@ -28,13 +28,14 @@ from fpsim.density import Density
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.poisson import poisson_series, poisson_windows
 from fpsim.generator.squaring import transition_matrix
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
 from fpsim.result import Result
 
-__all__ = ["Evolution", "absorbed_mass", "check_times", "evolve", "propagate"]
+__all__ = ["Evolution", "absorbed_mass", "check_times", "densities_at", "evolve", "propagate"]
 
 Array = NDArray[np.float64]
 
@@ -78,7 +79,7 @@ def propagate(
     ------
     DomainError
         If times are negative, decreasing or not finite, ``tail`` is not in (0, 1), the density lives on another grid,
-        or all its mass has been absorbed.
+        or all its mass has been absorbed by one of the times (the first is named).
     MemoryLimitError
         If the answer would not fit into memory.
 
@@ -87,7 +88,7 @@ def propagate(
     Equation: Grassmann (1977), uniformization; see the module's docstring.
     """
     evolution = evolve(generator, generator.masses(density), times, tail=tail, threads=threads)
-    return tuple(generator.density(state) for state in evolution.states)
+    return densities_at(generator, evolution.states, times)
 
 
 @of_generator
@@ -107,7 +108,15 @@ def absorbed_mass(
     masses = generator.masses(density)
     evolution = evolve(generator, masses, times, tail=tail, threads=threads)
     error = np.full(len(evolution.absorbed), tail * float(masses.sum()))
-    return Result(evolution.absorbed, error, "uniformization, flow through absorbing walls")
+    return on_one_grid(evolution.absorbed, error, "uniformization, flow through absorbing walls")
+
+
+def densities_at(generator: Generator, states: Array, times: Sequence[float]) -> tuple[Density, ...]:
+    """Densities of cell masses at several times; ``DomainError`` if walls have absorbed everything by one of them."""
+    for state, t in zip(states, np.atleast_1d(times), strict=True):
+        if not state.any():
+            raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
+    return tuple(generator.density(state) for state in states)
 
 
 def evolve(

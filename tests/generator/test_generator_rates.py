@@ -139,8 +139,13 @@ def test_building_is_fast():
     assert time.process_time() - begin < 1.0
 
 
-def test_repr_tells_size_and_peclet_range():
-    generator = build_generator(FokkerPlanck(drift=lambda x: 0 * x + 2.0, diffusion=0.1), Grid.box((0, 1, 10)))
+def test_repr_tells_size_peclet_range_and_order():
+    generator, drifting = (
+        build_generator(FokkerPlanck(drift=lambda x, b=b: 0 * x + b, diffusion=0.1), Grid.box((0, 1, 10)))
+        for b in (1.9, 2.1)
+    )
     assert "10 cells" in repr(generator)
     assert "MB" in repr(generator)
-    assert generator.peclet == pytest.approx((2.0, 2.0))
+    assert generator.peclet == pytest.approx((1.9, 1.9))
+    assert "first order" not in repr(generator)
+    assert "cell Peclet 2.1 ... 2.1 (drift-dominated: first order)" in repr(drifting)

@@ -1,0 +1,172 @@
+"""The stated error of the grid against quadrature and closed forms."""
+
+import numpy as np
+import pytest
+from generator_oracles import passage_moments
+from scipy.linalg import solve_continuous_lyapunov
+
+from fpsim.density import Grid, gaussian
+from fpsim.equation import FokkerPlanck
+from fpsim.errors import DomainError
+from fpsim.generator import (
+    absorbed_mass,
+    build_generator,
+    circulation,
+    committor,
+    entropy_production,
+    evolve_observable,
+    exit_probability,
+    mean_first_passage_time,
+    mean_velocity,
+    passage_time_variance,
+    quasi_stationary,
+    splitting_probability,
+    stationarity_residual,
+    stationary_density,
+    with_grid_error,
+)
+from fpsim.result import Result
+
+LINE = FokkerPlanck(potential=lambda x: x * x / 2, diffusion=1.0)
+AXIS = Grid.box((-6, 6, 64))
+# Stated over true error. A scheme of order q that is taken for one of first order states 2^q - 1 times too much (from
+# one to three times), and a tenth for what is of higher order.
+FIRST_ORDER = (1.0, 3.3)
+SECOND_ORDER = (0.5, 2.0)
+
+
+def rotating(rotation, diffusion):
+    """An Ornstein-Uhlenbeck process ``dx = A x dt + noise``, its covariance and entropy production."""
+    a, d = np.array([[-1.0, -rotation], [rotation, -1.0]]), np.array(diffusion)
+    covariance = solve_continuous_lyapunov(a, -2 * d)
+    velocity = a + d @ np.linalg.inv(covariance)  # J = velocity x p
+    production = np.trace(velocity.T @ np.linalg.inv(d) @ velocity @ covariance)
+    drift = lambda x, y: (-x - rotation * y, rotation * x - y)  # noqa: E731
+    return FokkerPlanck(drift=drift, diffusion=diffusion), covariance, production
+
+
+@pytest.mark.parametrize(("n", "band"), [(32, FIRST_ORDER), (64, FIRST_ORDER), (320, SECOND_ORDER)])
+def test_passage_time_of_the_double_well(n, band):
+    def potential(x):
+        return (x * x - 1) ** 2 / 4
+
+    def time(generator):
+        found = mean_first_passage_time(generator, lambda x: x > 0)
+        return np.interp(-1.0, generator.grid.centers[0], found.value)
+
+    exact, _ = passage_moments(potential, 0.1, -1.0, 0.0, -1.6)
+    equation, grid = FokkerPlanck(potential=potential, diffusion=0.1), Grid.box((-1.6, 1.6, n))
+    found = with_grid_error(time, equation, grid)
+    assert found.details["order"] == (1 if band is FIRST_ORDER else 2)
+    assert found.value == time(build_generator(equation, grid))
+    assert band[0] < found.error / abs(found.value - exact) < band[1]
+
+
+def production_of(generator):
+    return entropy_production(generator, stationary_density(generator))
+
+
+def test_entropy_production_of_a_drift_dominated_rotation():
+    equation, _, exact = rotating(3.0, [[0.05, 0.03], [0.03, 0.04]])
+    assert exact == pytest.approx(33.136, abs=1e-3)
+    found = with_grid_error(production_of, equation, Grid.box((-1.5, 1.5, 48), (-1.5, 1.5, 48)))
+    assert abs(found.value - exact) > 0.15 * exact  # the grid is a poor one
+    assert FIRST_ORDER[0] < found.error / abs(found.value - exact) < FIRST_ORDER[1]
+    assert "drift-dominated" in found.method
+    assert "rounding" not in found.method
+    assert found.details["one_way"] == 0
+
+
+def test_entropy_production_of_a_resolved_rotation():
+    equation, _, exact = rotating(0.1, [[1.0, 0.0], [0.0, 1.0]])
+    found = with_grid_error(production_of, equation, Grid.box((-5, 5, 128), (-5, 5, 128)))
+    assert "order 2" in found.method
+    assert SECOND_ORDER[0] < found.error / abs(found.value - exact) < SECOND_ORDER[1]
+
+
+@pytest.mark.parametrize(("n", "band"), [(36, FIRST_ORDER), (144, SECOND_ORDER)])
+def test_stationary_covariance(n, band):
+    equation, exact, _ = rotating(0.1, [[0.3, 0.0], [0.0, 0.6]])
+    box = [(-5.5 * s, 5.5 * s, n) for s in np.sqrt(np.diag(exact))]
+    found = with_grid_error(lambda q: stationary_density(q).covariance, equation, Grid.box(*box))
+    ratio = found.error / np.abs(found.value - exact)
+    assert found.value.shape == (2, 2)
+    assert found.details["order"] == (1 if band is FIRST_ORDER else 2)
+    assert ((np.diag(ratio) > band[0]) & (np.diag(ratio) < band[1])).all()
+    assert abs(found.value - exact)[0, 1] < 2.0 * found.error[0, 1]
+
+
+def test_a_density_at_which_coefficients_are_taken_is_carried_to_the_wider_cells():
+    # the noise is read off the cells of the density: D = 2 max p, which is the covariance
+    def noise(x, p):
+        values = (p[0] if isinstance(p, tuple) else p).values
+        assert values.shape == x.shape
+        return 0 * x + 2.0 * values.max()
+
+    def variance(generator):
+        return stationary_density(generator).covariance[0, 0]
+
+    equation = FokkerPlanck(drift=lambda x: -x, diffusion=noise)
+    p = gaussian(AXIS, 0.0, 0.7)
+    found = with_grid_error(variance, equation, AXIS, p=p)
+    exact = 2.0 / np.sqrt(2 * np.pi * 0.7)
+    assert abs(found.value - exact) < 2.0 * found.error < 0.1 * exact
+    assert with_grid_error(variance, equation, AXIS, p=(p,)).error == found.error
+
+
+def test_time_of_the_coefficients_and_the_error_of_the_analysis_are_kept():
+    equation = FokkerPlanck(drift=lambda x: -x, diffusion=lambda x, t: 1.0 + t + 0 * x)
+    found = with_grid_error(lambda _: Result(2.0, 0.25, "two", {"k": 1}), equation, AXIS, t=1.0)
+    assert (found.value, found.error, found.details["k"]) == (2.0, 0.25, 1)
+    assert found.method.startswith("two; difference to cells twice as wide")
+    later = with_grid_error(lambda q: stationary_density(q).covariance, equation, Grid.box((-9, 9, 128)), t=1.0)
+    assert later.value == pytest.approx(2.0, rel=0.01)
+
+
+def test_an_infinite_answer_has_no_error():
+    found = with_grid_error(lambda q: np.inf, LINE, AXIS)
+    assert found.value == np.inf
+    assert np.isnan(found.error)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: with_grid_error(lambda q: 1.0, LINE, (0, 1, 64)), "grid is a tuple"),
+        (lambda: with_grid_error(lambda q: 1.0, LINE, Grid.box((0, 1, 15))), "16 or more"),
+        (lambda: with_grid_error(mean_first_passage_time, LINE, AXIS), "no wall absorbs"),
+        (lambda: with_grid_error(lambda q: stationary_density(q).values, LINE, AXIS), r"\(64,\), and \(32,\)"),
+        (lambda: with_grid_error(stationary_density, LINE, AXIS), "what analysis answers"),
+        (
+            lambda: with_grid_error(lambda q: 1.0, FokkerPlanck(drift=-AXIS.centers[0], diffusion=1.0), AXIS),
+            r"on cells twice as wide, \(32,\): drift",
+        ),
+    ],
+)
+def test_refusals(call, message):
+    with pytest.raises(DomainError, match=message):
+        call()
+
+
+def test_every_result_says_that_the_grid_is_not_included():
+    turning, _, _ = rotating(1.0, [[1.0, 0.0], [0.0, 1.0]])
+    closed = build_generator(turning, Grid.box((-3, 3, 8), (-3, 3, 8)))
+    open_ = build_generator(LINE, Grid.box((-3, 3, 16), boundary="absorbing"))
+    p, q = stationary_density(closed), gaussian(open_.grid, 0.0, 0.5)
+    ends = lambda x: x < -2, lambda x: x > 2
+    found = [
+        absorbed_mass(open_, q, [1.0]),
+        circulation(closed, p),
+        committor(open_, *ends),
+        entropy_production(closed, p),
+        evolve_observable(open_, lambda x: x, [1.0]),
+        exit_probability(open_),
+        mean_first_passage_time(open_),
+        mean_velocity(open_, q),
+        passage_time_variance(open_),
+        quasi_stationary(open_).rate,
+        splitting_probability(open_, ends),
+        stationarity_residual(closed, p),
+    ]
+    for result in found:
+        assert repr(result).count("the grid's is not included: see with_grid_error") == 1
