@@ -65,7 +65,9 @@ def run(
             autocompletion=_complete_scenario,
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="Output file; default NAME.h5 in this folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output file, in a folder made if missing; default NAME.h5 in this folder.")
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="Change one key: section.key=value; may be repeated.")
     ] = None,

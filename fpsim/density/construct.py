@@ -12,14 +12,23 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.density.callables import explain_failure
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
 from fpsim.density.numbers import real_array, whole_number
 from fpsim.errors import DomainError
+from fpsim.memory import check_memory
 
 __all__ = ["from_function", "from_samples", "gaussian", "mixture"]
 
 Array = NDArray[np.float64]
+
+
+def _check_grid(grid: object, *, arrays: int) -> None:
+    """A grid on which that many arrays of its size fit into the machine."""
+    if not isinstance(grid, Grid):
+        raise DomainError(f"grid is a {type(grid).__name__}: a Grid is accepted")
+    check_memory(8.0 * (arrays * grid.size + 4 * sum(grid.shape)), f"a density on {grid.shape} cells", "take fewer")
 
 
 def _interval(lower: Array, upper: Array) -> Array:
@@ -76,13 +85,21 @@ def _cell_averages(grid: Grid, function: Callable[..., ArrayLike], *, order: int
     values = np.zeros(grid.shape)
     for index in product(range(order), repeat=grid.ndim):
         points = (x + 0.5 * h * nodes[i] for x, h, i in zip(mesh, grid.spacing, index, strict=True))
-        found = real_array(function(*points), "function")
+        found = real_array(_answer(function, tuple(points)), "function")
         if found.ndim > grid.ndim or any(
             n not in (1, m) for n, m in zip(found.shape[::-1], grid.shape[::-1], strict=False)
         ):
             raise DomainError(f"function answers shape {found.shape}: what broadcasts to {grid.shape} is accepted")
         values += np.prod(0.5 * weights[list(index)]) * found
     return values
+
+
+def _answer(function: Callable[..., ArrayLike], points: tuple[Array, ...]) -> ArrayLike:
+    try:
+        return function(*points)
+    except (TypeError, ValueError) as error:
+        explain_failure(error, function, points, {}, "function")
+        raise
 
 
 def gaussian(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Density:
@@ -99,18 +116,38 @@ def gaussian(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Density:
     ------
     DomainError
         If the covariance is not positive definite or the box holds nothing of the density.
+    MemoryLimitError
+        If arrays of the grid's size do not fit into the machine; so for all makers of densities.
     """
+    _check_grid(grid, arrays=4)
     return _normalized(grid, _gaussian_values(grid, mean, covariance))
 
 
 def mixture(grid: Grid, weights: ArrayLike, means: Sequence[ArrayLike], covariances: Sequence[ArrayLike]) -> Density:
-    """Mixture of normal densities with the given positive weights, normalised to mass one."""
+    """Mixture of normal densities with the given positive weights, normalised to mass one.
+
+    Raises
+    ------
+    DomainError
+        If numbers of weights, means and covariances differ, a weight is negative or not finite, or all are zero; and as
+        for ``gaussian``.
+    """
     w = np.atleast_1d(real_array(weights, "weights"))
-    if not (len(w) == len(means) == len(covariances)) or not len(w) or not (w >= 0).all():
+    try:
+        counts = [len(part) for part in (w, means, covariances)]
+    except TypeError:
         raise DomainError(
-            f"mixture of {len(w)} weights, {len(means)} means, {len(covariances)} covariances: equal "
-            "numbers and weights >= 0 are accepted"
+            f"mixture of means {means!r} and covariances {covariances!r}: a sequence of each is accepted"
+        ) from None
+    if len(set(counts)) != 1 or not counts[0]:
+        raise DomainError(
+            "mixture of {} weights, {} means, {} covariances: equal numbers of them, at least one, are accepted".format(
+                *counts
+            )
         )
+    if w.ndim != 1 or not (np.isfinite(w) & (w >= 0.0)).all() or not w.any():
+        raise DomainError(f"mixture weights are {w.tolist()}: finite weights >= 0, not all zero, are accepted")
+    _check_grid(grid, arrays=4 + len(w))
     parts = zip(w, means, covariances, strict=True)
     return _normalized(grid, np.sum([wk * _gaussian_values(grid, m, c) for wk, m, c in parts], axis=0))
 
@@ -121,8 +158,10 @@ def from_function(grid: Grid, function: Callable[..., ArrayLike], *, order: int 
     Raises
     ------
     DomainError
-        If the function's answer has a wrong shape, is negative or not finite (with the cell), or is zero everywhere.
+        If the function does not take the coordinates as arrays, or its answer has a wrong shape, is negative or not
+        finite (with the cell), or is zero everywhere.
     """
+    _check_grid(grid, arrays=5)
     if not callable(function):
         raise DomainError(f"function is a {type(function).__name__}: a callable of the coordinates is accepted")
     order = whole_number(order, "order", least=1)
@@ -138,6 +177,7 @@ def from_samples(grid: Grid, samples: ArrayLike, *, weights: ArrayLike | None = 
     DomainError
         If the samples have the wrong shape, are not finite, or all lie outside the box.
     """
+    _check_grid(grid, arrays=4)
     x = real_array(samples, "samples")
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2 or x.shape[1] != grid.ndim:
@@ -157,10 +197,10 @@ def from_samples(grid: Grid, samples: ArrayLike, *, weights: ArrayLike | None = 
 
 
 def _normalized(grid: Grid, values: Array) -> Density:
-    total = float(values.sum())
-    if not np.isfinite(total):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        raise DomainError(f"density is {values[where]} at cell {where}: finite values >= 0 are accepted")
-    if not total > 0.0:
-        raise DomainError(f"the density is zero on the whole box {grid!r}")
+    with np.errstate(over="ignore"):
+        total = float(values.sum())
+    if not (0.0 < total < np.inf and values.min() >= 0.0):
+        if not values.any():
+            raise DomainError(f"the density is zero on the whole box {grid!r}")
+        return Density(grid, values)  # refused: it says which value is negative or not finite, or that the mass is
     return Density(grid, values / (total * grid.cell_volume))

@@ -8,16 +8,19 @@ order for a smooth density and meaningless for one narrower than a cell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.density.callables import explain_failure
 from fpsim.density.grid import Grid
-from fpsim.density.numbers import real_array, whole_number
+from fpsim.density.numbers import random_generator, real_array, whole_number
 from fpsim.density.points import place_points
 from fpsim.errors import DomainError
+from fpsim.memory import check_memory
 
 __all__ = ["Density"]
 
@@ -37,7 +40,7 @@ class Density:
     Raises
     ------
     DomainError
-        If the shape is wrong, or a value is negative or not finite (with its index), or the density is empty.
+        If the shape is wrong, a value is negative or not finite (with its index), or the mass is zero or infinite.
     """
 
     grid: Grid
@@ -50,13 +53,8 @@ class Density:
         if values.shape != self.grid.shape:
             raise DomainError(f"density has shape {values.shape}: the grid's shape {self.grid.shape} is accepted")
         lowest, highest = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
-        if not (lowest >= 0.0 and highest < np.inf):  # either is nan where a value is
-            bad = ~(np.isfinite(values) & (values >= 0.0))
-            where = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise DomainError(
-                f"density is {values[where]} at cell {where} ({int(bad.sum())} such cells): "
-                "finite values >= 0 are accepted"
-            )
+        if not (lowest >= 0.0 and highest <= self.grid.safe_value):  # either is nan where a value is
+            _refuse(values, self.grid)
         if highest == 0.0:
             raise DomainError("density is zero everywhere: a positive mass is accepted")
         values.flags.writeable = False
@@ -100,7 +98,7 @@ class Density:
 
     def expectation(self, observable: object) -> float:
         """``int f p dx / int p dx`` for a callable of the coordinates (midpoint rule)."""
-        f = real_array(observable(*self.grid.mesh()) if callable(observable) else observable, "observable")
+        f = real_array(_answer(observable, self.grid) if callable(observable) else observable, "observable")
         try:
             values = np.broadcast_to(f, self.grid.shape)
         except ValueError:
@@ -110,14 +108,24 @@ class Density:
             raise DomainError(f"observable is {values[where]} at cell {where}: finite values are accepted")
         return float(np.sum(values * self.values) / self.values.sum())
 
-    def marginal(self, *axes: int) -> Density:
-        """Marginal density of the named axes, in the order of the grid."""
-        ndim = self.grid.ndim
-        if not axes or not all(-ndim <= a < ndim for a in axes):
-            raise DomainError(f"marginal of axes {axes}: at least one of 0 to {ndim - 1} is accepted")
-        keep = sorted({a % ndim for a in axes})
-        drop = tuple(a for a in range(self.grid.ndim) if a not in keep)
+    def marginal(self, *axes: int | str) -> Density:
+        """Marginal density of axes, given by number or by name; in the order of the grid.
+
+        Raises
+        ------
+        DomainError
+            If no axis is given, or one that the grid does not have.
+        """
         grid = self.grid
+        numbers = dict(zip(grid.names, range(grid.ndim), strict=True))
+        found = [numbers.get(a) if isinstance(a, str) else a for a in axes]
+        if not axes or not all(isinstance(a, (int, np.integer)) and -grid.ndim <= a < grid.ndim for a in found):
+            raise DomainError(
+                f"marginal of axes {axes}: at least one of 0 to {grid.ndim - 1}, or of the names "
+                f"{', '.join(grid.names)}, is accepted"
+            )
+        keep = sorted({int(a) % grid.ndim for a in found if a is not None})
+        drop = tuple(a for a in range(grid.ndim) if a not in keep)
         part = Grid(
             tuple(grid.lower[a] for a in keep),
             tuple(grid.upper[a] for a in keep),
@@ -137,10 +145,13 @@ class Density:
         Raises
         ------
         DomainError
-            If ``size`` is not a whole number >= 0.
+            If ``size`` is not a whole number >= 0, or ``rng`` is none.
+        MemoryLimitError
+            If so many samples do not fit into the machine.
         """
         size = whole_number(size, "size", least=0)
-        gen = np.random.default_rng(rng)  # type: ignore[arg-type]
+        gen = random_generator(rng)
+        check_memory(8.0 * size * (2 * self.grid.ndim + 8), f"{size} samples", "take fewer")
         return place_points(self.grid, self.values, gen.random(size), gen.random((size, self.grid.ndim)))
 
     def at(self, points: Sequence[Sequence[float]] | Array) -> Array:
@@ -178,3 +189,26 @@ class Density:
         mean = ", ".join(f"{m:.4g}" for m in self.mean)
         std = ", ".join(f"{s:.4g}" for s in self.std)
         return f"Density(mass={self.mass:.12g}, mean=({mean}), std=({std}), {self.grid!r})"
+
+
+def _refuse(values: Array, grid: Grid) -> None:
+    """Say which value is not accepted; return if none is and the mass is finite after all."""
+    bad = ~(np.isfinite(values) & (values >= 0.0))
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise DomainError(
+            f"density is {values[where]} at cell {where} ({int(bad.sum())} such cells): finite values >= 0 are accepted"
+        )
+    with np.errstate(over="ignore"):
+        mass = values.sum() * grid.cell_volume
+    if not np.isfinite(mass):
+        raise DomainError(f"density has values up to {values.max()}, of infinite mass: a finite mass is accepted")
+
+
+def _answer(observable: Callable[..., Any], grid: Grid) -> Any:
+    x = grid.mesh()
+    try:
+        return observable(*x)
+    except (TypeError, ValueError) as error:
+        explain_failure(error, observable, x, {}, "observable")
+        raise

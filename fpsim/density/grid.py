@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
+from math import inf, prod, ulp
+from sys import float_info
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,9 @@ from fpsim.errors import DomainError
 __all__ = ["Grid"]
 
 Array = NDArray[np.float64]
+
+_NARROWEST = 64
+"""Units in the last place of an axis's ends that a cell must be wide: edges are then equal to a hundredth of a cell."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Grid:
     Raises
     ------
     DomainError
-        If ends are not finite and increasing, cells are too few, or lengths disagree.
+        If ends are not finite and increasing, cells are too few or too narrow for float64, or lengths disagree.
 
     Examples
     --------
@@ -61,10 +66,15 @@ class Grid:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        lower, upper = (
-            tuple(float(v) for v in real_array(ends, "end of an axis")) for ends in (self.lower, self.upper)
-        )
-        shape = tuple(whole_number(n, f"number of cells of axis {axis}", least=2) for axis, n in enumerate(self.shape))
+        ends = [real_array(side, "end of an axis") for side in (self.lower, self.upper)]
+        cells, names = _tuple_of(self.shape), _tuple_of(self.names)
+        if cells is None or any(side.ndim != 1 for side in ends):
+            raise DomainError(
+                f"grid from {self.lower!r} to {self.upper!r} of {self.shape!r} cells: one entry per axis in each is "
+                "accepted, as in Grid((0,), (1,), (10,)) or Grid.box((0, 1, 10))"
+            )
+        lower, upper = (tuple(float(v) for v in side) for side in ends)
+        shape = tuple(whole_number(n, f"number of cells of axis {axis}", least=2) for axis, n in enumerate(cells))
         ndim = len(shape)
         if not 1 <= ndim <= 4 or len(lower) != ndim or len(upper) != ndim:
             raise DomainError(
@@ -74,9 +84,15 @@ class Grid:
         for axis, (a, b) in enumerate(zip(lower, upper, strict=True)):
             if not (np.isfinite(a) and np.isfinite(b) and a < b):
                 raise DomainError(f"axis {axis} goes from {a} to {b}: finite, increasing ends are accepted")
-        names = tuple(self.names) or tuple(f"x{i}" for i in range(ndim))
-        if len(names) != ndim or len(set(names)) != ndim:
-            raise DomainError(f"names {names}: {ndim} different names are accepted")
+            width = (b - a) / shape[axis]
+            if not _NARROWEST * ulp(max(abs(a), abs(b))) <= width < inf:
+                raise DomainError(
+                    f"axis {axis} from {a} to {b} in {shape[axis]} cells has cells of width {width:.3g}, which its "
+                    "ends cannot represent: fewer cells, or an origin nearer to the box, are accepted"
+                )
+        names = tuple(f"x{i}" for i in range(ndim)) if names == () else names
+        if names is None or len(names) != ndim or len(set(names)) != ndim or not all(map(_is_name, names)):
+            raise DomainError(f"names {self.names!r}: {ndim} different names, none empty, are accepted")
         for key, value in (("lower", lower), ("upper", upper), ("shape", shape), ("names", names)):
             object.__setattr__(self, key, value)
         object.__setattr__(self, "boundary", boundaries_of(self.boundary, ndim))
@@ -89,10 +105,14 @@ class Grid:
         names: Sequence[str] = (),
     ) -> Grid:
         """Grid from one ``(lower, upper, cells)`` per axis."""
-        if not axes or any(len(axis) != 3 for axis in axes):
-            raise DomainError(f"box of {axes}: (lower, upper, cells) for each of 1 to 4 axes are accepted")
-        lower, upper, shape = zip(*axes, strict=True)
-        return cls(lower, upper, shape, boundary, tuple(names))  # type: ignore[arg-type]
+        triples = [_tuple_of(axis) for axis in axes]
+        if not axes or any(triple is None or len(triple) != 3 for triple in triples):
+            raise DomainError(
+                f"box of {axes}: one (lower, upper, cells) per axis is accepted, for 1 to 4 axes, as in "
+                "Grid.box((0, 1, 10)) or Grid.box((0, 1, 10), (-2, 2, 40))"
+            )
+        lower, upper, shape = zip(*triples, strict=True)
+        return cls(lower, upper, shape, boundary, names)  # type: ignore[arg-type]
 
     @cached_property
     def ndim(self) -> int:
@@ -113,6 +133,11 @@ class Grid:
     def cell_volume(self) -> float:
         """Volume of one cell."""
         return prod(self.spacing)
+
+    @cached_property
+    def safe_value(self) -> float:
+        """A density whose values are no larger has a finite mass."""
+        return float_info.max / self.size / max(self.cell_volume, 1.0)
 
     @cached_property
     def edges(self) -> tuple[Array, ...]:
@@ -174,3 +199,15 @@ class Grid:
             kind = str(low) if low is up else f"{low}|{up}"
             axes.append(f"{name}: [{a:g}, {b:g}] / {n} {kind}")
         return f"Grid({'; '.join(axes)}; {self.size} cells, {8e-6 * self.size:.3g} MB per array)"
+
+
+def _tuple_of(entries: Any) -> tuple[Any, ...] | None:
+    """The entries of a sequence; ``None`` of what is none."""
+    try:
+        return tuple(entries)
+    except TypeError:
+        return None
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name != ""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fpsim.errors import DomainError
 
-__all__ = ["all_finite", "fits", "real_array", "whole_number"]
+__all__ = ["all_finite", "fits", "random_generator", "real_array", "real_number", "whole_number"]
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -38,6 +38,24 @@ def real_array(raw: Any, what: str) -> NDArray[np.float64]:
     except (TypeError, ValueError):
         raise DomainError(f"{what} is {_shown(raw)}: real numbers are accepted") from None
     raise DomainError(f"{what} is {_shown(raw)} of type {array.dtype}: real numbers are accepted")
+
+
+def real_number(raw: Any, what: str, *, accepted: str = "a finite number") -> float:
+    """``raw`` as a finite float; ``DomainError`` if it is not one."""
+    array = real_array(raw, what)
+    if array.ndim or not np.isfinite(array):
+        raise DomainError(f"{what} is {_shown(raw)}: {accepted} is accepted")
+    return float(array)
+
+
+def random_generator(rng: Any) -> np.random.Generator:
+    """``Generator`` of what public functions take as ``rng`` (SPEC 7); ``DomainError`` for anything else."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise DomainError(
+            f"rng is {_shown(rng)}: None, a whole number >= 0, a SeedSequence or a Generator is accepted"
+        ) from None
 
 
 def whole_number(raw: Any, what: str, *, least: int) -> int:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
+from fpsim.density.numbers import real_number
 from fpsim.errors import DomainError
+from fpsim.memory import check_memory
 
 __all__ = ["fitted_grid", "regrid"]
 
@@ -30,18 +32,27 @@ def regrid(density: Density, grid: Grid) -> Density:
     ----------
     density : Density
     grid : Grid
-        Any box and cell counts; along periodic axes the box must be the density's own.
+        Any cell counts, and any box that shares a part with the density's; along periodic axes its own box.
 
     Raises
     ------
     DomainError
-        If the dimension differs, or a periodic axis has another box.
+        If the dimension differs, the boxes have nothing in common, or a periodic axis has another box.
+    MemoryLimitError
+        If arrays of the grid's size do not fit into the machine.
     """
     if not isinstance(density, Density) or not isinstance(grid, Grid):
         raise DomainError(f"regrid of a {type(density).__name__} to a {type(grid).__name__}: a Density and a Grid")
     old = density.grid
     if grid.ndim != old.ndim:
         raise DomainError(f"regrid from {old.ndim} to {grid.ndim} dimensions: equal dimensions are accepted")
+    for axis, (a, b, low, high) in enumerate(zip(grid.lower, grid.upper, old.lower, old.upper, strict=True)):
+        if b <= low or high <= a:
+            raise DomainError(
+                f"regrid to [{a:g}, {b:g}] along axis {axis}: the density lives on [{low:g}, {high:g}]; a box that "
+                "shares a part with it is accepted"
+            )
+    check_memory(32.0 * grid.size, f"a density on {grid.shape} cells", "take fewer")
     values = density.values
     for axis in range(grid.ndim):
         same_box = (old.lower[axis], old.upper[axis]) == (grid.lower[axis], grid.upper[axis])
@@ -90,7 +101,16 @@ def fitted_grid(density: Density, *, margin: float = 0.25) -> Grid:
 
     Along reflecting axes the new box holds all but 1e-10 of the mass on either side, widened by ``margin`` times that
     width (and at least one old cell); periodic and absorbing axes keep their box.
+
+    Raises
+    ------
+    DomainError
+        If ``density`` is none, or the margin is negative or not finite.
     """
+    if not isinstance(density, Density):
+        raise DomainError(f"fitted grid of a {type(density).__name__}: a Density is accepted")
+    if real_number(margin, "margin") < 0.0:
+        raise DomainError(f"margin is {margin}: a finite number >= 0 is accepted")
     grid = density.grid
     lower, upper = list(grid.lower), list(grid.upper)
     for axis in range(grid.ndim):

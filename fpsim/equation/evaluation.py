@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.density.callables import explain_failure
 from fpsim.density.grid import Grid
 from fpsim.density.numbers import all_finite, fits, real_array
 from fpsim.equation.diffusion import DiffusionField, diffusion_field
@@ -34,25 +34,15 @@ Mesh = tuple[Array, ...]
 
 
 def call(coefficient: Callable[..., Any], x: Mesh, t: float, p: Any) -> Any:
-    """What a callable coefficient answers; ``DomainError`` if it does not take the coordinates."""
+    """What a callable coefficient answers; ``DomainError`` if it does not take the coordinates, as arrays."""
     names = parameters_of(coefficient)
     extra = {name: value for name, value in (("t", t), ("p", p)) if name in names}
     try:
         with np.errstate(all="ignore"):  # what comes out is checked and reported with its place
             return coefficient(*x, **extra)
-    except TypeError:
-        if _takes(coefficient, x, extra):
-            raise
-        name = getattr(coefficient, "__name__", "coefficient")
-        raise DomainError(f"{name}{inspect.signature(coefficient)} does not take the {len(x)} coordinates") from None
-
-
-def _takes(coefficient: Callable[..., Any], x: Mesh, extra: dict[str, Any]) -> bool:
-    try:
-        inspect.signature(coefficient).bind(*x, **extra)
-    except TypeError:
-        return False
-    return True
+    except (TypeError, ValueError) as error:
+        explain_failure(error, coefficient, x, extra, "coefficient")
+        raise
 
 
 def checked(raw: Any, what: str, shape: tuple[int, ...]) -> Array:
@@ -72,8 +62,15 @@ def components(raw: Any, ndim: int) -> list[Any]:
     if ndim == 1 and not isinstance(raw, (list, tuple)):
         array = real_array(raw, "drift")
         return [array[0] if array.ndim == 2 and len(array) == 1 else array]
-    count = len(raw) if hasattr(raw, "__len__") and getattr(raw, "ndim", 1) > 0 else 1
-    if count != ndim or (ndim > 1 and not isinstance(raw, (list, tuple)) and raw.ndim != ndim + 1):
+    if not isinstance(raw, (list, tuple)):
+        raw = real_array(raw, "drift")
+        if raw.ndim and raw.ndim != ndim + 1:
+            raise DomainError(
+                f"drift is one array of shape {raw.shape}: one number or array for each of {ndim} axes is accepted, "
+                "as a tuple"
+            )
+    count = len(raw) if isinstance(raw, (list, tuple)) or raw.ndim else 1
+    if count != ndim:
         raise DomainError(f"drift has {count} components: one array for each of {ndim} axes is accepted")
     return list(raw)
 

@@ -4,8 +4,9 @@
 
 Coefficients may be given as
 
-- drift: a callable of the coordinates that answers one array per axis (in one dimension also the array itself), an
-  array ``(ndim, *grid.shape)`` of cell values, or ``None``;
+- drift: a callable of the coordinates that answers a tuple of one array per axis (in one dimension also the array
+  itself), a tuple of one number per axis (in one dimension also the number itself), an array ``(ndim, *grid.shape)`` of
+  cell values, or ``None``;
 - potential: a callable that answers one array, an array ``grid.shape``, or ``None``;
 - phi, a dimensionless potential that moves through the noise, ``-D grad phi``: in the same forms. Alone, it makes
   ``exp(-phi)`` stationary and balanced in detail for every tensor in Klimontovich's calculus, and for a constant tensor
@@ -13,9 +14,9 @@ Coefficients may be given as
 - diffusion: a number or array (isotropic), one per axis (diagonal), or ``ndim x ndim`` of them (tensor), or a
   callable that answers any of these.
 
-A callable's parameters are the coordinates; one named ``t`` makes the coefficient depend on time, one named ``p`` on
-the density. It should use broadcasting operations only: an entry that does not depend on a coordinate may keep length
-one along it, which saves memory and time.
+A callable's parameters are the coordinates, which come as arrays; one named ``t`` makes the coefficient depend on time,
+one named ``p`` on the density. It should use broadcasting operations only: an entry that does not depend on a
+coordinate may keep length one along it, which saves memory and time.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ def parameters_of(coefficient: Callable[..., Any]) -> frozenset[str]:
     try:
         return _parameters[coefficient]
     except (KeyError, TypeError):  # new, or neither hashable nor weakly referable
-        names = frozenset(inspect.signature(coefficient).parameters)
+        try:
+            names = frozenset(inspect.signature(coefficient).parameters)
+        except ValueError:  # some built-in functions have no signature
+            names = frozenset()
     with contextlib.suppress(TypeError):
         _parameters[coefficient] = names
     return names

@@ -7,6 +7,7 @@ are fourth-order central differences of callables (step ``h / 16``) and second-o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
+from fpsim.density.numbers import real_array
 from fpsim.equation.calculus import Calculus
 from fpsim.equation.conversion import correction_of_callable, ito_correction
 from fpsim.equation.evaluation import (
@@ -141,30 +143,58 @@ def drift_at(
     """Ito drift at any places ``x`` (one array per coordinate, broadcasting together), one array per axis.
 
     ``spacing`` is the length per axis over which coefficients are smooth: derivatives that a potential or the calculus
-    need are differences over a sixteenth of it. Coefficients given as grid arrays are not accepted here.
+    need are differences over a sixteenth of it. Coefficients given as numbers are constants; grid arrays are not
+    accepted here.
 
     Raises
     ------
     DomainError
         If a coefficient is a grid array, has a wrong shape, or is not finite (with the place).
     """
-    for name in ("drift", "potential", "phi"):
-        value = getattr(equation, name)
-        if value is not None and not callable(value):
-            raise DomainError(f"{name} is a grid array: a callable is accepted where places are not a grid")
     shape, ndim = shape_of(x), len(x)
-    given = [0.0] * ndim if equation.drift is None else components(call(equation.drift, x, t, p), ndim)
-    field = None if equation.phi is None else diffusion_at(equation, x, t=t, p=p)
+    given = _drift_components(equation.drift, x, t, p)
+    potential, phi = _slanted(equation.potential, "potential"), _slanted(equation.phi, "phi")
+    field = None if phi is None else diffusion_at(equation, x, t=t, p=p)
     out = []
     for axis in range(ndim):
         total = checked(given[axis], f"drift component {axis}", shape)
-        if equation.potential is not None:
-            total = total + downhill(equation.potential, "potential", x, axis, spacing[axis], t, p)
-        if field is not None:
+        if potential is not None:
+            total = total + downhill(potential, "potential", x, axis, spacing[axis], t, p)
+        if field is not None and phi is not None:
             for along, entry in enumerate(field.entries[axis]):
                 if entry is not None:
-                    total = total + entry * downhill(equation.phi, "phi", x, along, spacing[along], t, p)
+                    total = total + entry * downhill(phi, "phi", x, along, spacing[along], t, p)
         if equation.calculus is not Calculus.ITO and callable(equation.diffusion):
             total = total + correction_of_callable(equation, x, axis, spacing, t, p)
         out.append(total)
     return tuple(out)
+
+
+def _drift_components(drift: Coefficient, x: Mesh, t: float, p: Any) -> list[Any]:
+    """What a drift gives at places that are no grid, one entry per axis; numbers are constants."""
+    if drift is None:
+        return [0.0] * len(x)
+    if callable(drift):
+        return components(call(drift, x, t, p), len(x))
+    if isinstance(drift, np.ndarray) and drift.ndim:
+        raise _grid_array("drift")
+    return [_number(entry, "drift") for entry in components(drift, len(x))]
+
+
+def _slanted(scalar: Coefficient, what: str) -> Callable[..., Any] | None:
+    """A callable scalar; ``None`` where there is none or one number, which has no slope."""
+    if scalar is None or callable(scalar):
+        return scalar
+    checked(_number(scalar, what), what, ())
+    return None
+
+
+def _number(raw: Any, what: str) -> Array:
+    array = real_array(raw, what)
+    if array.ndim:
+        raise _grid_array(what)
+    return array
+
+
+def _grid_array(what: str) -> DomainError:
+    return DomainError(f"{what} is a grid array: numbers or a callable are accepted where places are not a grid")

@@ -15,15 +15,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Boundary, Density, Grid
-from fpsim.density.numbers import real_array, whole_number
+from fpsim.density.numbers import random_generator, real_array, real_number, whole_number
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.equation.conversion import symmetric_root
 from fpsim.errors import DomainError
+from fpsim.memory import check_memory
 from fpsim.sde.schemes import Coefficients, euler_maruyama, platen
 
 __all__ = ["Paths", "Scheme", "simulate"]
 
 Array = NDArray[np.float64]
+
+MAX_STEPS = 100_000_000
+"""Steps that one simulation may take."""
 
 
 class Scheme(StrEnum):
@@ -84,25 +88,39 @@ def simulate(
     Raises
     ------
     DomainError
-        If times, the step or the start are not accepted, or a coefficient depends on the density or is a grid array.
+        If times, the step, the start or ``rng`` are not accepted, there would be more than 1e8 steps, or a coefficient
+        depends on the density or is a grid array.
+    MemoryLimitError
+        If so many paths and times do not fit into the machine.
     """
+    if not isinstance(equation, FokkerPlanck):
+        raise DomainError(f"equation is a {type(equation).__name__}: a FokkerPlanck is accepted")
+    if not (grid is None or isinstance(grid, Grid)):
+        raise DomainError(f"grid is a {type(grid).__name__}: a Grid, or None for unbounded space, is accepted")
     if equation.mean_field:
         raise DomainError("the equation depends on the density: paths of a fixed equation are accepted")
-    gen = np.random.default_rng(rng)  # type: ignore[arg-type]
+    gen = random_generator(rng)
     when = np.atleast_1d(real_array(times, "times"))
     if when.size == 0 or not np.isfinite(when).all() or when[0] < 0.0 or (np.diff(when) <= 0.0).any():
         raise DomainError("times do not increase from >= 0: finite, increasing times are accepted")
+    step = real_number(step, "step", accepted="a positive finite number")
     if not step > 0.0:
-        raise DomainError(f"step is {step}: a positive number is accepted")
+        raise DomainError(f"step is {step}: a positive finite number is accepted")
+    if when[-1] > step * MAX_STEPS:
+        raise DomainError(
+            f"step is {step:g}: to t = {when[-1]:g} that is more than {MAX_STEPS:g} steps; "
+            f"at least {when[-1] / MAX_STEPS:.3g} is accepted"
+        )
     try:
         advance = {Scheme.EULER: euler_maruyama, Scheme.PLATEN: platen}[Scheme(scheme)]
     except ValueError:
         raise DomainError(f"scheme {scheme!r}: accepted are euler, platen") from None
-    x = (
-        start.sample(whole_number(samples, "samples", least=1), rng=gen)
-        if isinstance(start, Density)
-        else _places(start)
-    )
+    if isinstance(start, Density):
+        _check_paths(whole_number(samples, "samples", least=1), start.grid.ndim, len(when))
+        x = start.sample(samples, rng=gen)
+    else:
+        x = _places(start)
+        _check_paths(len(x), x.shape[1], len(when))
     if grid is not None and (x.shape[1] != grid.ndim or not grid.contains(x).all()):
         raise DomainError(f"start has places {x.shape} that do not all lie in {grid!r}: places between the walls")
     coefficients = _coefficients(equation, np.maximum(np.ptp(x, axis=0), 1e-3) / 100.0)
@@ -122,9 +140,18 @@ def simulate(
 
 def _places(start: ArrayLike) -> Array:
     x = np.array(real_array(start, "start"), ndmin=2)
-    if x.ndim != 2 or not x.size or not np.isfinite(x).all():
+    if x.ndim != 2 or not x.size:
         raise DomainError(f"start has shape {np.shape(start)}: (M, ndim) finite places, at least one, are accepted")
+    if not np.isfinite(x).all():
+        path, axis = np.argwhere(~np.isfinite(x))[0].tolist()
+        raise DomainError(f"start is {x[path, axis]} for path {path} along axis {axis}: finite places are accepted")
     return x
+
+
+def _check_paths(samples: int, ndim: int, times: int) -> None:
+    """Positions of all times, and what a step of the second-order scheme holds, fit into the machine."""
+    words = ndim * times + 8 * ndim * (ndim + 1)
+    check_memory(8.0 * samples * words, f"{samples} paths at {times} times", "take fewer")
 
 
 def _coefficients(equation: FokkerPlanck, smooth: Array) -> Coefficients:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from fpsim.density import Grid
-from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells, drift_on_faces, potential_on_cells
+from fpsim.equation import (
+    FokkerPlanck,
+    diffusion_on_cells,
+    drift_at,
+    drift_on_cells,
+    drift_on_faces,
+    potential_on_cells,
+)
 from fpsim.errors import DomainError
 
 LINE = Grid.box((-1, 1, 20))
@@ -71,6 +80,20 @@ DRIFTS = {
     "in words": (LINE, "a", "drift is 'a'"),
     "complex": (LINE, lambda x: 1j * x, "real numbers"),
     "too few coordinates": (PLANE, lambda x: x, "does not take the 2 coordinates"),
+    "one array in two dimensions": (
+        PLANE,
+        lambda x, y: -x,
+        r"drift is one array of shape \(\d, 1\): one number or array for each of 2 axes is accepted, as a tuple",
+    ),
+    "numbers in one array": (PLANE, np.array([1.0, 2.0]), r"one array of shape \(2,\): .* as a tuple"),
+    "two in words": (PLANE, "ab", "drift is 'ab'"),
+    "with an if": (
+        LINE,
+        lambda x: -x if x > 0 else x,
+        r"<lambda> fails on arrays \(The truth value of an array .* called with arrays of places, .* np.where",
+    ),
+    "function of a number": (LINE, math.sin, r"sin fails on arrays .* np.sin for math.sin"),
+    "function of two numbers": (PLANE, math.hypot, r"hypot fails on arrays .* np.sin for math.sin"),
     "infinite somewhere": (PLANE, lambda x, y: (x, np.where(y > 0, np.inf, y)), r"component 1 is inf at \(0, 3\)"),
 }
 
@@ -90,7 +113,9 @@ def test_drift(name):
         ("a", "potential is 'a'"),
         (np.ones(7), r"potential has shape \(7,\)"),
         (lambda x: np.where(x > 0.9, NAN, x), r"potential is nan at \(19,\)"),
-        (lambda x, y: x, "does not take the 1 coordinates"),
+        (lambda x, y: x, "does not take the 1 coordinates: a callable of 1 arrays is accepted"),
+        (lambda x: abs(x) if x > 0 else x, "called with arrays of places"),
+        (math.cos, "cos fails on arrays"),
     ],
 )
 def test_potential(potential, message):
@@ -101,6 +126,44 @@ def test_potential(potential, message):
 def test_an_error_inside_a_coefficient_is_the_callers_own():
     with pytest.raises(TypeError, match="NoneType"):
         drift_on_cells(FokkerPlanck(drift=lambda x: x + None), LINE)
+
+    def drift(x):
+        raise ValueError("my own")
+
+    with pytest.raises(ValueError, match="my own") as caught:
+        drift_on_cells(FokkerPlanck(drift=drift), LINE)
+    assert caught.type is ValueError
+
+
+PLACES = (np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"drift": np.ones((2, 8, 6))}, "drift is a grid array: numbers or a callable"),
+        ({"drift": np.array([1.0, 2.0])}, "drift is a grid array"),
+        ({"drift": (np.ones(3), 1.0)}, "drift is a grid array"),
+        ({"drift": 1.0}, "drift has 1 components"),
+        ({"drift": (1.0, NAN)}, "drift component 1 is nan"),
+        ({"drift": (1.0, "a")}, "drift is 'a'"),
+        ({"potential": np.ones((8, 6))}, "potential is a grid array"),
+        ({"potential": NAN}, "potential is nan"),
+        ({"phi": np.ones(3), "diffusion": 1.0}, "phi is a grid array"),
+    ],
+)
+def test_coefficients_at_places_that_are_no_grid(given, message):
+    with pytest.raises(DomainError, match=message):
+        drift_at(FokkerPlanck(**given), PLACES, spacing=(1.0, 1.0))
+
+
+def test_numbers_are_constants_at_any_places():
+    equation = FokkerPlanck(drift=(1.0, -2), potential=3.0, phi=4, diffusion=0.1)
+    along, across = drift_at(equation, PLACES, spacing=(1.0, 1.0))
+    assert (along == 1.0).all()
+    assert (across == -2.0).all()
+    (line,) = drift_at(FokkerPlanck(drift=-1.5), PLACES[:1], spacing=(1.0,))
+    assert (line == -1.5).all()
 
 
 def test_diffusion_and_calculus_that_are_no_such_thing():
