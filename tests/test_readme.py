@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.integrate import cumulative_simpson
 
 from fpsim.scenario import available, load_scenario
 
@@ -62,15 +63,28 @@ def test_many_starts(namespace, capsys):
     assert capsys.readouterr().out.count("[") >= 2
 
 
-def test_network_against_theory(namespace, capsys):
+def test_walls_passage_times_and_paths(namespace, capsys):
     exec(BLOCKS[1] + BLOCKS[3], namespace)
+    assert "drift-dominated" in capsys.readouterr().out
+    gone, sampled = namespace["left"].absorbed[0], namespace["paths"].absorbed[0]
+    assert abs(sampled - gone) < 4 * np.sqrt(gone * (1 - gone) / 2_000)
+    # T = int_-1^1 e^{V(y)/D} int_-2^y e^{-V(z)/D} dz dy / D (Gardiner, eq. 5.5.18)
+    x = np.linspace(-2, 1, 3001)
+    weight = np.exp(-10 * (x**4 / 4 - x**2 / 2))
+    times = cumulative_simpson(cumulative_simpson(weight, x=x, initial=0) / weight, x=x, initial=0) * 10
+    found = namespace["with_grid_error"](namespace["time_from_the_bottom"], namespace["well"], namespace["line"])
+    assert abs(found.value - (times[-1] - times[1000])) < found.error < 0.001 * found.value
+
+
+def test_network_against_theory(namespace, capsys):
+    exec(BLOCKS[1] + BLOCKS[4], namespace)
     assert "Comparison(W1" in capsys.readouterr().out
     assert namespace["encoder"].mass == pytest.approx(1.0, abs=1e-12)
 
 
 def test_the_file(namespace, quick_run, monkeypatch, capsys):
     monkeypatch.chdir(quick_run.file.parent)
-    exec((BLOCKS[4] + BLOCKS[5]).replace("digits.h5", quick_run.file.name), namespace)
+    exec((BLOCKS[5] + BLOCKS[6]).replace("digits.h5", quick_run.file.name), namespace)
     assert namespace["ring"].dims == ("time", "W1_1_1", "W1_1_2")
     assert "learning_rate = 0.05" in capsys.readouterr().out
     assert namespace["last"].mass == pytest.approx(1.0, abs=1e-9)
