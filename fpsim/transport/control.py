@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import ceil, floor, log2
+from math import ceil, floor, inf, log2
 from operator import add
 
 import numpy as np
@@ -34,7 +34,10 @@ CRUISE = 8
 """Steps between probes of an autonomous equation."""
 
 FLOOR_ORDER = 1.5
-"""Local errors fall as h^3, or h^2 in a layer at a wall; falling slower than this, the grid is what is left."""
+"""Local errors fall as h^3; falling slower than this, the grid is what is left."""
+
+WALL_ORDER = 0.75
+"""The same where drift presses on a wall: as h^2 in the end, as h while steps are longer than the layer takes."""
 
 FLOOR_LARGEST = 3e-3
 
@@ -47,10 +50,15 @@ SHORTEST = 0.02, 0.0005
 Below it the error of a remap, which does not depend on the step, is all there is.
 """
 
+ASYMPTOTIC = 0.25
+"""Distance between one step and two above which no order shows yet, so that a third of it says little."""
+
 CLIP_SHARE = 1.0
 """Share of what limiters moved that passes for the step's error."""
 
 MAX_STEPS = 1_000_000
+
+OTHERS = "; method='generator', or 'rational' along a single axis, takes no steps"
 
 
 @dataclass(eq=False)
@@ -68,6 +76,10 @@ class Controller:
         Time that the tolerance is meant for.
     follower : Follower, optional
         Moves the grids; ``None`` leaves them.
+    longest : float
+        Longest step that may be tried.
+    pressed : bool
+        Whether drift presses on a reflecting wall.
     error, taken, rejected : running account
     floor : whether the grid's own error kept the time error from falling.
     absorbed : tuple of float, per equation
@@ -82,6 +94,8 @@ class Controller:
     span: float
     follower: Follower | None = None
     progress: Callable[[float], None] | None = None
+    longest: float = inf
+    pressed: bool = False
     t: float = 0.0
     error: float = 0.0
     taken: int = 0
@@ -95,7 +109,8 @@ class Controller:
         self._spare = tuple(np.empty_like(u) for u in self.state)
         self._saved = tuple(np.empty_like(u) for u in self.state)
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
-        self._h, self._least = self._on_ladder(self.span * min(max(self.tolerance**0.5, 1 / 128), 1 / 4)), 0.0
+        first = min(self.span * min(max(self.tolerance**0.5, 1 / 128), 1 / 4), self.longest)
+        self._h, self._least = self._on_ladder(first), 0.0
         self._doubts, self._wary = 0, 0.0
 
     def run_to(self, end: float) -> None:
@@ -108,7 +123,7 @@ class Controller:
             if self.taken > MAX_STEPS:
                 raise ToleranceError(
                     f"tolerance {self.tolerance:g} would need more than {MAX_STEPS} steps (reached t = {self.t:g}): "
-                    "a larger tolerance or a shorter time is accepted"
+                    f"a larger tolerance or a shorter time is accepted{OTHERS * self.stepper.autonomous}"
                 )
             if self.progress is not None:
                 self.progress(min(self.t / self.span, 1.0))
@@ -139,12 +154,13 @@ class Controller:
             if self.follower is not None and not self._fits(h):
                 before = None
                 continue
-            local = self._distance() / 3.0
+            distance = self._distance()
+            local = distance / 3.0
             tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * max(clipped) / self._mass
             allowed = max(tolerated, limited)
             if before is not None and before[2] == self.t:
                 self._doubt(h, local, *before[:2])
-            if local <= 1.5 * allowed:
+            if local <= 1.5 * allowed and distance <= ASYMPTOTIC:
                 self.floor = self.floor or local > 1.5 * tolerated
                 break
             if h <= max(self._least, self._shortest()):
@@ -191,7 +207,7 @@ class Controller:
 
         Steps so long that no order shows yet prove nothing; their errors are large.
         """
-        vain = local > error * (h / longer) ** FLOOR_ORDER and local < FLOOR_LARGEST
+        vain = local > error * (h / longer) ** (WALL_ORDER if self.pressed else FLOOR_ORDER) and local < FLOOR_LARGEST
         self._doubts = self._doubts + 1 if vain else 0
         if self._doubts >= 2:
             self.floor, self._least = True, max(self._least, longer if local / h > error / longer else h)
@@ -208,7 +224,8 @@ class Controller:
     def _choose(self, h: float, local: float, allowed: float) -> None:
         """The next step."""
         growth = 0.85 * (allowed / max(local, 1e-300)) ** 0.5
-        wanted = max(self._on_ladder(h * min(max(growth, 0.3), 3.0)), self._least, self._shortest())
+        wanted = self._on_ladder(min(h * min(max(growth, 0.3), 3.0), self.longest))
+        wanted = max(wanted, self._least, self._shortest())
         self._h = max(wanted, self._h) if growth > 1.0 else wanted
 
     def _cruise(self, end: float) -> None:

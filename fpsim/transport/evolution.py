@@ -24,7 +24,7 @@ class Evolution:
     times : ndarray, shape (T,)
     densities : tuple of Density, or of tuples of Density for a coupled system
     time_error : ndarray, shape (T,)
-        Bound on the L1 error made by the step, relative to the mass at the start: the sum of local estimates.
+        Estimated L1 error made by the step, relative to the mass at the start: the sum of local estimates.
     grid_error : ndarray, shape (T,)
         Estimated L1 error of the grid, relative to the mass at the start, from the same evolution on cells twice as
         wide; ``nan`` if not asked for, or with fewer than 8 cells along an axis.

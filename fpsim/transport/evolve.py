@@ -7,12 +7,16 @@ without a step restriction. ``"generator"`` propagates with the Scharfetter-Gumm
 order in the cell width, exact in time and in the tails, for equations with fixed coefficients. ``"rational"`` does the
 same along a single axis within the tolerance, for any duration (see :mod:`fpsim.generator.chain`). ``"fipy"`` is an
 independent reference. ``"auto"`` takes the generator where every cell Peclet number is below 1/4 and it is cheap, where
-it is not, on a single axis, the rational approximation, else the sweeps.
+it is not, on a single axis, the rational approximation, else the sweeps. After more than a thousand relaxation times of
+the steepest drift the sweeps' errors, which add up, are too many: the generator is taken then, and where drift presses
+on a reflecting wall if its grid error allows.
 
 Limits of the sweeps: the tolerance is one of L1; far below the peak ln p converges with it, but later (at 1e-3, to 0.2
 at a millionth of the peak; at 1e-4, to 0.02). Where drift presses on a reflecting wall the order in time is one. Drifts
-that depend on each other's coordinates are of second order in time, like every positive splitting. Coefficients beyond
-``bricks.HOLD`` bytes are evaluated again for every sweep instead of kept, which takes longer.
+that depend on each other's coordinates are of second order in time, like every positive splitting. A change of
+coefficients that is shorter than the steps may be stepped over: output times just before and after it prevent that.
+Coefficients beyond ``bricks.HOLD`` bytes are evaluated again for every sweep instead of kept, which takes longer. Errors
+are estimates, not bounds.
 """
 
 from __future__ import annotations
@@ -144,19 +148,20 @@ def _changing(
     p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
     found = [survey(e, g, p=p) for e, g in zip(equations, grids, strict=True)]
     low, high, held = min(f.peclet[0] for f in found), max(f.peclet[1] for f in found), sum(f.held for f in found)
+    walk: Any = {"longest": min(f.longest for f in found), "pressed": any(f.pressed for f in found)}
     del found  # coefficients are evaluated again at every step
     memory = memory_estimate(equations, grids, held, outputs, coarse=asked.estimate_grid_error)
     what = f"an evolution on {sum(g.size for g in grids)} cells with {outputs} output times"
     check_memory(memory, what, "fewer cells or fewer output times need less")
     log.info("evolve %s to t=%g by sweeps, cell Peclet %.3g ... %.3g", grids, asked.end, low, high)
     with Team(asked.threads) as team:
-        result, path = by_sweeps(Stepper(equations, grids, coupled, team), starts, asked)
+        result, path = by_sweeps(Stepper(equations, grids, coupled, team), starts, asked, **walk)
         if asked.estimate_grid_error and all(n >= 8 for g in grids for n in g.shape):
             begin = tuple(regrid(d, coarser(d.grid)) for d in starts)
             wider = tuple(on_coarser(e, g) for e, g in zip(equations, grids, strict=True))
             stepper = Stepper(wider, tuple(d.grid for d in begin), coupled, team)
             if asked.follow:  # boxes move where they must, so steps are not the same
-                wide, _ = by_sweeps(stepper, begin, replace(asked, progress=None))
+                wide, _ = by_sweeps(stepper, begin, replace(asked, progress=None), **walk)
             else:
                 wide = repeat(stepper, begin, asked.times, path)
     return finished(result, starts, wide, (low, high), memory)

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
+from fpsim.density.boundary import Boundary
 from fpsim.equation import FokkerPlanck
 
 __all__ = ["cautions", "memory_estimate"]
@@ -41,24 +42,23 @@ def cautions(density: Density, start: Density) -> list[tuple[str, str]]:
     grid, found, edge, total = density.grid, [], 0.0, 0.0
     for axis, name in enumerate(grid.names):
         others = tuple(a for a in range(grid.ndim) if a != axis)
-        ends, total, width = _outline(density.values.sum(axis=others) if others else density.values)
-        edge += 0.0 if grid.periodic(axis) else ends
+        first, last, total, width = _outline(density.values.sum(axis=others) if others else density.values)
+        low, high = (side is Boundary.REFLECTING for side in grid.boundary[axis])
+        edge += low * first + high * last
         if width < 1.0:
             text = f"the density is {2.0 * width:.2g} cells wide along {name}, narrower than two: "
             found.append((f"width {name}", text + "more cells, or follow=True, resolve it"))
-    if edge > EDGE_MASS * total and edge * grid.cell_volume > 10.0 * start.edge_mass() and not _absorbing(grid):
-        text = f"mass {edge * grid.cell_volume:.2g} has reached the outermost cells: a larger box, or follow=True, "
-        found.insert(0, ("edge", text + "keeps it off the walls"))
+    if edge > EDGE_MASS * total and edge * grid.cell_volume > 10.0 * start.edge_mass():
+        text = (
+            f"mass {edge * grid.cell_volume:.2g} has reached the outermost cells: unless that wall is meant, a larger "
+        )
+        found.insert(0, ("edge", text + "box, or follow=True, keeps it off"))
     return found
 
 
-def _absorbing(grid: Grid) -> bool:
-    return any(side == "absorbing" for sides in grid.boundary for side in sides)
-
-
 @njit(cache=True)
-def _outline(line: NDArray[np.float64]) -> tuple[float, float, float]:
-    """What is in the first and last cell of a marginal, in all, and the width of its highest peak.
+def _outline(line: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """What is in the first cell of a marginal, in the last, in all, and the width of its highest peak.
 
     That is a standard deviation in cells, from the peak's curvature (exact for a Gaussian).
     """
@@ -69,4 +69,4 @@ def _outline(line: NDArray[np.float64]) -> tuple[float, float, float]:
     tiny = 1e-12 * line[k]
     before, after = line[max(k - 1, 0)], line[min(k + 1, line.size - 1)]
     bend = 2.0 * np.log(line[k]) - np.log(max(before, tiny)) - np.log(max(after, tiny))
-    return line[0] + line[-1], total, 1.0 / np.sqrt(bend) if bend > 0.0 else np.inf
+    return line[0], line[-1], total, 1.0 / np.sqrt(bend) if bend > 0.0 else np.inf

@@ -32,13 +32,18 @@ TAIL = 1e-14
 """Relative error in time of the generator."""
 
 
-def by_sweeps(stepper: Stepper, starts: tuple[Density, ...], asked: Request) -> tuple[Evolution, Path]:
-    """Evolve within the tolerance; also the steps that this took."""
+def by_sweeps(
+    stepper: Stepper, starts: tuple[Density, ...], asked: Request, *, longest: float, pressed: bool
+) -> tuple[Evolution, Path]:
+    """Evolve within the tolerance, by steps no longer than ``longest``; also the steps that this took.
+
+    ``pressed`` says whether a drift presses on a reflecting wall.
+    """
     state, coupled, when = tuple(d.values.flatten() for d in starts), stepper.coupled, asked.times
     follower = Follower() if asked.follow else None
     if follower is not None:
         stepper.move(Follower().refit(stepper.grids, state))
-    control = Controller(stepper, state, asked.tolerance, asked.end, follower, asked.progress)
+    control = Controller(stepper, state, asked.tolerance, asked.end, follower, asked.progress, longest, pressed)
     densities, errors, absorbed = [], [], []
     for t in when.tolist():
         control.run_to(t)
@@ -53,6 +58,8 @@ def by_sweeps(stepper: Stepper, starts: tuple[Density, ...], asked: Request) -> 
     said = []
     if control.error > 1.5 * asked.tolerance:
         reason = "the grid's own error hides it: more cells" if control.floor else "steps were refined too late"
+        if pressed:
+            reason = "drift presses on a reflecting wall, where sweeps are of first order: method='generator' is not"
         said.append(f"time error {control.error:.2g} exceeds the tolerance {asked.tolerance:g}: {reason}")
     said += _added(stepper.added)
     result = Evolution(

@@ -47,6 +47,12 @@ RESOLVED = 0.25
 CHEAP = 1e8
 """Products of cells and jumps up to which uniformization takes less than about a tenth of a second."""
 
+LONG = 1000.0
+"""Relaxation times beyond which sweeps, whose errors add up, are too many."""
+
+COARSE = 0.03
+"""Grid error up to which the generator stands where cells do not resolve everything."""
+
 SMALL = 512
 """Cells up to which the generator's transition matrix is squared instead."""
 
@@ -129,23 +135,36 @@ class Propagator:
         if not isinstance(start, Density) or (start.grid is not self.grid and start.grid != self.grid):
             found = f"on {start.grid!r}" if isinstance(start, Density) else f"a {type(start).__name__}"
             raise DomainError(f"start is {found}: a Density on {self.grid!r} is accepted")
-        chosen, outputs, wide = self._chosen(asked), len(asked.times), None
+        (chosen, tried), outputs = self._chosen(asked), len(asked.times)
         low, high = self._survey.peclet
         memory = self._memory(outputs, asked.estimate_grid_error)
         if memory > UNCHECKED:
             what = f"an evolution on {self.grid.size} cells with {outputs} output times"
             check_memory(memory, what, "fewer cells or fewer output times need less")
         log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", self.grid, asked.end, chosen, low, high)
+        result = self._solved(chosen, start, asked, memory, measure=tried or asked.estimate_grid_error, last=last)
+        if not tried or result.grid_error.max() <= COARSE:
+            return result
+        if self._survey.steep * asked.end <= LONG:
+            return self._solved("sweeps", start, asked, memory, measure=asked.estimate_grid_error, last=last)
+        text = f"grid error {result.grid_error.max():.2g}, and the time is too long for sweeps: more cells resolve it"
+        return replace(result, warnings=(*result.warnings, text))
+
+    def _solved(
+        self, chosen: str, start: Density, asked: Request, memory: int, *, measure: bool, last: bool
+    ) -> Evolution:
+        """Evolve by a method, and once more on wider cells to ``measure`` the grid's error."""
+        wide = None
         result, path = self._run(chosen, start, asked)
         if asked.progress is not None and chosen != "sweeps":
             asked.progress(1.0)
         if last:
             self._forget("_stepper")
-        if asked.estimate_grid_error and all(n >= 8 for n in self.grid.shape):
+        if measure and all(n >= 8 for n in self.grid.shape):
             wide, _ = self._wide._run(chosen, regrid(start, self._wide.grid), replace(asked, progress=None), path)
         if last:
             self._forget("_wide")
-        return finished(result, (start,), wide, (low, high), memory)
+        return finished(result, (start,), wide, self._survey.peclet, memory)
 
     def _memory(self, outputs: int, coarse: bool) -> int:
         """Bytes that an evolution needs."""
@@ -203,17 +222,24 @@ class Propagator:
         with self._team:
             if path is not None:
                 return repeat(self._stepper, (start,), asked.times, path), path
-            return by_sweeps(self._stepper, (start,), asked)
+            known = self._survey
+            return by_sweeps(self._stepper, (start,), asked, longest=known.longest, pressed=known.pressed)
 
-    def _chosen(self, asked: Request) -> str:
-        """The generator where cells resolve everything, in the cheaper of its ways; else sweeps."""
-        size, single = self.grid.size, self.grid.ndim == 1 and not self.grid.periodic(0)
+    def _chosen(self, asked: Request) -> tuple[str, bool]:
+        """The method, and whether it is up to the grid's error.
+
+        The generator where cells resolve everything, in the cheaper of its ways; else sweeps. Where those would take
+        very many steps, for a long time or at a wall, the generator has a try.
+        """
+        known, size, single = self._survey, self.grid.size, self.grid.ndim == 1 and not self.grid.periodic(0)
         if asked.method == "rational" and not single:
             raise DomainError(f"method 'rational' on {self.grid!r}: a single axis that is not periodic is accepted")
         if asked.method != "auto":
-            return asked.method
-        if self._survey.peclet[1] > RESOLVED:
-            return "sweeps"
-        if self._survey.jumps * asked.end * size <= CHEAP:
-            return "generator"
-        return "rational" if single else "generator" if size <= SMALL else "sweeps"
+            return asked.method, False
+        work, resolved = known.jumps * asked.end * size, known.peclet[1] <= RESOLVED
+        long = known.steep * asked.end > LONG
+        if not resolved and not ((long or known.pressed) and all(n >= 8 for n in self.grid.shape)):
+            return "sweeps", False
+        if work <= CHEAP or (not single and (long or size <= SMALL)):
+            return "generator", not resolved
+        return "rational" if single else "sweeps", single and not resolved

@@ -24,6 +24,8 @@ Progress = Callable[[float], None]
 
 METHODS = ("auto", "sweeps", "generator", "rational", "fipy")
 
+DRIFTING = 2.0  # cell Peclet number above which exponential fluxes are of first order
+
 GRID_ORDER = 2  # of the difference between cells h and 2 h: what is guaranteed, not what is usual
 
 
@@ -76,7 +78,8 @@ def finished(
     """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution."""
     error = result.grid_error
     if wide is not None:
-        error = _difference(result, wide) / ((2**GRID_ORDER - 1) * max(d.mass for d in starts))
+        order = 1 if result.method != "sweeps" and peclet[1] > DRIFTING else GRID_ORDER
+        error = _difference(result, wide) / ((2**order - 1) * max(d.mass for d in starts))
     said = (*result.warnings, *_cautions(result, starts))
     r = result  # written out: small solves feel the time of dataclasses.replace
     return Evolution(

@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpsim.density import Grid
+from fpsim.density.boundary import Boundary
 from fpsim.equation import FokkerPlanck
 from fpsim.transport.bricks import bricks, held_bytes, too_large
 from fpsim.transport.drift_sweep import table_bytes
 from fpsim.transport.sweeps import Sampled, sample
 
 __all__ = ["Survey", "survey"]
+
+Array = NDArray[np.float64]
+
+FILLED = 1 / 64
+"""Square of the share of a box that diffusion may cover within a step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +41,30 @@ class Survey:
         Largest rate at which a cell is left in the generator, about (1 / time).
     held : float
         Bytes of coefficients and tables that an evolution keeps.
+    steep : float
+        Largest slope of a drift along its own axis: relaxation takes about ``1 / steep``.
+    fills : float
+        Rate at which diffusion fills the box, ``max_i D_ii / L_i^2``; zero without drift.
+    pressed : bool
+        Whether a drift points at a reflecting wall.
     """
 
     known: Sampled | None
     peclet: tuple[float, float]
     jumps: float
     held: float
+    steep: float
+    fills: float
+    pressed: bool
+
+    @property
+    def longest(self) -> float:
+        """Longest step of a splitting whose error step doubling can tell.
+
+        Drift first gathers all that it can within a step, diffusion then spreads it: where that fills the box, the
+        answer is the same for half the step, and as wrong.
+        """
+        return FILLED / self.fills if self.fills > 0.0 else np.inf
 
 
 def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> Survey:
@@ -53,16 +78,16 @@ def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> Survey:
     if too_large(equation, grid):
         some = sample(equation, next(bricks(grid))[1])
         parts = ((sample(equation, brick), brick) for _, brick in bricks(grid))
-        return _found(None, parts, held_bytes(some, grid, late=True))
+        return _found(None, grid, parts, held_bytes(some, grid, late=True))
     known = sample(equation, grid, p=p)
     if not equation.autonomous:
-        return _found(known, [(known, grid)], held_bytes(known, grid))
+        return _found(known, grid, [(known, grid)], held_bytes(known, grid))
     tables = sum(table_bytes(grid, axis) for axis, b in enumerate(known.drift) if b.size > b.shape[axis])
-    return _found(known, [(known, grid)], held_bytes(known, grid) + tables)
+    return _found(known, grid, [(known, grid)], held_bytes(known, grid) + tables)
 
 
-def _found(known: Sampled | None, parts: Iterable[tuple[Sampled, Grid]], held: float) -> Survey:
-    low, high, jumps = np.inf, 0.0, 0.0
+def _found(known: Sampled | None, whole: Grid, parts: Iterable[tuple[Sampled, Grid]], held: float) -> Survey:
+    low, high, jumps, steep, fills, drifts = np.inf, 0.0, 0.0, 0.0, 0.0, False
     for part, grid in parts:
         total = 0.0
         for axis, b in enumerate(part.drift):
@@ -70,6 +95,9 @@ def _found(known: Sampled | None, parts: Iterable[tuple[Sampled, Grid]], held: f
             drift = np.abs(b) * h
             fastest, widest = float(drift.max()), float(diffusion.max())
             total += (2.0 * widest + fastest) / h**2
+            fills, drifts = max(fills, widest / (whole.upper[axis] - whole.lower[axis]) ** 2), drifts or fastest > 0.0
+            if b.shape[axis] > 1:
+                steep = max(steep, float(np.abs(np.diff(b, axis=axis)).max()) / h)
             if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
                 drift = drift[(slice(None),) * axis + (slice(0, -1),)]
             if diffusion.size == 1 and widest > 0.0:
@@ -79,4 +107,11 @@ def _found(known: Sampled | None, parts: Iterable[tuple[Sampled, Grid]], held: f
                 ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
             low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
         jumps = max(jumps, total)
-    return Survey(known, (low, high), jumps, held)
+    pressed = known is not None and any(_presses(known.drift[a], whole, a) for a in range(whole.ndim))
+    return Survey(known, (low, high), jumps, held, steep, fills if drifts else 0.0, pressed)
+
+
+def _presses(b: Array, grid: Grid, axis: int) -> bool:
+    """Whether a drift points out of the box at a reflecting wall of an axis."""
+    low, high = (side is Boundary.REFLECTING for side in grid.boundary[axis])
+    return bool((low and b.take(0, axis).min() < 0.0) or (high and b.take(-1, axis).max() > 0.0))
