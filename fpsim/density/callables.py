@@ -35,8 +35,8 @@ def explain_failure(
             signature.bind(*places, **extra)
         except TypeError:
             raise DomainError(
-                f"{name}{signature} does not take the {len(places)} coordinates: a callable of {len(places)} "
-                "arrays is accepted"
+                f"{name}{signature} does not take the {len(places)} coordinates: a callable of "
+                f"{len(places)} array{'s' * (len(places) > 1)} is accepted"
             ) from None
     if _NEEDS_A_NUMBER.search(str(error)):
         raise DomainError(

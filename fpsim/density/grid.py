@@ -92,7 +92,7 @@ class Grid:
                 )
         names = tuple(f"x{i}" for i in range(ndim)) if names == () else names
         if names is None or len(names) != ndim or len(set(names)) != ndim or not all(map(_is_name, names)):
-            raise DomainError(f"names {self.names!r}: {ndim} different names, none empty, are accepted")
+            raise DomainError(f"names {self.names!r}: {ndim} different names (strings, none empty) are accepted")
         for key, value in (("lower", lower), ("upper", upper), ("shape", shape), ("names", names)):
             object.__setattr__(self, key, value)
         object.__setattr__(self, "boundary", boundaries_of(self.boundary, ndim))

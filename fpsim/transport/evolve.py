@@ -15,7 +15,7 @@ Limits of the sweeps: the tolerance is one of L1; far below the peak ln p conver
 at a millionth of the peak; at 1e-4, to 0.02). Where drift presses on a reflecting wall the order in time is one. Drifts
 that depend on each other's coordinates are of second order in time, like every positive splitting. A change of
 coefficients that is shorter than the steps may be stepped over: output times just before and after it prevent that.
-Coefficients beyond ``bricks.HOLD`` bytes are evaluated again for every sweep instead of kept, which takes longer. Errors
+Coefficients beyond ``bricks.HOLD`` bytes are evaluated again for every sweep, which takes longer. Errors
 are estimates, not bounds.
 """
 
