@@ -12,10 +12,19 @@ from typing import Any
 
 from fpsim.errors import DomainError
 
-__all__ = ["explain_failure"]
+__all__ = ["answer", "explain_failure"]
 
 _NEEDS_A_NUMBER = re.compile(r"truth value of an array|arrays can be converted to")
 """What NumPy says where a function takes an array for a number."""
+
+
+def answer(function: Callable[..., Any], places: Sequence[Any], what: str) -> Any:
+    """What a function of the coordinates answers; ``DomainError`` if it does not take them, as arrays."""
+    try:
+        return function(*places)
+    except (TypeError, ValueError) as error:
+        explain_failure(error, function, places, {}, what)
+        raise
 
 
 def explain_failure(

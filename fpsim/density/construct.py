@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.density.callables import explain_failure
+from fpsim.density.callables import answer
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
 from fpsim.density.numbers import real_array, whole_number
@@ -84,22 +84,14 @@ def _cell_averages(grid: Grid, function: Callable[..., ArrayLike], *, order: int
     mesh = grid.mesh()
     values = np.zeros(grid.shape)
     for index in product(range(order), repeat=grid.ndim):
-        points = (x + 0.5 * h * nodes[i] for x, h, i in zip(mesh, grid.spacing, index, strict=True))
-        found = real_array(_answer(function, tuple(points)), "function")
+        points = [x + 0.5 * h * nodes[i] for x, h, i in zip(mesh, grid.spacing, index, strict=True)]
+        found = real_array(answer(function, points, "function"), "function")
         if found.ndim > grid.ndim or any(
             n not in (1, m) for n, m in zip(found.shape[::-1], grid.shape[::-1], strict=False)
         ):
             raise DomainError(f"function answers shape {found.shape}: what broadcasts to {grid.shape} is accepted")
         values += np.prod(0.5 * weights[list(index)]) * found
     return values
-
-
-def _answer(function: Callable[..., ArrayLike], points: tuple[Array, ...]) -> ArrayLike:
-    try:
-        return function(*points)
-    except (TypeError, ValueError) as error:
-        explain_failure(error, function, points, {}, "function")
-        raise
 
 
 def gaussian(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Density:

@@ -8,14 +8,13 @@ order for a smooth density and meaningless for one narrower than a cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density.callables import explain_failure
+from fpsim.density.callables import answer
 from fpsim.density.grid import Grid
 from fpsim.density.numbers import random_generator, real_array, whole_number
 from fpsim.density.points import place_points
@@ -98,7 +97,8 @@ class Density:
 
     def expectation(self, observable: object) -> float:
         """``int f p dx / int p dx`` for a callable of the coordinates (midpoint rule)."""
-        f = real_array(_answer(observable, self.grid) if callable(observable) else observable, "observable")
+        raw = answer(observable, self.grid.mesh(), "observable") if callable(observable) else observable
+        f = real_array(raw, "observable")
         try:
             values = np.broadcast_to(f, self.grid.shape)
         except ValueError:
@@ -203,12 +203,3 @@ def _refuse(values: Array, grid: Grid) -> None:
         mass = values.sum() * grid.cell_volume
     if not np.isfinite(mass):
         raise DomainError(f"density has values up to {values.max()}, of infinite mass: a finite mass is accepted")
-
-
-def _answer(observable: Callable[..., Any], grid: Grid) -> Any:
-    x = grid.mesh()
-    try:
-        return observable(*x)
-    except (TypeError, ValueError) as error:
-        explain_failure(error, observable, x, {}, "observable")
-        raise

@@ -91,7 +91,7 @@ class Grid:
                     "ends cannot represent: fewer cells, or an origin nearer to the box, are accepted"
                 )
         names = tuple(f"x{i}" for i in range(ndim)) if names == () else names
-        if names is None or len(names) != ndim or len(set(names)) != ndim or not all(map(_is_name, names)):
+        if names is None or not all(map(_is_name, names)) or not len(names) == len(set(names)) == ndim:
             raise DomainError(f"names {self.names!r}: {ndim} different names (strings, none empty) are accepted")
         for key, value in (("lower", lower), ("upper", upper), ("shape", shape), ("names", names)):
             object.__setattr__(self, key, value)

@@ -37,7 +37,11 @@ CASES = {
     "cells without a tuple": (lambda: Grid((0,), (1,), 10), "of 10 cells: one entry per axis"),  # type: ignore[arg-type]
     "names are a number": (lambda: Grid.box((0, 1, 4), names=5), "names 5: 1 different names"),  # type: ignore[arg-type]
     "a name is a number": (lambda: Grid.box((0, 1, 4), names=(5,)), r"names \(5,\)"),  # type: ignore[arg-type]
-    "a name is empty": (lambda: Grid.box((0, 1, 4), names=("",)), r"names \('',\): 1 different names, none empty"),
+    "a name is a list": (lambda: Grid.box((0, 1, 4), names=([1],)), r"names \(\[1\],\)"),  # type: ignore[arg-type]
+    "a name is empty": (
+        lambda: Grid.box((0, 1, 4), names=("",)),
+        r"names \('',\): 1 different names \(strings, none empty\)",
+    ),
     "cells narrower than rounding": (lambda: Grid.box((1, 1 + 1e-15, 100)), "axis 0 .* cells of width 1.11e-17"),
     "axis wider than numbers": (lambda: Grid.box((0, 1, 4), (-1.7e308, 1.7e308, 2)), "axis 1 .* cells of width inf"),
     "end is nan": (lambda: Grid.box((NAN, 1, 4)), "axis 0 goes from nan"),
@@ -99,7 +103,7 @@ CASES = {
     "function is nearly infinite": (lambda: from_function(LINE, lambda x: 1e308 + 0 * x), "of infinite mass"),
     "function of two coordinates": (
         lambda: from_function(LINE, lambda x, y: x),
-        r"<lambda>\(x, y\) does not take the 1 coordinates: a callable of 1 arrays",
+        r"<lambda>\(x, y\) does not take the 1 coordinates: a callable of 1 array",
     ),
     "function with an if": (
         lambda: from_function(LINE, lambda x: x if x > 0 else 0.0),

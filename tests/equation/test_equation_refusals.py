@@ -113,7 +113,7 @@ def test_drift(name):
         ("a", "potential is 'a'"),
         (np.ones(7), r"potential has shape \(7,\)"),
         (lambda x: np.where(x > 0.9, NAN, x), r"potential is nan at \(19,\)"),
-        (lambda x, y: x, "does not take the 1 coordinates: a callable of 1 arrays is accepted"),
+        (lambda x, y: x, "does not take the 1 coordinates: a callable of 1 array is accepted"),
         (lambda x: abs(x) if x > 0 else x, "called with arrays of places"),
         (math.cos, "cos fails on arrays"),
     ],
