@@ -101,7 +101,8 @@ def advantage(ours: list[Point], peers: list[Point]) -> tuple[float, float]:
 
 
 def section(problem: Problem, points: dict[str, list[Point]]) -> list[str]:
-    lines = [f"## {problem.name}", "", "Ratio of times at equal or smaller error:", ""]
+    equation = f"`d_t p = {problem.terms}` to t = {problem.end:g} on {problem.grid(problem.most)!r} at most."
+    lines = [f"## {problem.name}", "", equation, "", "Ratio of times at equal or smaller error:", ""]
     lines += ["| peer | least | at its smallest error | prepared: least | prepared: at its smallest error |"]
     lines += ["|---|---|---|---|---|"]
     for family, found in points.items():
@@ -163,13 +164,15 @@ def main() -> None:
         (DOCS / "engine.md").write_text("\n".join([*lines, LIMITS]))
 
 
-INTRODUCTION = """Every solver was offered several numbers of cells and settings; shown is the best of each: points that
-none of its own beats in both error and time. Times are medians of warm solves in one run, in processor seconds of all
-threads. py-pde has compiled and scipy has its rates assembled before the time is taken; the time of fpsim includes
-evaluating and checking the equation, unless it is "prepared": then a `Propagator` has done that before, and has been
-used before (it keeps its rates and the tables of its last steps). Ratios are taken over all errors below 0.1 that both
-reach ("-": none): "least" is the worst of them. A setting is a tolerance of the sweeps, or a method and its tolerance.
-OpenBLAS has one thread: with more, py-pde and scipy are far slower.
+INTRODUCTION = """Written by `python benchmarks/engine.py`; the problems, with their starts and exact answers, are in
+[engine_problems.py](../benchmarks/engine_problems.py). Every solver was offered several numbers of cells and settings;
+shown is the best of each: points that none of its own beats in both error and time. Times are medians of warm solves
+in one run, in processor seconds of all threads. py-pde has compiled and scipy has its rates assembled before the time
+is taken; the time of fpsim includes evaluating and checking the equation, unless it is "prepared": then a `Propagator`
+has done that before, and has been used before (it keeps its rates and the tables of its last steps). Ratios are taken
+over all errors below 0.1 that both reach ("-": none): "least" is the worst of them. A setting is a tolerance of the
+sweeps, or a method and its tolerance. "First solve" is the first in this process: kernels of fpsim, compiled once and
+kept on disk, were there already. OpenBLAS has one thread: with more, py-pde and scipy are far slower.
 """
 
 LIMITS = """## Limits

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,12 +176,12 @@ class Density:
 
     def edge_mass(self) -> float:
         """Mass in the outermost cells of all axes that are not periodic: a density about to leave its grid."""
-        total = 0.0
-        for axis in range(self.grid.ndim):
-            if not self.grid.periodic(axis):
-                line = self._line(axis)
-                total += float(line[0] + line[-1])
-        return total * self.grid.cell_volume
+        return self._edge_mass
+
+    @cached_property
+    def _edge_mass(self) -> float:
+        lines = [self._line(axis) for axis in range(self.grid.ndim) if not self.grid.periodic(axis)]
+        return sum(float(line[0] + line[-1]) for line in lines) * self.grid.cell_volume
 
     def _line(self, axis: int) -> Array:
         return self.values.sum(axis=tuple(a for a in range(self.grid.ndim) if a != axis))

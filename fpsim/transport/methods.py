@@ -95,12 +95,11 @@ def repeat(stepper: Stepper, starts: tuple[Density, ...], when: Array, path: Pat
 
 def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Evolution:
     """Uniformization: exact in time."""
+    from fpsim.generator.uniformization import densities_at
     from fpsim.generator.uniformization import evolve as uniformize
 
     found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
-    for t, state in zip(when.tolist(), found.states, strict=True):
-        _check_left(state, t)
-    densities = tuple(generator.density(state) for state in found.states)
+    densities = densities_at(generator, found.states, when.tolist())
     none, said = np.full(len(when), np.nan), tuple(_added(generator.added))
     return Evolution(when, densities, np.full(len(when), TAIL), none, found.absorbed, 0, 0, "generator", said)
 
