@@ -142,7 +142,13 @@ class Propagator:
             what = f"an evolution on {self.grid.size} cells with {outputs} output times"
             check_memory(memory, what, "fewer cells or fewer output times need less")
         log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", self.grid, asked.end, chosen, low, high)
-        result = self._solved(chosen, start, asked, memory, measure=tried or asked.estimate_grid_error, last=last)
+        try:
+            result = self._solved(chosen, start, asked, memory, measure=tried or asked.estimate_grid_error, last=last)
+        except DomainError:
+            if not tried:
+                raise
+            # what the generator does not take, such as a tilted potential on a ring, sweeps may
+            return self._solved("sweeps", start, asked, memory, measure=asked.estimate_grid_error, last=last)
         if not tried or result.grid_error.max() <= COARSE:
             return result
         if self._survey.steep * asked.end <= LONG:

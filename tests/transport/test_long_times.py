@@ -79,3 +79,13 @@ def test_the_generators_grid_error_where_drift_dominates(cells):
     decay = np.exp(-0.3 * np.array([2.0, 3.0]))
     exact = gaussian(grid, np.array([0.9, -0.7]) * decay, 0.04 * decay**2 + 0.01 / np.array([2, 3]) * (1 - decay**2))
     assert 0.5 * l1(result.final, exact) <= result.grid_error[-1] <= 2.0 * l1(result.final, exact)
+
+
+@pytest.mark.filterwarnings("ignore::fpsim.errors.ValidityWarning")
+def test_what_the_generator_does_not_take_is_left_to_the_sweeps():
+    """A tilted potential on a ring drifts by the tilt; the wall across, on which drift presses, is no matter."""
+    grid = Grid.box((-1, 1, 40), (0, 1, 32), boundary=["periodic", "reflecting"])
+    equation = FokkerPlanck(potential=lambda x, y: -2.0 * x + y, diffusion=0.02)
+    result = evolve(equation, gaussian(grid, (-0.4, 0.5), 0.01), [0.1], tolerance=1e-2)
+    assert result.method == "sweeps"
+    assert result.final.mean[0] == pytest.approx(-0.2, abs=5e-3)
