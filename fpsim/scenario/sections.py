@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 __all__ = [
     "Comparison",
@@ -119,3 +119,19 @@ class ScenarioBase(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 20250116
     quick: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Values that ``--quick`` puts in place, by section."""
+
+    @field_validator("quick")
+    @classmethod
+    def _has_values(cls, quick: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for section, values in quick.items():
+            for key, value in values.items():
+                if _lacks_value(value):
+                    raise ValueError(f"{section}.{key} = {value!r}: what TOML can hold is accepted, None is not")
+        return quick
+
+
+def _lacks_value(value: Any) -> bool:
+    """Whether ``None`` is, or is in, a value."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(map(_lacks_value, value)) if isinstance(value, (list, tuple)) else value is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fpsim.errors import ConfigError
@@ -87,6 +87,7 @@ sections = ["sgd", "start", "time", "quick", "data", "theory", "kind", "name", "
 
 
 @given(st.dictionaries(st.sampled_from(sections) | st.text(max_size=6), json_like, max_size=4))
+@example({"quick": {"": {"": None}}})
 def test_any_mapping_gives_a_scenario_or_a_config_error(raw):
     for quick in (False, True):
         try:
@@ -95,6 +96,12 @@ def test_any_mapping_gives_a_scenario_or_a_config_error(raw):
             assert str(error)
         else:
             assert scenario_from(tomllib.loads(to_toml(scenario))) == scenario
+
+
+def test_quick_values_are_values():
+    for nothing in (None, [1, None], {"a": [None]}):
+        with pytest.raises(ConfigError, match=r"theory.cells.*None is not"):
+            scenario_from({"quick": {"theory": {"cells": nothing}}})
 
 
 toml_like = st.recursive(
