@@ -189,6 +189,10 @@ class Grid:
         """The same box with other cell counts."""
         return Grid(self.lower, self.upper, tuple(shape), self.boundary, self.names)
 
+    def coarser(self) -> Grid:
+        """The same box in cells twice as wide."""
+        return self.with_shape([n // 2 for n in self.shape])
+
     def with_box(self, lower: Sequence[float], upper: Sequence[float]) -> Grid:
         """The same cell counts on another box."""
         return Grid(tuple(lower), tuple(upper), self.shape, self.boundary, self.names)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fpsim.errors import DomainError
 
-__all__ = ["all_finite", "fits", "random_generator", "real_array", "real_number", "whole_number"]
+__all__ = ["all_finite", "check_left", "fits", "random_generator", "real_array", "real_number", "whole_number"]
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -56,6 +56,12 @@ def random_generator(rng: Any) -> np.random.Generator:
         raise DomainError(
             f"rng is {_shown(rng)}: None, a whole number >= 0, a SeedSequence or a Generator is accepted"
         ) from None
+
+
+def check_left(values: NDArray[np.float64], t: float) -> None:
+    """``DomainError`` if walls have absorbed all mass by a time."""
+    if not values.any():
+        raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
 
 
 def whole_number(raw: Any, what: str, *, least: int) -> int:

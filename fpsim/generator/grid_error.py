@@ -97,7 +97,7 @@ def with_grid_error(
         raise DomainError(f"grid is a {type(grid).__name__}: a Grid is accepted")
     if min(grid.shape) < 2 * _FEWEST:
         raise DomainError(f"the grid has {grid.shape} cells: {2 * _FEWEST} or more along each axis are accepted")
-    wide = grid.with_shape([n // 2 for n in grid.shape])
+    wide = grid.coarser()
     fine = _answer(analysis(build_generator(equation, grid, t=t, p=p)))
     try:
         generator = build_generator(equation, wide, t=t, p=_carried(p, grid, wide))

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Density
-from fpsim.density.numbers import real_array
+from fpsim.density.numbers import check_left, real_array
 from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.grid_error import on_one_grid
@@ -114,8 +114,7 @@ def absorbed_mass(
 def densities_at(generator: Generator, states: Array, times: Sequence[float]) -> tuple[Density, ...]:
     """Densities of cell masses at several times; ``DomainError`` if walls have absorbed everything by one of them."""
     for state, t in zip(states, np.atleast_1d(times), strict=True):
-        if not state.any():
-            raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
+        check_left(state, t)
     return tuple(generator.density(state) for state in states)
 
 

@@ -15,14 +15,9 @@ from fpsim.density import Grid
 from fpsim.density.numbers import fits
 from fpsim.equation import FokkerPlanck
 
-__all__ = ["coarser", "on_coarser", "sampled"]
+__all__ = ["on_coarser", "sampled"]
 
 NAMES = ("drift", "diffusion", "potential", "phi")
-
-
-def coarser(grid: Grid) -> Grid:
-    """The same box in cells twice as wide."""
-    return grid.with_shape([n // 2 for n in grid.shape])
 
 
 def sampled(equation: FokkerPlanck, grid: Grid) -> list[str]:
@@ -31,10 +26,10 @@ def sampled(equation: FokkerPlanck, grid: Grid) -> list[str]:
 
 
 def on_coarser(equation: FokkerPlanck, grid: Grid) -> FokkerPlanck:
-    """An equation on a grid as :func:`coarser` ``(grid)`` takes it: itself, unless a coefficient is a grid array."""
+    """An equation on a grid as ``grid.coarser()`` takes it: itself, unless a coefficient is a grid array."""
     if not sampled(equation, grid):
         return equation
-    coefficients = {name: _between(getattr(equation, name), grid, coarser(grid)) for name in NAMES}
+    coefficients = {name: _between(getattr(equation, name), grid, grid.coarser()) for name in NAMES}
     return FokkerPlanck(**coefficients, calculus=equation.calculus)
 
 

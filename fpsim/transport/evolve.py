@@ -34,7 +34,7 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, ValidityWarning
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
-from fpsim.transport.coarse import coarser, on_coarser, sampled
+from fpsim.transport.coarse import on_coarser, sampled
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.inspect import memory_estimate
 from fpsim.transport.methods import by_sweeps, repeat
@@ -157,7 +157,7 @@ def _changing(
     with Team(asked.threads) as team:
         result, path = by_sweeps(Stepper(equations, grids, coupled, team), starts, asked, **walk)
         if asked.estimate_grid_error and all(n >= 8 for g in grids for n in g.shape):
-            begin = tuple(regrid(d, coarser(d.grid)) for d in starts)
+            begin = tuple(regrid(d, d.grid.coarser()) for d in starts)
             wider = tuple(on_coarser(e, g) for e, g in zip(equations, grids, strict=True))
             stepper = Stepper(wider, tuple(d.grid for d in begin), coupled, team)
             if asked.follow:  # boxes move where they must, so steps are not the same

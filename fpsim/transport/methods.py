@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density
+from fpsim.density.numbers import check_left
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
 from fpsim.transport.control import Controller
@@ -50,7 +51,7 @@ def by_sweeps(
         if t == asked.end:
             control.close()  # before the last answer is made: one array less at the peak
         for u in state:
-            _check_left(u, t)
+            check_left(u, t)
         now = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(stepper.grids, state, strict=True))
         densities.append(now if coupled else now[0])
         errors.append(min(control.error, 2.0))  # no two densities are further apart
@@ -113,7 +114,7 @@ def by_rational(approximate: Callable[..., ChainEvolution], start: Density, aske
         densities = tuple([Density(grid, state) for state in found.states])
     except DomainError:
         for t, state in zip(when.tolist(), found.states, strict=True):
-            _check_left(state, t)
+            check_left(state, t)
         raise
     absorbed, error = found.absorbed * grid.cell_volume, float(found.error[-1])
     said: tuple[str, ...] = ()
@@ -133,11 +134,6 @@ def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: floa
     densities, error, steps, said = evolve_fipy(equation, start, when, tolerance=tolerance)
     none = np.full(len(when), np.nan)
     return Evolution(when, densities, error / start.mass, none, np.zeros(len(when)), steps, 0, "fipy", said)
-
-
-def _check_left(values: Array, t: float) -> None:
-    if not values.any():
-        raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
 
 
 def _added(amount: float) -> list[str]:

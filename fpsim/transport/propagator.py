@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,10 +20,10 @@ from numpy.typing import ArrayLike
 
 from fpsim.density import Density, Grid, regrid
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError, ValidityWarning
+from fpsim.errors import DomainError, MemoryLimitError, ValidityWarning
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
-from fpsim.transport.coarse import coarser, on_coarser
+from fpsim.transport.coarse import on_coarser
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.inspect import memory_estimate
 from fpsim.transport.methods import Path, by_fipy, by_generator, by_rational, by_sweeps, repeat
@@ -121,7 +122,7 @@ class Propagator:
         estimate_grid_error: bool = True,
     ) -> Evolution:
         """Evolve a density that lives on this grid; see :func:`fpsim.transport.evolve`."""
-        asked = Request(times, tolerance, method, progress, estimate_grid_error, self.threads)  # type: ignore[arg-type]
+        asked = Request(times, tolerance, method, progress, estimate_grid_error)  # type: ignore[arg-type]
         result = self.answer(start, asked)
         for text in result.warnings:
             warnings.warn(text, ValidityWarning, stacklevel=2)
@@ -142,19 +143,18 @@ class Propagator:
             what = f"an evolution on {self.grid.size} cells with {outputs} output times"
             check_memory(memory, what, "fewer cells or fewer output times need less")
         log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", self.grid, asked.end, chosen, low, high)
-        try:
-            result = self._solved(chosen, start, asked, memory, measure=tried or asked.estimate_grid_error, last=last)
-        except DomainError:
-            if not tried:
-                raise
-            # what the generator does not take, such as a tilted potential on a ring, sweeps may
-            return self._solved("sweeps", start, asked, memory, measure=asked.estimate_grid_error, last=last)
-        if not tried or result.grid_error.max() <= COARSE:
-            return result
-        if self._survey.steep * asked.end <= LONG:
-            return self._solved("sweeps", start, asked, memory, measure=asked.estimate_grid_error, last=last)
-        text = f"grid error {result.grid_error.max():.2g}, and the time is too long for sweeps: more cells resolve it"
-        return replace(result, warnings=(*result.warnings, text))
+        if not tried:
+            return self._solved(chosen, start, asked, memory, measure=asked.estimate_grid_error, last=last)
+        with suppress(DomainError, MemoryLimitError):  # a tilted potential on a ring: sweeps may take what it does not
+            result = self._solved(chosen, start, asked, memory, measure=True, last=last)
+            if result.grid_error.max() <= COARSE:
+                return result
+            if self._survey.steep * asked.end > LONG:
+                text = f"grid error {result.grid_error.max():.2g}, and the time is too long for sweeps: more cells"
+                return replace(result, warnings=(*result.warnings, f"{text} resolve it"))
+        if last:
+            self._forget("_generator")
+        return self._solved("sweeps", start, asked, memory, measure=asked.estimate_grid_error, last=last)
 
     def _solved(
         self, chosen: str, start: Density, asked: Request, memory: int, *, measure: bool, last: bool
@@ -194,7 +194,7 @@ class Propagator:
     @cached_property
     def _wide(self) -> Propagator:
         """The same on cells twice as wide, to tell the grid's error."""
-        return Propagator(on_coarser(self.equation, self.grid), coarser(self.grid), threads=self.threads)
+        return Propagator(on_coarser(self.equation, self.grid), self.grid.coarser(), threads=self.threads)
 
     @cached_property
     def _generator(self) -> Generator:

@@ -89,7 +89,7 @@ class Stepper:
         """Whether a coefficient depends on the density."""
         return any(e.mean_field for e in self.equations)
 
-    @cached_property
+    @property
     def volumes(self) -> tuple[float, ...]:
         """Cell volume per equation."""
         return tuple(g.cell_volume for g in self.grids)
@@ -99,7 +99,6 @@ class Stepper:
         if grids != self.grids:
             self.grids, self._fixed, self._recent = grids, None, None
             self._courses.clear()
-            self.__dict__.pop("volumes", None)
 
     def know(self, known: Sampled) -> None:
         """Take the fixed coefficients of a single equation, which have been evaluated already."""

@@ -9,7 +9,7 @@ from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
 from fpsim.transport import Propagator, bricks, evolve
-from fpsim.transport.coarse import coarser, on_coarser
+from fpsim.transport.coarse import on_coarser
 
 LINE = Grid.box((-2, 2, 65))
 PLANE = Grid.box((-2, 2, 41), (-2, 2, 30))
@@ -45,7 +45,7 @@ def test_diffusions_between_cells(kind):
         "rows": [[bump, 0.5 * bump], [0.5 * bump, 1 + V / 8 + 0 * U]],
         "tensor": bump * np.array([[1.0, 0.3], [0.3, 2.0]])[:, :, None, None],
     }
-    wide = coarser(PLANE)
+    wide = PLANE.coarser()
     u, v = wide.mesh()
     there = {
         "isotropic": 1 + u / 4 + v / 8,

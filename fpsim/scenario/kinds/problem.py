@@ -172,7 +172,7 @@ def _analyses(problem: Problem, equation: FokkerPlanck, grid: Grid) -> xr.Datase
 
     if problem.system == "double-well":
         grid = _with_face(grid, 1.0)
-    fine, coarse = numbers(grid), numbers(grid.with_shape([n // 2 for n in grid.shape]))
+    fine, coarse = numbers(grid), numbers(grid.coarser())
     names = list(fine)
     step, exact = {n: (fine[n] - coarse[n]) / 3 for n in names}, _exact(problem)
     return xr.Dataset(

@@ -121,9 +121,10 @@ def ranking_stages(
         u = ensemble.weights["W1"][:, :, 0, 0]
         edges = np.linspace(u.min() - 0.2 * np.ptp(u), u.max() + 0.2 * np.ptp(u), BINS + 1)
         rows: dict[str, Row] = {"ensemble": (u.std(axis=1), _histogram(u[-1], edges), (np.nan,) * 6)}
+        halves = tuple(_halves(ensemble, threads))
         progress = report(f"{name}: closures")
         for count, closure in enumerate(CLOSURES):
-            rows[closure] = _one(closure, scenario, start, experiment, ensemble, edges, threads)
+            rows[closure] = _one(closure, scenario, start, experiment, ensemble, halves, edges, threads)
             progress(count + 1, len(CLOSURES))
         yield {f"/{name}/ranking": _record(ensemble.times, edges, rows)}
 
@@ -134,6 +135,7 @@ def _one(
     start: StartPoint,
     experiment: Experiment,
     ensemble: Ensemble,
+    halves: tuple[Ensemble, ...],
     edges: Array,
     threads: int | None,
 ) -> Row:
@@ -167,7 +169,7 @@ def _one(
         densities, grid_error = list(alone.densities), alone.grid_error
         learned = [
             evolve(make(experiment, "W1", half), starts[0], times, **options, estimate_grid_error=False).final
-            for half in _halves(ensemble, threads)
+            for half in halves
         ]
         noise = _noise(*learned)
     last = densities[-1]
