@@ -49,7 +49,9 @@ class Density:
     def __post_init__(self) -> None:
         if not isinstance(self.grid, Grid):
             raise DomainError(f"grid is a {type(self.grid).__name__}: a Grid is accepted")
-        values = np.array(real_array(self.values, "density"), order="C")
+        self._take(np.array(real_array(self.values, "density"), order="C"))
+
+    def _take(self, values: Array) -> None:
         if values.shape != self.grid.shape:
             raise DomainError(f"density has shape {values.shape}: the grid's shape {self.grid.shape} is accepted")
         lowest, highest = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
@@ -60,21 +62,43 @@ class Density:
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
 
+    @classmethod
+    def over(cls, grid: Grid, values: Array) -> Density:
+        """A density whose values are those of an array, not a copy: it is one for as long as nothing changes them."""
+        out = object.__new__(cls)
+        object.__setattr__(out, "grid", grid)
+        out._take(values.reshape(grid.shape).view())
+        return out
+
     @property
     def mass(self) -> float:
         """Integral of the density."""
-        return float(self.values.sum() * self.grid.cell_volume)
+        return self._total * self.grid.cell_volume
 
     @property
     def mean(self) -> Array:
         """Mean of each coordinate, shape (ndim,)."""
-        total = self.values.sum()
-        return np.array([float(self._line(axis) @ centers) / total for axis, centers in enumerate(self.grid.centers)])
+        return self._mean.copy()
 
     @property
     def covariance(self) -> Array:
         """Covariance matrix of the coordinates, shape (ndim, ndim), with Sheppard's correction."""
-        ndim, mean, total = self.grid.ndim, self.mean, self.values.sum()
+        return self._covariance.copy()
+
+    # coefficients that depend on the density ask for these again and again
+
+    @cached_property
+    def _total(self) -> float:
+        return float(self.values.sum())
+
+    @cached_property
+    def _mean(self) -> Array:
+        centers = enumerate(self.grid.centers)
+        return np.array([float(self._line(axis) @ places) / self._total for axis, places in centers])
+
+    @cached_property
+    def _covariance(self) -> Array:
+        ndim, mean, total = self.grid.ndim, self._mean, self._total
         delta = [centers - m for centers, m in zip(self.grid.centers, mean, strict=True)]
         out = np.empty((ndim, ndim))
         for i in range(ndim):

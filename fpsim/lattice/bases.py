@@ -9,8 +9,8 @@ The rates are those of :func:`fpsim.lattice.selling.lattice_diffusion` to roundi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.equation.diffusion import DiffusionField
+from fpsim.lattice.boxes import place_in, shape_with
 from fpsim.lattice.selling import Programme, coupled_axes, group_shape, programme
 
-__all__ = ["BasisTable", "LatticeBases", "Use", "lattice_bases"]
+__all__ = ["BasisTable", "LatticeBases", "Use", "joined", "lattice_bases"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Names = NDArray[np.unsignedinteger[Any]]
 Offset = tuple[int, ...]
+Entries = Sequence[Sequence[Any]]
 
 
 class BasisTable:
@@ -54,6 +56,10 @@ class BasisTable:
         """Column of an offset of the coupled axes, or -1."""
         return self._places.get(offset, -1)
 
+    def uses(self, column: int) -> NDArray[np.bool_]:
+        """Per basis, whether a column is in it."""
+        return np.asarray((self._columns == column).any(axis=1))
+
     def weights(self, column: int) -> Array:
         """Per basis, the row of its inverse that belongs to a column; zero where the column is not in it."""
         out = np.zeros(self._columns.shape)
@@ -77,10 +83,9 @@ class _Group:
     axes: tuple[int, ...]
     table: BasisTable
     index: Names
-    used: tuple[int, ...]
-    highest: Array
+    highest: dict[int, float]
 
-    def rate(self, entries: Sequence[Sequence[Any]], column: int) -> Array:
+    def rate(self, entries: Entries, column: int) -> Array:
         task = self.table.task
         target = np.empty((len(task.pairs), self.index.size))
         for row, (i, j), scale in zip(target, task.pairs, task.scale, strict=True):
@@ -116,16 +121,16 @@ class LatticeBases:
         """Every offset with a rate anywhere."""
         yield from self._alone
         for group in self._groups:
-            for column, highest in zip(group.used, group.highest.tolist(), strict=True):
+            for column, highest in group.highest.items():
                 step = dict(zip(group.axes, group.table.task.offsets[column].tolist(), strict=True))
                 offset = tuple(step.get(a, 0) for a in range(len(self.spacing)))
                 yield Use(offset, group.index.shape, highest)
 
-    def uses(self, offset: Offset) -> bool:
-        """Whether an offset has a rate anywhere."""
-        return any(use.offset == offset for use in self._alone) or self._group_of(offset) is not None
+    def couples(self, offset: Offset) -> bool:
+        """Whether an offset in use belongs to axes that are coupled."""
+        return self._group_of(offset) is not None
 
-    def rate(self, entries: Sequence[Sequence[Any]], offset: Offset) -> Array:
+    def rate(self, entries: Entries, offset: Offset) -> Array:
         """Rates of jumps along an offset in use, of its minimal broadcast shape (1 / time).
 
         ``entries[i][j]``, ``i <= j``, are those of the tensor that the bases were found for, at the same places
@@ -134,27 +139,44 @@ class LatticeBases:
         found = self._group_of(offset)
         if found is not None:
             return found[0].rate(entries, found[1])
-        axis, shape = offset.index(1), next(use.shape for use in self._alone if use.offset == offset)
-        return np.asarray(entries[axis][axis], float).reshape(shape) / self.spacing[axis] ** 2
+        axis, ndim = offset.index(1), len(offset)
+        entry = np.asarray(entries[axis][axis], float)
+        return (entry if entry.ndim else entry.reshape((1,) * ndim)) / self.spacing[axis] ** 2
+
+    def where(self, offset: Offset) -> NDArray[np.bool_]:
+        """At which places an offset of coupled axes belongs to the basis; it has no rate elsewhere."""
+        found = self._group_of(offset)
+        assert found is not None
+        group, column = found
+        return group.table.uses(column)[group.index]
+
+    def at(self, choose: Callable[[Names], Names]) -> LatticeBases:
+        """The bases of some places; ``choose`` takes them from those of all, of broadcast shape."""
+        return replace(self, _groups=tuple(replace(g, index=choose(g.index)) for g in self._groups))
 
     def _group_of(self, offset: Offset) -> tuple[_Group, int] | None:
         for group in self._groups:
             if all(a in group.axes for a, step in enumerate(offset) if step):
                 column = group.table.column(tuple(offset[a] for a in group.axes))
-                return (group, column) if column in group.used else None
+                return (group, column) if column in group.highest else None
         return None
 
 
 def lattice_bases(
-    field: DiffusionField, grid: Grid, *, tables: dict[tuple[int, ...], BasisTable] | None = None
+    field: DiffusionField,
+    grid: Grid,
+    *,
+    tables: dict[tuple[int, ...], BasisTable] | None = None,
+    groups: Sequence[tuple[int, ...]] | None = None,
 ) -> LatticeBases:
     """Find the bases of a diffusion tensor given at the cell centres of a grid.
 
-    Parts of a grid that are given the same ``tables`` share them, and add to them.
+    Parts of a grid that are given the same ``tables`` share them, and add to them. ``groups`` are the axes that are
+    taken together; those that entries of the field couple by default.
     """
     tables = {} if tables is None else tables
-    alone, groups, added = [], [], 0.0
-    for axes in coupled_axes(field):
+    alone, found, added = [], [], 0.0
+    for axes in coupled_axes(field) if groups is None else groups:
         if len(axes) == 1:
             entry, unit = field.axis(axes[0]), tuple(int(a == axes[0]) for a in range(grid.ndim))
             if entry.any():
@@ -163,9 +185,31 @@ def lattice_bases(
         table = tables.get(axes) or tables.setdefault(axes, BasisTable(programme(grid, axes)))
         index, most = _indexed(field, table)
         added = max(added, float(most[-1]) * table.task.unit)
-        used = np.flatnonzero(most[:-1])
-        groups.append(_Group(axes, table, index, tuple(used.tolist()), most[used]))
-    return LatticeBases(grid.spacing, added, tuple(alone), tuple(groups))
+        used = np.flatnonzero(most[:-1]).tolist()
+        found.append(_Group(axes, table, index, {k: float(most[k]) for k in used}))
+    return LatticeBases(grid.spacing, added, tuple(alone), tuple(found))
+
+
+def joined(parts: Sequence[tuple[tuple[slice, ...], LatticeBases]], shape: tuple[int, ...]) -> LatticeBases:
+    """The bases of a grid from those of its parts, which were found with the same tables and groups."""
+    alone: dict[Offset, Use] = {}
+    for use in (use for _, part in parts for use in part._alone):
+        before = alone.get(use.offset, Use(use.offset, (1,) * len(shape), 0.0))
+        whole = shape_with(before.shape, use.shape, shape)
+        alone[use.offset] = Use(use.offset, whole, max(before.highest, use.highest))
+    groups = []
+    for k, first in enumerate(parts[0][1]._groups):
+        found = [(where, part._groups[k]) for where, part in parts]
+        whole, highest = (1,) * len(shape), dict.fromkeys(sorted({c for _, g in found for c in g.highest}), 0.0)
+        for _, group in found:
+            whole = shape_with(whole, group.index.shape, shape)
+            highest |= {column: max(most, highest[column]) for column, most in group.highest.items()}
+        index = np.empty(whole, np.result_type(*(g.index.dtype for _, g in found)))
+        for where, group in found:
+            index[place_in(where, whole)] = group.index
+        groups.append(_Group(first.axes, first.table, index, highest))
+    added = max(part.added_max for _, part in parts)
+    return LatticeBases(parts[0][1].spacing, added, tuple(alone.values()), tuple(groups))
 
 
 def _indexed(field: DiffusionField, table: BasisTable) -> tuple[Names, Array]:
@@ -177,10 +221,18 @@ def _indexed(field: DiffusionField, table: BasisTable) -> tuple[Names, Array]:
             most[chosen[0]] = np.maximum(most[chosen[0]], x[0])
             parts.append(table.names(np.sort(chosen, axis=1)))
             continue
-        np.maximum.at(most, chosen, x)
+        _raise(x, chosen, most)
         new = np.flatnonzero(np.r_[True, (chosen[1:] != chosen[:-1]).any(axis=1)])  # neighbours mostly share theirs
         parts.append(np.repeat(table.names(np.sort(chosen[new], axis=1)), np.diff(new, append=len(chosen))))
     return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(group_shape(field, table.task.pairs)), most
+
+
+@njit(cache=True, nogil=True)
+def _raise(x: Array, chosen: Integers, most: Array) -> None:
+    """The largest value of every column so far."""
+    for c in range(x.shape[0]):
+        for r in range(x.shape[1]):
+            most[chosen[c, r]] = max(most[chosen[c, r]], x[c, r])
 
 
 @njit(cache=True, nogil=True)

@@ -14,11 +14,12 @@ Sweeps see gathered lines only, never how cells are stored: ``cell(k) = start + 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import gcd, lcm, prod
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
@@ -79,10 +80,38 @@ class LineSet:
                 flat += (i * step).astype(np.int32)
         return flat, int(np.array(self.offset) @ strides)
 
+    def within(self, shape: tuple[int, ...], corner: tuple[int, ...]) -> LineSet:
+        """The same lines where their grid is a part of one of that shape, its first cell at ``corner``.
+
+        Only for lines that do not wrap.
+        """
+        starts, stride = self.starts_in(shape)
+        return replace(self, shape=shape, starts=starts + np.int32(corner @ strides_of(shape)), stride=stride)
+
+    def some(self, begin: int, end: int) -> LineSet:
+        """The lines ``begin ... end``."""
+        names = ("starts", "lengths", "low_exit", "high_exit", *(("order",) if self.order.size else ()))
+        return replace(self, **{name: getattr(self, name)[begin:end] for name in names})
+
+    def cells(self) -> Small:
+        """Flat indices of all cells, line after line."""
+        out = np.empty(int(self.lengths.sum()), np.int32)
+        _list_cells(self.starts, self.lengths, self.stride, self.order, out)
+        return out
+
     @cached_property
     def longest(self) -> int:
         """Cells of the longest line."""
         return int(self.lengths.max())
+
+
+@njit(cache=True, nogil=True)
+def _list_cells(starts: Small, lengths: Small, stride: int, order: Small, out: Small) -> None:
+    place = 0
+    for line in range(len(starts)):
+        for k in range(lengths[line]):
+            out[place] = order[line, k] if order.size > 0 else starts[line] + k * stride
+            place += 1
 
 
 def strides_of(shape: tuple[int, ...]) -> Integers:

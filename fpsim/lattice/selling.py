@@ -19,7 +19,7 @@ J. Math. Imaging Vis. 49, 123 (2014).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement, product
@@ -113,9 +113,9 @@ def lattice_diffusion(field: DiffusionField, grid: Grid, *, reach: int | None = 
     return LatticeDiffusion(np.array(offsets, np.int64).reshape(-1, grid.ndim), tuple(rates), added)
 
 
-def coupled_axes(field: DiffusionField) -> list[tuple[int, ...]]:
-    """Groups of axes connected by off-diagonal entries."""
-    groups = [{i} for i in range(field.ndim)]
+def coupled_axes(field: DiffusionField, before: Sequence[tuple[int, ...]] = ()) -> list[tuple[int, ...]]:
+    """Groups of axes connected by off-diagonal entries; those of ``before`` stay together."""
+    groups = [set(group) for group in before] or [{i} for i in range(field.ndim)]
     for i in range(field.ndim):
         for j in range(i):
             if field.entries[i][j] is not None:

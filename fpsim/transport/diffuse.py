@@ -45,6 +45,7 @@ def diffuse_lines(
     rate: Array,
     rate_starts: Small,
     rate_stride: int,
+    rate_order: Small,
     dt: float,
     begin: int,
     end: int,
@@ -53,11 +54,11 @@ def diffuse_lines(
 ) -> None:
     """Sweep the lines ``begin ... end`` of the flat array ``u`` in place.
 
-    ``rate[rate_starts[line] + k * rate_stride]`` is the rate in cell ``k`` of a line (in cell ``order[line, k]`` where
-    lines wrap, unless it is the same everywhere); ``work`` is flat, of size 7 * longest * LANES or less for fewer
-    lines; ``absorbed[line]`` receives what left through its ends.
+    Cell ``k`` of a line is ``starts[line] + k * stride``, or ``order[line, k]`` where there is an order, and so is its
+    place in ``rate``; ``work`` is flat, of size 7 * longest * LANES or less for fewer lines; ``absorbed[line]``
+    receives what left through its ends.
     """
-    last, wraps = np.empty(LANES, np.int64), order.size > 0
+    last, wraps, tabled = np.empty(LANES, np.int64), order.size > 0, rate_order.size > 0
     low, high, lowest, largest = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
     for first in range(begin, end, LANES):
         lanes = min(LANES, end - first)
@@ -76,11 +77,10 @@ def diffuse_lines(
                     line = first + q
                     if k > last[q]:
                         v[k, q] = r[k, q] = 0.0
-                    elif wraps:
-                        v[k, q], r[k, q] = u[order[line, k]], dt * rate[order[line, k] if rate.size > 1 else 0]
                     else:
-                        v[k, q] = u[starts[line] + k * stride]
-                        r[k, q] = dt * rate[rate_starts[line] + k * rate_stride]
+                        v[k, q] = u[order[line, k] if wraps else starts[line] + k * stride]
+                        place = rate_order[line, k] if tabled else rate_starts[line] + k * rate_stride
+                        r[k, q] = dt * rate[place]
             highest = r.max()
             for q in range(lanes):
                 absorbed[first + q] = 0.0

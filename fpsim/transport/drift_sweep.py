@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
-from fpsim.lattice.lines import lines_along
+from fpsim.lattice.lines import find_lines, lines_along
 from fpsim.parallel import Team
 from fpsim.transport.remap import remap_lines
-from fpsim.transport.sweep import Account, table_of
+from fpsim.transport.sweep import Account, Part, table_of
 from fpsim.transport.trace import REACH
 
 __all__ = ["DriftSweep", "table_bytes"]
@@ -35,21 +35,25 @@ class DriftSweep:
         ``b_i`` on the faces of the axis, of minimal broadcast shape.
     keep : bool
         Whether to keep the weights of the last step, if they are not too many.
+    part : Part, optional
+        Where the grid is in a larger one, whose array is swept. It is not cut along the axis.
     """
 
     grid: Grid
     axis: int
     drift: Array
     keep: bool = False
+    part: Part | None = None
     speed: float = field(init=False)
 
     def __post_init__(self) -> None:
         grid, axis = self.grid, self.axis
         self.speed = float(max(self.drift.max(), -self.drift.min())) / grid.spacing[axis]
-        lines, n = lines_along(grid, tuple(int(a == axis) for a in range(grid.ndim))), grid.shape[axis]
+        unit, n = tuple(int(a == axis) for a in range(grid.ndim)), grid.shape[axis]
+        lines = (lines_along if self.part is None else find_lines)(grid, unit)
         low, high = (side is Boundary.ABSORBING for side in grid.boundary[axis])
-        drift = np.ascontiguousarray(self.drift).ravel(), *table_of(lines, self.drift.shape), 1.0 / grid.spacing[axis]
-        self._lines = lines
+        drift = *table_of(lines, self.drift, keep=self.part is None)[:3], 1.0 / grid.spacing[axis]
+        self._lines = lines = lines if self.part is None else lines.within(*self.part)
         self._call = (lines.starts, lines.stride, n, grid.periodic(axis), low, high, *drift)
         self._size = lines.count if self.keep and table_bytes(grid, axis) else 0
         self._step = np.nan  # that of the tables

@@ -15,8 +15,8 @@ Limits of the sweeps: the tolerance is one of L1; far below the peak ln p conver
 at a millionth of the peak; at 1e-4, to 0.02). Where drift presses on a reflecting wall the order in time is one. Drifts
 that depend on each other's coordinates are of second order in time, like every positive splitting. A change of
 coefficients that is shorter than the steps may be stepped over: output times just before and after it prevent that.
-Coefficients beyond ``bricks.HOLD`` bytes are evaluated again for every sweep, which takes longer. Errors
-are estimates, not bounds.
+Coefficients that six arrays of the grid's size (or 64 MB) have no room for are evaluated again for every sweep, which
+takes longer (:mod:`fpsim.transport.held` says which cannot be). Errors are estimates, not bounds.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, ValidityWarning
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
-from fpsim.transport.coarse import on_coarser, sampled
 from fpsim.transport.evolution import Evolution
-from fpsim.transport.inspect import memory_estimate
+from fpsim.transport.grid_arrays import on_coarser, sampled
+from fpsim.transport.held import memory_estimate
 from fpsim.transport.methods import by_sweeps, repeat
 from fpsim.transport.propagator import Propagator
 from fpsim.transport.request import Method, Progress, Request, finished

@@ -1,4 +1,4 @@
-"""What can be said about a computation before and after it: its memory, and reasons for caution."""
+"""Reasons for caution that a density shows on its grid."""
 
 from __future__ import annotations
 
@@ -6,35 +6,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.density import Density, Grid
+from fpsim.density import Density
 from fpsim.density.boundary import Boundary
-from fpsim.equation import FokkerPlanck
 
-__all__ = ["cautions", "memory_estimate"]
+__all__ = ["cautions"]
 
 EDGE_MASS = 1e-6
 """Mass in the outermost cells, relative to all, that is worth a warning."""
-
-ARRAYS = 4.0  # the state, two copies for the step control, one answer
-PER_CELL_OF_A_LINE = 4 * (9 + 7) + 20  # numbers in the tables and scratch of sweeps along an axis
-MARGIN = 0.5  # masks and sums while an answer is checked, in arrays
-
-
-def memory_estimate(
-    equations: tuple[FokkerPlanck, ...],
-    grids: tuple[Grid, ...],
-    held: float,
-    outputs: int,
-    *,
-    coarse: bool,
-) -> int:
-    """Bytes that an evolution holds at once, beside its start; ``held`` of them by coefficients."""
-    arrays = ARRAYS + outputs - 1 + MARGIN
-    if any(e.mean_field for e in equations):
-        arrays += 2.0  # a density half a step ahead, and what coefficients are given
-    fine, wide = sum(8.0 * g.size for g in grids), sum(8.0 * g.size / 2**g.ndim for g in grids)
-    held += sum(8.0 * PER_CELL_OF_A_LINE * sum(g.shape) for g in grids)
-    return int(max(fine * arrays + held, (fine * outputs + wide * (arrays + 1)) if coarse else 0.0))
 
 
 def cautions(density: Density, start: Density) -> list[tuple[str, str]]:

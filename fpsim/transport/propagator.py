@@ -23,9 +23,9 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, MemoryLimitError, ValidityWarning
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
-from fpsim.transport.coarse import on_coarser
 from fpsim.transport.evolution import Evolution
-from fpsim.transport.inspect import memory_estimate
+from fpsim.transport.grid_arrays import on_coarser
+from fpsim.transport.held import memory_estimate
 from fpsim.transport.methods import Path, by_fipy, by_generator, by_rational, by_sweeps, repeat
 from fpsim.transport.request import Method, Progress, Request, finished
 from fpsim.transport.stepper import Stepper

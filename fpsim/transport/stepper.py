@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.parallel import Team
-from fpsim.transport.bricks import late_blocks, room_size, too_large
+from fpsim.transport.held import too_large
+from fpsim.transport.late import late_blocks
 from fpsim.transport.sweep import Block, Sweep
 from fpsim.transport.sweeps import Sampled, sample, sweep_blocks
 
@@ -75,7 +76,6 @@ class Stepper:
     speed: float = 0.0
     _fixed: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
     _courses: dict[int, list[tuple[tuple[Sweep, float, int], ...]]] = field(default_factory=dict, init=False)
-    _buffer: Array = field(default_factory=lambda: np.empty(0), init=False)
     _predicted: tuple[Array, ...] | None = field(default=None, init=False)
     _recent: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
 
@@ -112,7 +112,7 @@ class Stepper:
         """
         if self.autonomous:
             if self._fixed is None:
-                self._fixed = self._blocks(t, None)
+                self._fixed, _ = self._blocks(t, None)
             courses = self._courses.get(steps)
             if courses is None:
                 self._courses[steps] = courses = [tuple(palindrome(blocks, steps)) for blocks in self._fixed]
@@ -120,9 +120,12 @@ class Stepper:
         total = np.zeros((len(state), 2))
         for step in range(steps):
             now = t + step * h
-            self._recent = self._blocks(now + 0.5 * h, self._middle(state, now, h) if self.mean_field else None)
-            for i, (u, blocks) in enumerate(zip(state, self._recent, strict=True)):
-                total[i] += self._take(u, palindrome(blocks), h, pieces)
+            middle = self._middle(state, now, h) if self.mean_field else None
+            self._recent = None  # not two sets of coefficients at a time
+            blocks, done = self._blocks(now + 0.5 * h, middle)
+            for i, u in enumerate(state):
+                total[i] += self._take(u, palindrome(blocks[i]), h, pieces)
+            self._recent = blocks if done and self.mean_field else None
         return self._ledger(total.tolist())
 
     def _take(self, u: Array, course: Iterable[tuple[Sweep, float, int]], h: float, pieces: int) -> tuple[float, float]:
@@ -143,7 +146,7 @@ class Stepper:
         """Densities half a step ahead, to first order."""
         if self._predicted is None:
             self._predicted = tuple(np.empty_like(u) for u in state)
-        recent = self._recent or self._blocks(t, state)
+        recent = self._recent or self._blocks(t, state)[0]
         for copy, u, blocks in zip(self._predicted, state, recent, strict=True):
             copy[:] = u
             for block in blocks:
@@ -151,25 +154,20 @@ class Stepper:
                     sweep.apply(copy, 0.5 * h, self.team)
         return self._predicted
 
-    def _blocks(self, t: float, state: tuple[Array, ...] | None) -> tuple[tuple[Block, ...], ...]:
-        p = None
+    def _blocks(self, t: float, state: tuple[Array, ...] | None) -> tuple[tuple[tuple[Block, ...], ...], bool]:
+        """Blocks of sweeps per equation, and whether they do without the density they were made for."""
+        p: tuple[Density, ...] | Density | None = None
         if state is not None:
-            densities = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(self.grids, state, strict=True))
-            p = densities if self.coupled else densities[0]
-        found = []
+            p = tuple(Density.over(g, u) for g, u in zip(self.grids, state, strict=True))
+            p = p if self.coupled else p[0]
+        found, done = [], True
         for equation, grid in zip(self.equations, self.grids, strict=True):
-            if too_large(equation, grid, t=t):
-                found.append(late_blocks(equation, grid, self._room, t=t))
+            if too_large(equation, grid, t=t, p=p):
+                found.append(late_blocks(equation, grid, t=t, p=p))
+                done = done and not equation.mean_field
             else:
                 found.append(sweep_blocks(sample(equation, grid, t=t, p=p), grid, keep=self.autonomous))
-        return self._noted(found)
-
-    def _room(self) -> Array:
-        """Where coefficients that are not kept are put; one at a time."""
-        size = max(room_size(g) for g in self.grids)
-        if self._buffer.size < size:
-            self._buffer = np.empty(size)
-        return self._buffer
+        return self._noted(found), done
 
     def _noted(self, found: Sequence[tuple[tuple[Block, ...], float]]) -> tuple[tuple[Block, ...], ...]:
         self.added = max(self.added, *(added for _, added in found))

@@ -1,6 +1,6 @@
 """What an equation asks for on a grid: its coefficients where they are kept, their size, and how fast they move things.
 
-Coefficients that fill more than ``bricks.HOLD`` bytes are looked at brick by brick and not kept.
+Coefficients that take more memory than they may are looked at box by box and not kept.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from fpsim.density import Grid
 from fpsim.density.boundary import Boundary
 from fpsim.equation import FokkerPlanck
-from fpsim.transport.bricks import bricks, held_bytes, too_large
+from fpsim.lattice.boxes import boxes
 from fpsim.transport.drift_sweep import table_bytes
+from fpsim.transport.grid_arrays import on_part
+from fpsim.transport.held import held_bytes, late_bytes, too_large
 from fpsim.transport.sweeps import Sampled, sample
 
 __all__ = ["Survey", "survey"]
@@ -75,15 +77,16 @@ def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> Survey:
     DomainError
         If a coefficient is not accepted (which, and where).
     """
-    if too_large(equation, grid):
-        some = sample(equation, next(bricks(grid))[1])
-        parts = ((sample(equation, brick), brick) for _, brick in bricks(grid))
-        return _found(None, grid, parts, held_bytes(some, grid, late=True))
+    if too_large(equation, grid, p=p):
+        parts = ((sample(on_part(equation, grid, where), box, p=p), box) for where, box in boxes(grid))
+        where, box = next(boxes(grid))
+        some = sample(on_part(equation, grid, where), box, p=p)
+        return _found(None, grid, parts, late_bytes(some, equation, grid))
     known = sample(equation, grid, p=p)
-    if not equation.autonomous:
-        return _found(known, grid, [(known, grid)], held_bytes(known, grid))
-    tables = sum(table_bytes(grid, axis) for axis, b in enumerate(known.drift) if b.size > b.shape[axis])
-    return _found(known, grid, [(known, grid)], held_bytes(known, grid) + tables)
+    held = held_bytes(known, equation, grid)
+    if equation.autonomous:
+        held += sum(table_bytes(grid, axis) for axis, b in enumerate(known.drift) if b.size > b.shape[axis])
+    return _found(known, grid, [(known, grid)], held)
 
 
 def _found(known: Sampled | None, whole: Grid, parts: Iterable[tuple[Sampled, Grid]], held: float) -> Survey:

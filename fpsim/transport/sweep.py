@@ -9,11 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.density.grid import Grid
 from fpsim.lattice.lines import LineSet
 from fpsim.parallel import Team
 
-__all__ = ["Account", "Block", "Sweep", "table_of"]
+__all__ = ["Account", "Block", "Part", "Sweep", "Table", "table_of"]
 
 Array = NDArray[np.float64]
 
@@ -50,11 +49,6 @@ class Sweep(Protocol):
     """Conserves ``sum(u)`` plus what is absorbed, and keeps ``u >= 0``, for any step."""
 
     @property
-    def grid(self) -> Grid:
-        """Grid it was made for."""
-        ...
-
-    @property
     def speed(self) -> float:
         """Largest share of a cell's content that leaves it per unit time."""
         ...
@@ -71,7 +65,34 @@ Block = tuple[Sweep, ...]
 """Sweeps that commute with each other."""
 
 
+class Table(NamedTuple):
+    """A coefficient along lines: that of place ``k`` of a line is ``values[starts[line] + k * stride]``.
+
+    Or ``values[order[line, k]]``, where there is an order.
+    """
+
+    values: Array
+    starts: NDArray[np.int32]
+    stride: int
+    order: NDArray[np.int32]
+
+
+class Part(NamedTuple):
+    """Where the grid of a sweep lies in the one that it works on."""
+
+    shape: tuple[int, ...]
+    corner: tuple[int, ...]
+
+
+def table_of(lines: LineSet, coefficient: Array, *, keep: bool) -> Table:
+    """A coefficient of broadcast shape along lines; ``keep`` says that they are kept, and so are their places in it."""
+    shape, flat = coefficient.shape, np.ascontiguousarray(coefficient).ravel()
+    if shape == lines.shape:
+        return Table(flat, lines.starts, lines.stride, lines.order)
+    starts, stride = (_starts if keep else LineSet.starts_in)(lines, shape)
+    return Table(flat, starts, stride, lines.order[:0])
+
+
 @lru_cache(maxsize=64)
-def table_of(lines: LineSet, shape: tuple[int, ...]) -> tuple[NDArray[np.int32], int]:
-    """Where a coefficient of that (broadcast) shape begins on each line, and its step along lines."""
-    return (lines.starts, lines.stride) if shape == lines.shape else lines.starts_in(shape)
+def _starts(lines: LineSet, shape: tuple[int, ...]) -> tuple[NDArray[np.int32], int]:
+    return lines.starts_in(shape)

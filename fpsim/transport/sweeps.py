@@ -20,7 +20,7 @@ from fpsim.density.grid import Grid
 from fpsim.equation import DiffusionField, FokkerPlanck, diffusion_on_cells, drift_on_faces
 from fpsim.lattice.selling import lattice_diffusion
 from fpsim.transport.axis_sweep import AxisSweep
-from fpsim.transport.diffusion_sweep import DiffusionSweep
+from fpsim.transport.diffusion_sweep import jump_sweep
 from fpsim.transport.drift_sweep import DriftSweep
 from fpsim.transport.sweep import Block, Sweep
 
@@ -81,7 +81,7 @@ def _flow(grid: Grid, axis: int, b: Array, keep: bool) -> Sweep:
 def _spread(grid: Grid, offset: tuple[int, ...], coefficient: Array, scale: float) -> Sweep:
     if sum(map(abs, offset)) == 1 and _depends_only_on(coefficient, offset.index(1)):
         return AxisSweep(grid, offset.index(1), None, _along(coefficient, grid, offset.index(1), 0) * scale)
-    return DiffusionSweep(grid, offset, coefficient, scale)
+    return jump_sweep(grid, offset, coefficient, scale=scale)
 
 
 def _depends_only_on(array: Array, axis: int) -> bool:

@@ -8,8 +8,8 @@ import pytest
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
-from fpsim.transport import Propagator, bricks, evolve
-from fpsim.transport.coarse import on_coarser
+from fpsim.transport import Propagator, evolve, held
+from fpsim.transport.grid_arrays import on_coarser
 
 LINE = Grid.box((-2, 2, 65))
 PLANE = Grid.box((-2, 2, 41), (-2, 2, 30))
@@ -80,11 +80,16 @@ def test_a_propagator_tells_the_error_of_its_grid():
     assert error <= 2.0 * result.error[-1] <= 2e-2
 
 
-@pytest.mark.parametrize("name", ["phi", "potential", "rows of different shapes"])
-def test_arrays_are_never_evaluated_in_parts(name, monkeypatch):
-    """As on grids whose coefficients would fill more than they may."""
-    monkeypatch.setattr(bricks, "HOLD", 1.0)
+@pytest.mark.parametrize("name", ["phi", "potential", "drift", "rows of different shapes", "correlated"])
+def test_arrays_on_large_grids(name, monkeypatch):
+    """As where coefficients take more than they may: in parts, but for phi."""
+    monkeypatch.setattr(held, "allowance", lambda *_: 0.0)
     given = {
+        "drift": {"drift": (-0.2 * U + 0 * V, -0.2 * V + 0 * U), "diffusion": 0.1},
+        "correlated": {
+            "drift": (-0.2 * U, -0.2 * V),
+            "diffusion": [[0.1 + 0 * U * V, 0.04 * np.cos(U + V)], [0.04 * np.cos(U + V), 0.1 + 0 * V]],
+        },
         "phi": {"phi": U**2 + V**2, "diffusion": 0.1},
         "potential": {"potential": 0.1 * (U**2 + V**2), "diffusion": 0.1},
         "rows of different shapes": {
@@ -92,5 +97,10 @@ def test_arrays_are_never_evaluated_in_parts(name, monkeypatch):
             "diffusion": [[0.1, 0.0 * U * V], [0.0 * U * V, 0.1 + 0 * V]],
         },
     }
-    result = evolve(FokkerPlanck(**given[name]), gaussian(PLANE, 0.4, 0.03), [0.2], method="sweeps", tolerance=1e-2)
+    equation, start = FokkerPlanck(**given[name]), gaussian(PLANE, 0.4, 0.03)
+    result = evolve(equation, start, [0.2], method="sweeps", tolerance=1e-4)
     np.testing.assert_allclose(result.final.mean, 0.4 * np.exp(-0.04), atol=2e-3)
+    monkeypatch.undo()
+    whole = evolve(equation, start, [0.2], method="sweeps", tolerance=1e-4)
+    distance = np.abs(result.final.values - whole.final.values).sum() * PLANE.cell_volume
+    assert distance <= result.error[-1] + whole.error[-1]

@@ -1,0 +1,181 @@
+"""How much memory coefficients may take, and how much they would.
+
+An evolution takes six arrays of the grid's size, its start included, or 64 MB if that is more;
+answers at more than one time come on top. What the densities leave of it is for coefficients. Those that do not fit are
+evaluated again whenever a sweep needs them (see :mod:`fpsim.transport.late`), which takes longer.
+
+Limits: a single axis, arrays for phi or whose calculus needs their slopes, and answers that belong to the whole grid
+(as ``p.values`` does) cannot be evaluated in parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fpsim.density.grid import Grid
+from fpsim.equation import Calculus, DiffusionField, FokkerPlanck
+from fpsim.errors import DomainError
+from fpsim.lattice.bases import lattice_bases
+from fpsim.lattice.boxes import boxes, cells_of_box
+from fpsim.lattice.lines import line_bytes, wraps
+from fpsim.transport.grid_arrays import on_part, sampled
+from fpsim.transport.sweeps import Sampled, sample
+
+__all__ = [
+    "allowance",
+    "held_bytes",
+    "late_bytes",
+    "line_and_spread_bytes",
+    "memory_estimate",
+    "too_large",
+    "working_bytes",
+]
+
+Offset = tuple[int, ...]
+
+ARRAYS = 6.0
+"""Arrays of the grid's size that an evolution to one time may take, with its start."""
+
+FREE = 64e6
+"""Bytes that any evolution may take."""
+
+STATES = 3.0
+"""The state and two copies for the step control; the last answer is made when these are gone."""
+
+PREDICTED = 1.0
+"""The density half a step ahead, which coefficients that depend on it are given."""
+
+MARGIN = 0.5
+"""Masks and sums while an answer is checked that is not the last."""
+
+ENTRIES = 4
+"""Arrays per entry of the tensor that coefficients of a part of the grid take while they are evaluated."""
+
+BASES = 0.25
+"""Arrays that the basis of every cell takes, if there are at most 65 536 of them."""
+
+SEARCH = 0.25
+"""Arrays that it takes to put the bases together, or to find lines between walls."""
+
+ROUND = 0.5
+"""Arrays that it takes to find lines which go round."""
+
+CHANGING = 2.0
+"""Coefficients that change: what is made on the way to them is there beside the densities."""
+
+OFFSETS = {1: 1, 2: 6, 3: 14, 4: 48}
+"""Offsets that a correlated tensor meets which varies with place, about: more than one place needs."""
+
+PER_CELL_OF_A_LINE = 4 * (9 + 7) + 20
+"""Numbers in the tables and scratch of sweeps along an axis."""
+
+PROBES = 2048
+"""Cells where a tensor is decomposed to learn which offsets it meets."""
+
+
+def allowance(equation: FokkerPlanck, grid: Grid) -> float:
+    """Bytes that coefficients may take."""
+    array, densities = 8.0 * grid.size, 1.0 + STATES + PREDICTED * equation.mean_field
+    return max(max(ARRAYS * array, FREE) - densities * array - _scratch(grid), 0.0)
+
+
+def too_large(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> bool:
+    """Whether coefficients would take more than they may, and can be evaluated in parts instead."""
+    may = allowance(equation, grid)
+    most = CHANGING * 8.0 * grid.size * (grid.ndim + OFFSETS[grid.ndim])
+    if most <= may or not _may_be_cut(equation, grid):
+        return False
+    where, box = next(boxes(grid))
+    try:
+        known = sample(on_part(equation, grid, where), box, t=t, p=p)
+    except DomainError:  # answers that belong to the whole grid; if they do not, evaluating them there says so
+        return False
+    return held_bytes(known, equation, grid) > may
+
+
+def _may_be_cut(equation: FokkerPlanck, grid: Grid) -> bool:
+    """Whether the coefficients can be evaluated on a part of the grid."""
+    given = sampled(equation, grid)
+    slopes = equation.calculus is not Calculus.ITO or equation.phi is not None
+    return grid.ndim > 1 and "phi" not in given and not ("diffusion" in given and slopes)
+
+
+def held_bytes(known: Sampled, equation: FokkerPlanck, grid: Grid) -> float:
+    """Bytes that coefficients take which are evaluated all at once, from those on the grid or on a part of it."""
+    return _tables(known, grid) * (1.0 if equation.autonomous else CHANGING)
+
+
+def _tables(known: Sampled, grid: Grid) -> float:
+    held = sum(_whole(b.shape, grid) for b in known.drift)
+    entries = [e for row in known.diffusion.entries for e in row if e is not None]
+    if known.diffusion.diagonal:
+        return held + sum(_whole(e.shape, grid) for e in entries)
+    table, met = _whole(_shape(known.diffusion), grid), _met(known.diffusion, grid)  # that of every offset
+    lines = [line_and_spread_bytes(grid, o, table) for o in met]
+    count = max(len(lines), OFFSETS[grid.ndim]) if prod(_shape(known.diffusion)) > 1 else len(lines)
+    search = ROUND * 8.0 * grid.size * any(wraps(grid, o) for o in met)
+    return held + count * (table + sum(lines) / max(len(lines), 1)) + search
+
+
+def late_bytes(known: Sampled, equation: FokkerPlanck, grid: Grid) -> float:
+    """Bytes that coefficients take which are evaluated in parts, from those on a part of the grid."""
+    lines: list[float] = []
+    if not known.diffusion.diagonal:
+        table = _whole(_shape(known.diffusion), grid)
+        lines = [line_and_spread_bytes(grid, o, table) for o in _met(known.diffusion, grid)]
+    working = working_bytes(grid, lines)
+    return working + min(_tables(known, grid), max(allowance(equation, grid) - working, 0.0))
+
+
+def working_bytes(grid: Grid, lines: Sequence[float]) -> float:
+    """Bytes that evaluation in parts takes; ``lines`` are those of every offset, if axes are coupled."""
+    evaluated = 8.0 * ENTRIES * grid.ndim**2 * cells_of_box(grid.shape)
+    return evaluated + ((BASES + SEARCH) * 8.0 * grid.size + 2.0 * max(lines) if lines else 0.0)
+
+
+def memory_estimate(
+    equations: tuple[FokkerPlanck, ...],
+    grids: tuple[Grid, ...],
+    held: float,
+    outputs: int,
+    *,
+    coarse: bool,
+) -> int:
+    """Bytes that an evolution holds at once, beside its start; ``held`` of them by coefficients."""
+    arrays = STATES + PREDICTED * any(e.mean_field for e in equations) + (outputs - 1 + MARGIN if outputs > 1 else 0.0)
+    fine, wide = sum(8.0 * g.size for g in grids), sum(8.0 * g.size / 2**g.ndim for g in grids)
+    held += sum(map(_scratch, grids))
+    return int(max(fine * arrays + held, (fine * outputs + wide * (arrays + 1)) if coarse else 0.0))
+
+
+def line_and_spread_bytes(grid: Grid, offset: Offset, table: float) -> float:
+    """Bytes of lines, and of a table of so many bytes where it is made as large as the grid because they wrap."""
+    spread = 8.0 * grid.size if wraps(grid, offset) and 8.0 < table < 8.0 * grid.size else 0.0
+    return line_bytes(grid, offset) + spread
+
+
+def _scratch(grid: Grid) -> float:
+    """Bytes of tables and scratch of sweeps along axes."""
+    return 8.0 * PER_CELL_OF_A_LINE * sum(grid.shape)
+
+
+def _whole(shape: tuple[int, ...], grid: Grid) -> float:
+    """Bytes on the grid of what has a broadcast shape on a part of it."""
+    return 8.0 * prod(n if m > 1 else 1 for m, n in zip(shape, grid.shape, strict=True))
+
+
+def _shape(field: DiffusionField) -> tuple[int, ...]:
+    return np.broadcast_shapes(*(e.shape for row in field.entries for e in row if e is not None))
+
+
+def _met(field: DiffusionField, grid: Grid) -> list[Offset]:
+    """Offsets of a tensor, from some of its cells."""
+    shape = _shape(field)
+    across = PROBES ** (1 / max(sum(n > 1 for n in shape), 1))
+    some = tuple(slice(None, None, max(int(n / across), 1)) for n in shape)
+    cells = (tuple(None if e is None else np.broadcast_to(e, shape)[some] for e in row) for row in field.entries)
+    return [use.offset for use in lattice_bases(DiffusionField(tuple(cells)), grid).used()]

@@ -1,0 +1,227 @@
+"""Coefficients of large grids, evaluated when a sweep needs them and for a part of its lines at a time.
+
+:func:`late_blocks` looks at the grid box by box to learn which sweeps there are and which tables are small enough to be
+kept. A :class:`LateSweep` makes the others for some lines, sweeps those, and goes on: lines along an axis come in
+boxes that go from wall to wall along it, lines along other offsets in the order in which they are listed. Of a tensor
+with correlations the basis of every cell is kept (see :mod:`fpsim.lattice.bases`), because finding it takes longer than
+many sweeps.
+
+Limits: coefficients that depend on the density are asked for many parts of the grid, each time with the same density:
+what they need of it (a mean, an interaction) should be kept by them. See also :mod:`fpsim.transport.held`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density.grid import Grid
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces
+from fpsim.equation.evaluation import call
+from fpsim.lattice.bases import BasisTable, LatticeBases, joined, lattice_bases
+from fpsim.lattice.boxes import Where, boxes, cells_of_box, place_in, shape_with
+from fpsim.lattice.lines import LineSet, find_lines, lines_along
+from fpsim.lattice.selling import coupled_axes
+from fpsim.parallel import Team
+from fpsim.transport import held
+from fpsim.transport.diffusion_sweep import DiffusionSweep, jump_sweep
+from fpsim.transport.drift_sweep import DriftSweep
+from fpsim.transport.grid_arrays import on_part
+from fpsim.transport.sweep import Account, Block, Part, Sweep, Table
+
+__all__ = ["LateSweep", "late_blocks"]
+
+Array = NDArray[np.float64]
+Offset = tuple[int, ...]
+Shape = tuple[int, ...]
+
+SMALL = 1 / 16
+"""Share of the grid's size below which a table is kept in any case."""
+
+
+@dataclass(frozen=True, eq=False)
+class LateSweep:
+    """A sweep that is made for some lines at a time when it is applied; see :class:`fpsim.transport.sweep.Sweep`."""
+
+    speed: float
+    parts: Callable[[], Iterator[Sweep]]
+
+    def apply(self, u: Array, dt: float, team: Team, *, steps: int = 1, pieces: int = 1) -> Account:
+        """See :class:`fpsim.transport.sweep.Sweep`."""
+        absorbed = clipped = 0.0
+        for part in self.parts():
+            more, moved = part.apply(u, dt, team, steps=steps, pieces=pieces)
+            absorbed, clipped = absorbed + more, clipped + moved
+        return Account(absorbed, clipped)
+
+
+@dataclass(frozen=True, eq=False)
+class _Coefficients:
+    """Coefficients of an equation at a time, for any part of a grid."""
+
+    equation: FokkerPlanck
+    grid: Grid
+    t: float
+    p: Any
+
+    def drift(self, where: Where, box: Grid, axis: int) -> Array:
+        return drift_on_faces(on_part(self.equation, self.grid, where), box, axis, t=self.t, p=self.p)
+
+    def diffusion(self, where: Where, box: Grid) -> Any:
+        return diffusion_on_cells(on_part(self.equation, self.grid, where), box, t=self.t, p=self.p)
+
+    def entries(self, where: Where, box: Grid) -> Any:
+        """Entries of a tensor that has been found to be in order already: its checks take longer than all else."""
+        raw = on_part(self.equation, self.grid, where).diffusion
+        return call(raw, box.mesh(), self.t, self.p) if callable(raw) else raw
+
+    def entries_at(self, cells: NDArray[np.int32]) -> Any:
+        """The same at cells given by their flat indices."""
+        raw, index = self.equation.diffusion, np.unravel_index(cells, self.grid.shape)
+        if callable(raw):
+            return call(raw, tuple(c[i] for c, i in zip(self.grid.centers, index, strict=True)), self.t, self.p)
+        return [[np.broadcast_to(e, self.grid.shape)[index] for e in row] for row in raw]
+
+
+def late_blocks(
+    equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None
+) -> tuple[tuple[Block, ...], float]:
+    """Blocks of sweeps (none assumed to commute), and the largest isotropic diffusion that had to be added.
+
+    They hold the density ``p`` that coefficients are given.
+    """
+    known = _Coefficients(equation, grid, t, p)
+    bases = _bases(known)
+    uses = sorted(bases.used(), reverse=True)
+    lines = [held.line_and_spread_bytes(grid, use.offset, 8.0 * prod(use.shape)) for use in uses]
+    left = held.allowance(equation, grid) - held.working_bytes(grid, lines if bases.correlated else [])
+    out: list[Sweep] = []
+    for (offset, shape, most), needed in zip(uses, lines, strict=True):
+        keep, keep_lines, left = _kept(8.0 * prod(shape), needed, grid, left)
+        out.append(_jumps(known, bases, offset, shape, most, keep, keep_lines))
+    for axis in range(grid.ndim):
+        shape, most = _outline(known, axis)
+        if most > 0.0:
+            keep, _, left = _kept(8.0 * prod(shape), 0.0, grid, left)
+            out.append(_flow(known, axis, shape, most, keep))
+    return tuple((sweep,) for sweep in out), bases.added_max
+
+
+def _kept(table: float, lines: float, grid: Grid, left: float) -> tuple[bool, bool, float]:
+    """Whether a table and its lines are kept when ``left`` bytes may be, and how many may be after them."""
+    if table + lines <= left:
+        return True, True, left - table - lines
+    small = SMALL * 8.0 * grid.size
+    return table <= small, lines <= small, left
+
+
+def _bases(known: _Coefficients) -> LatticeBases:
+    """Which offsets the tensor uses, everywhere; axes that are coupled anywhere are taken together everywhere."""
+    tables: dict[Shape, BasisTable] = {}
+    groups: list[Shape] = []
+    while True:
+        parts: list[tuple[Where, LatticeBases]] = []
+        for where, box in boxes(known.grid):
+            field = known.diffusion(where, box)
+            before, groups = groups, coupled_axes(field, groups)
+            if parts and groups != before:
+                break
+            parts.append((where, lattice_bases(field, box, tables=tables, groups=groups)))
+        else:
+            return joined(parts, known.grid.shape)
+
+
+def _outline(known: _Coefficients, axis: int) -> tuple[Shape, float]:
+    """Broadcast shape of the drift along an axis on its faces, and its largest value."""
+    grid = known.grid
+    faces, shape, most = tuple(n + (a == axis) for a, n in enumerate(grid.shape)), (1,) * grid.ndim, 0.0
+    for where, box in boxes(grid, uncut=(axis,)):
+        b = known.drift(where, box, axis)
+        shape, most = shape_with(shape, b.shape, faces), max(most, float(b.max()), -float(b.min()))
+    return shape, most
+
+
+def _flow(known: _Coefficients, axis: int, shape: Shape, most: float, keep: bool) -> Sweep:
+    """The sweep of the drift along an axis."""
+    grid = known.grid
+
+    def parts() -> Iterator[Sweep]:
+        for where, box in boxes(grid, uncut=(axis,)):
+            yield DriftSweep(box, axis, known.drift(where, box, axis), part=_part(grid, where))
+
+    if not keep:
+        return LateSweep(most / grid.spacing[axis], parts)
+    table = np.empty(shape)
+    for where, box in boxes(grid, uncut=(axis,)):
+        table[place_in(where, shape, faces_of=axis)] = known.drift(where, box, axis)
+    return DriftSweep(grid, axis, table)
+
+
+def _jumps(
+    known: _Coefficients, bases: LatticeBases, offset: Offset, shape: Shape, most: float, keep: bool, keep_lines: bool
+) -> Sweep:
+    """The sweep of the jumps along an offset."""
+    grid, coupled = known.grid, bases.couples(offset)
+
+    def rate(where: Where, box: Grid) -> Array:
+        entries = known.entries(where, box) if coupled else known.diffusion(where, box).entries
+        return bases.at(lambda names: names[place_in(where, names.shape)]).rate(entries, offset)
+
+    def in_boxes() -> Iterator[Sweep]:
+        for where, box in boxes(grid, uncut=(offset.index(1),)):
+            yield jump_sweep(box, offset, rate(where, box), keep=False, part=_part(grid, where))
+
+    def in_lines() -> Iterator[Sweep]:
+        lines = (lines_along if keep_lines else find_lines)(grid, offset)
+        for some in _portions(lines):
+            cells = some.cells()
+            used = bases.at(partial(_chosen, cells, grid.shape)).where(offset)
+            if used.any():
+                there, rates = cells[used], np.zeros(cells.size)
+                chosen = bases.at(partial(_chosen, there, grid.shape))
+                rates[used] = chosen.rate(known.entries_at(there), offset)
+                yield DiffusionSweep(some, _listed(some, rates))
+
+    if not keep:
+        return LateSweep(2.0 * most, in_lines if coupled else in_boxes)
+    table = np.zeros(shape)
+    for where, box in boxes(grid):
+        table[place_in(where, shape)] = rate(where, box)
+    if keep_lines:
+        return jump_sweep(grid, offset, table)
+    return LateSweep(2.0 * most, lambda: iter([jump_sweep(grid, offset, table, keep=False)]))
+
+
+def _part(grid: Grid, where: Where) -> Part:
+    return Part(grid.shape, tuple(s.start for s in where))
+
+
+def _portions(lines: LineSet) -> Iterator[LineSet]:
+    """Lines, some at a time, of about as many cells as a box has."""
+    size, total = cells_of_box(lines.shape), prod(lines.shape)
+    ends = np.searchsorted(np.cumsum(lines.lengths), np.arange(size, total + size, size))
+    begin = 0
+    for end in [*np.unique(ends).tolist(), lines.count]:
+        if end > begin:
+            yield lines.some(begin, end)
+            begin = end
+
+
+def _chosen(cells: NDArray[np.int32], shape: Shape, names: NDArray[Any]) -> NDArray[Any]:
+    """Values at cells, given on a grid of that shape or broadcasting to it."""
+    if names.shape == shape:
+        return names.ravel()[cells]
+    return np.broadcast_to(names, shape)[np.unravel_index(cells, shape)]
+
+
+def _listed(lines: LineSet, values: Array) -> Table:
+    """Values in the cells of lines, one line after the other, as a table."""
+    starts = np.zeros(lines.count, np.int32)
+    np.cumsum(lines.lengths[:-1], out=starts[1:])
+    return Table(values, starts, 1, lines.order[:0])
