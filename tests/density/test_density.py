@@ -172,3 +172,25 @@ def test_refusals():
         from_samples(grid, [0.1, np.inf])
     with pytest.raises(ValueError, match="read-only"):
         Density(grid, np.ones(4)).values[0] = 2.0
+
+
+def test_a_density_over_an_array_is_not_a_copy():
+    grid = Grid.box((0, 1, 4), (0, 1, 5))
+    values = np.arange(1.0, 21.0)
+    p = Density.over(grid, values)
+    assert np.shares_memory(p.values, values)
+    np.testing.assert_array_equal(p.mean, Density(grid, values.reshape(4, 5)).mean)
+    with pytest.raises(ValueError, match="read-only"):
+        p.values[0, 0] = 2.0
+    values[0] = 3.0  # the array stays its owner's
+    values[1] = np.nan
+    with pytest.raises(DomainError, match=r"density is nan at cell \(0, 1\)"):
+        Density.over(grid, values)
+
+
+def test_moments_that_were_given_out_are_the_callers():
+    p = gaussian(Grid.box((-2, 2, 40), (-2, 2, 40)), (0.2, 0.1), 0.04)
+    for moment in ("mean", "covariance"):
+        first = getattr(p, moment)
+        first += 1.0
+        np.testing.assert_allclose(getattr(p, moment), first - 1.0, atol=1e-15)

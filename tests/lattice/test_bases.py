@@ -8,7 +8,9 @@ import pytest
 from fpsim.density import Grid
 from fpsim.equation.diffusion import diffusion_field
 from fpsim.lattice import lattice_diffusion
-from fpsim.lattice.bases import lattice_bases
+from fpsim.lattice.bases import joined, lattice_bases
+from fpsim.lattice.boxes import boxes
+from fpsim.lattice.selling import coupled_axes
 
 
 def turning(x, smallest):
@@ -58,14 +60,44 @@ def test_parts_share_a_table():
         np.testing.assert_allclose(rebuilt(grid, bases, entries), field.matrices(grid.shape), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("corner", [False, True])
+def test_bases_of_parts_are_those_of_the_whole(corner):
+    """Joined, and taken from there at any places; with ``corner``, axes are coupled in a corner of the grid only."""
+    grid = Grid.box((0, 1, 13), (0, 1.2, 17), (0, 1, 19))
+
+    def entries(x, y, z):
+        off = 0.3 * np.cos(3 * x + y) * (((x > 0.8) & (y > 0.9)) if corner else 1.0)
+        zero = 0.0 * x * y
+        return [[1 + x * y, off, zero], [off, 1 - 0.2 * x, zero], [zero, zero, 2 + z]]
+
+    whole, mesh = diffusion_field(entries(*grid.mesh()), 3, grid.shape), grid.mesh()
+    tables, parts, groups = {}, [], coupled_axes(whole)
+    assert groups == [(0, 1), (2,)]
+    for where, box in boxes(grid):
+        field = diffusion_field(entries(*box.mesh()), 3, box.shape)
+        parts.append((where, lattice_bases(field, box, tables=tables, groups=groups)))
+    bases, direct = joined(parts, grid.shape), lattice_bases(whole, grid)
+    assert {(u.offset, u.shape) for u in bases.used()} == {(u.offset, u.shape) for u in direct.used()}
+    np.testing.assert_allclose(rebuilt(grid, bases, whole.entries), whole.matrices(grid.shape), rtol=0, atol=1e-12)
+    cells = np.random.default_rng(1).integers(0, grid.size, 50)
+    index = np.unravel_index(cells, grid.shape)
+    there = entries(*(x.ravel()[i] for x, i in zip(mesh, index, strict=True)))
+    for use in direct.used():
+        if bases.couples(use.offset):
+            some = bases.at(lambda names: np.broadcast_to(names, grid.shape)[index])
+            expected = np.broadcast_to(direct.rate(whole.entries, use.offset), grid.shape)[index]
+            np.testing.assert_allclose(some.rate(there, use.offset), expected, rtol=0, atol=1e-9)
+            assert not expected[~some.where(use.offset)].any()
+
+
 def test_uncoupled_axes_and_missing_coordinates_keep_their_shapes():
     grid = Grid.box((0, 1, 5), (0, 2, 6), (0, 1, 7))
     x, _, z = grid.mesh()
     entries = [[1 + x, 0.5 * x, None], [0.5 * x, 1.0, None], [None, None, 2 + z]]
     bases = lattice_bases(diffusion_field(entries, 3, grid.shape), grid)
     assert {u.shape for u in bases.used()} == {(5, 1, 1), (1, 1, 7)}
-    assert bases.uses((0, 0, 1))
-    assert not bases.uses((1, 0, 1))
+    assert not bases.couples((0, 0, 1))
+    assert all(bases.couples(u.offset) for u in bases.used() if not u.offset[2])
     expected = diffusion_field(entries, 3, grid.shape).matrices(grid.shape)
     np.testing.assert_allclose(rebuilt(grid, bases, entries), expected, rtol=0, atol=1e-13)
 
