@@ -1,18 +1,31 @@
-"""What an evolution answers."""
+"""What an evolution answers, and what a method answers before the grid's error is known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density
 
-__all__ = ["Evolution"]
+__all__ = ["Evolution", "Run"]
 
 Array = NDArray[np.float64]
+
+
+class Run(NamedTuple):
+    """Of :class:`Evolution`, what a method knows."""
+
+    times: Array
+    densities: tuple[Any, ...]
+    time_error: Array
+    absorbed: Array
+    steps: int
+    rejected: int
+    method: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,10 +19,12 @@ def cautions(density: Density, start: Density) -> list[tuple[str, str]]:
     """Reasons not to trust a density on its grid, as (kind, text): mass at the walls, or a peak narrower than cells."""
     grid, found, edge, total = density.grid, [], 0.0, 0.0
     for axis, name in enumerate(grid.names):
-        others = tuple(a for a in range(grid.ndim) if a != axis)
-        first, last, total, width = _outline(density.values.sum(axis=others) if others else density.values)
-        low, high = (side is Boundary.REFLECTING for side in grid.boundary[axis])
-        edge += low * first + high * last
+        line = density.values
+        if grid.ndim > 1:
+            line = line.sum(axis=tuple([a for a in range(grid.ndim) if a != axis]))
+        first, last, total, width = _outline(line)
+        low, high = grid.boundary[axis]
+        edge += (low is Boundary.REFLECTING) * first + (high is Boundary.REFLECTING) * last
         if width < 1.0:
             text = f"the density is {2.0 * width:.2g} cells wide along {name}, narrower than two: "
             found.append((f"width {name}", text + "more cells, or follow=True, resolve it"))

@@ -12,7 +12,7 @@ from fpsim.density.numbers import check_left
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
 from fpsim.transport.control import Controller
-from fpsim.transport.evolution import Evolution
+from fpsim.transport.evolution import Run
 from fpsim.transport.follow import Follower
 from fpsim.transport.request import Request
 from fpsim.transport.stepper import Stepper
@@ -35,7 +35,7 @@ TAIL = 1e-14
 
 def by_sweeps(
     stepper: Stepper, starts: tuple[Density, ...], asked: Request, *, longest: float, pressed: bool
-) -> tuple[Evolution, Path]:
+) -> tuple[Run, Path]:
     """Evolve within the tolerance, by steps no longer than ``longest``; also the steps that this took.
 
     ``pressed`` says whether a drift presses on a reflecting wall.
@@ -63,21 +63,11 @@ def by_sweeps(
             reason = "drift presses on a reflecting wall, where sweeps are of first order: method='generator' is not"
         said.append(f"time error {control.error:.2g} exceeds the tolerance {asked.tolerance:g}: {reason}")
     said += _added(stepper.added)
-    result = Evolution(
-        when,
-        tuple(densities),
-        np.array(errors),
-        np.full(len(when), np.nan),
-        np.array(absorbed),
-        control.taken,
-        control.rejected,
-        "sweeps",
-        tuple(said),
-    )
-    return result, control.path
+    account = np.array(errors), np.array(absorbed), control.taken, control.rejected
+    return Run(when, tuple(densities), *account, "sweeps", tuple(said)), control.path
 
 
-def repeat(stepper: Stepper, starts: tuple[Density, ...], when: Array, path: Path) -> Evolution:
+def repeat(stepper: Stepper, starts: tuple[Density, ...], when: Array, path: Path) -> Run:
     """The steps of an earlier evolution, on other grids: what differs is the grid's doing alone."""
     state = tuple(d.values.flatten() for d in starts)
     densities, k = [], 0
@@ -91,27 +81,27 @@ def repeat(stepper: Stepper, starts: tuple[Density, ...], when: Array, path: Pat
         )
         densities.append(now if stepper.coupled else now[0])
     none = np.zeros(len(when))
-    return Evolution(when, tuple(densities), none, none, none, sum(p[2] for p in path), 0, "sweeps")
+    return Run(when, tuple(densities), none, none, sum(p[2] for p in path), 0, "sweeps")
 
 
-def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Evolution:
+def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Run:
     """Uniformization: exact in time."""
     from fpsim.generator.uniformization import densities_at
     from fpsim.generator.uniformization import evolve as uniformize
 
     found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
     densities = densities_at(generator, found.states, when.tolist())
-    none, said = np.full(len(when), np.nan), tuple(_added(generator.added))
-    return Evolution(when, densities, np.full(len(when), TAIL), none, found.absorbed, 0, 0, "generator", said)
+    said = tuple(_added(generator.added))
+    return Run(when, densities, np.full(len(when), TAIL), found.absorbed, 0, 0, "generator", said)
 
 
-def by_rational(approximate: Callable[..., ChainEvolution], start: Density, asked: Request) -> Evolution:
+def by_rational(approximate: Callable[..., ChainEvolution], start: Density, asked: Request) -> Run:
     """Rational approximation along a single axis, within the tolerance."""
     grid, when = start.grid, asked.times
     # a density is as good as a mass: the equation is linear, and cells are equal
     found = approximate(start.values, when, asked.tolerance)
     try:
-        densities = tuple([Density(grid, state) for state in found.states])
+        densities = tuple([Density.over(grid, state) for state in found.states])
     except DomainError:
         for t, state in zip(when.tolist(), found.states, strict=True):
             check_left(state, t)
@@ -124,16 +114,15 @@ def by_rational(approximate: Callable[..., ChainEvolution], start: Density, aske
     if absorbed[-1] > 0.0 and densities[-1].mass < error * start.mass:
         left = f"t={asked.end:g}: mass {densities[-1].mass:.2g} is left, less than its error"
         said = (*said, f"{left}: a smaller tolerance, or method='generator', tells it from none")
-    return Evolution(when, densities, found.error, when * np.nan, absorbed, found.solves, 0, "rational", said)
+    return Run(when, densities, found.error, absorbed, found.solves, 0, "rational", said)
 
 
-def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: float) -> Evolution:
+def by_fipy(equation: FokkerPlanck, start: Density, when: Array, tolerance: float) -> Run:
     """FiPy, as an independent reference."""
     from fpsim.reference.fipy import evolve_fipy
 
     densities, error, steps, said = evolve_fipy(equation, start, when, tolerance=tolerance)
-    none = np.full(len(when), np.nan)
-    return Evolution(when, densities, error / start.mass, none, np.zeros(len(when)), steps, 0, "fipy", said)
+    return Run(when, densities, error / start.mass, np.zeros(len(when)), steps, 0, "fipy", said)
 
 
 def _added(amount: float) -> list[str]:

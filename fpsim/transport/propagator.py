@@ -23,7 +23,7 @@ from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, MemoryLimitError, ValidityWarning
 from fpsim.memory import check_memory
 from fpsim.parallel import Team
-from fpsim.transport.evolution import Evolution
+from fpsim.transport.evolution import Evolution, Run
 from fpsim.transport.grid_arrays import on_coarser
 from fpsim.transport.held import memory_estimate
 from fpsim.transport.methods import Path, by_fipy, by_generator, by_rational, by_sweeps, repeat
@@ -217,7 +217,7 @@ class Propagator:
             self.__dict__["_survey"] = replace(self._survey, known=None)  # what is kept is the stepper's now
         return stepper
 
-    def _run(self, chosen: str, start: Density, asked: Request, path: Path | None = None) -> tuple[Evolution, Path]:
+    def _run(self, chosen: str, start: Density, asked: Request, path: Path | None = None) -> tuple[Run, Path]:
         """Evolve, by sweeps with the steps of another evolution if there was one; also the steps that this took."""
         if chosen == "generator":
             return by_generator(self._generator, start, asked.times, self.threads), []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, regrid
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
-from fpsim.transport.evolution import Evolution
+from fpsim.transport.evolution import Evolution, Run
 from fpsim.transport.inspect import cautions
 
 __all__ = ["Method", "Progress", "Request", "finished"]
@@ -73,21 +73,20 @@ class Request:
 
 
 def finished(
-    result: Evolution, starts: tuple[Density, ...], wide: Evolution | None, peclet: tuple[float, float], memory: int
+    run: Run, starts: tuple[Density, ...], wide: Run | None, peclet: tuple[float, float], memory: int
 ) -> Evolution:
     """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution."""
-    error = result.grid_error
-    if wide is not None:
-        order = 1 if result.method != "sweeps" and peclet[1] > DRIFTING else GRID_ORDER
-        error = _difference(result, wide) / ((2**order - 1) * max(d.mass for d in starts))
-    said = (*result.warnings, *_cautions(result, starts))
-    r = result  # written out: small solves feel the time of dataclasses.replace
-    return Evolution(
-        r.times, r.densities, r.time_error, error, r.absorbed, r.steps, r.rejected, r.method, said, peclet, memory
-    )
+    times, densities, time_error, absorbed, steps, rejected, method, said = run
+    if wide is None:
+        error = np.full(len(times), np.nan)
+    else:
+        order = 1 if method != "sweeps" and peclet[1] > DRIFTING else GRID_ORDER
+        error = _difference(run, wide) / ((2**order - 1) * max(d.mass for d in starts))
+    said = (*said, *_cautions(run, starts))
+    return Evolution(times, densities, time_error, error, absorbed, steps, rejected, method, said, peclet, memory)
 
 
-def _difference(fine: Evolution, wide: Evolution) -> Array:
+def _difference(fine: Run, wide: Run) -> Array:
     """L1 distance per time between two evolutions, on the cells of the second; the worst equation's."""
     out = []
     for a, b in zip(fine.densities, wide.densities, strict=True):
@@ -96,10 +95,10 @@ def _difference(fine: Evolution, wide: Evolution) -> Array:
     return np.array(out)
 
 
-def _cautions(result: Evolution, starts: tuple[Density, ...]) -> list[str]:
+def _cautions(run: Run, starts: tuple[Density, ...]) -> list[str]:
     """What the densities themselves call for, each reason once, with the time at which it first holds."""
     found: dict[str, str] = {}
-    for t, now in zip(result.times, result.densities, strict=True):
+    for t, now in zip(run.times, run.densities, strict=True):
         for density, start in zip(now if isinstance(now, tuple) else (now,), starts, strict=True):
             for kind, text in cautions(density, start):
                 found.setdefault(kind, f"t={t:g}: {text}")
