@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.density.carry import carry
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
 from fpsim.density.numbers import real_number
@@ -21,11 +22,10 @@ __all__ = ["fitted_grid", "regrid"]
 
 Array = NDArray[np.float64]
 
-_REACH = 3
 _TAIL = 1e-10  # mass that may lie outside what a fitted grid is built around, on either side
 
 
-def regrid(density: Density, grid: Grid) -> Density:
+def regrid(density: Density, grid: Grid, *, out: Array | None = None) -> Density:
     """The same density as cell averages of another grid of the same dimension.
 
     Parameters
@@ -33,11 +33,14 @@ def regrid(density: Density, grid: Grid) -> Density:
     density : Density
     grid : Grid
         Any cell counts, and any box that shares a part with the density's; along periodic axes its own box.
+    out : ndarray, shape ``grid.shape``, keyword-only, optional
+        Where the values go, which then belong to the answer; for a grid of the same cell counts.
 
     Raises
     ------
     DomainError
-        If the dimension differs, the boxes have nothing in common, or a periodic axis has another box.
+        If the dimension differs, the boxes have nothing in common, a periodic axis has another box, or there is ``out``
+        for other cell counts.
     MemoryLimitError
         If arrays of the grid's size do not fit into the machine.
     """
@@ -52,48 +55,24 @@ def regrid(density: Density, grid: Grid) -> Density:
                 f"regrid to [{a:g}, {b:g}] along axis {axis}: the density lives on [{low:g}, {high:g}]; a box that "
                 "shares a part with it is accepted"
             )
+    if out is not None and grid.shape != old.shape:
+        raise DomainError(f"out for {grid.shape} cells from {old.shape}: equal cell counts are accepted")
     check_memory(32.0 * grid.size, f"a density on {grid.shape} cells", "take fewer")
-    values = density.values
+    values = np.empty(old.shape) if out is None else out.reshape(old.shape)
+    values[...] = density.values
     for axis in range(grid.ndim):
         same_box = (old.lower[axis], old.upper[axis]) == (grid.lower[axis], grid.upper[axis])
         if old.periodic(axis) and not same_box:
             raise DomainError(f"regrid changes the period of axis {axis}: the same box is accepted along it")
-        if not same_box or old.shape[axis] != grid.shape[axis]:
-            feet = (grid.edges[axis] - old.lower[axis]) / old.spacing[axis]
-            lines = np.moveaxis(values, axis, 0)
-            moved = _remap(lines, feet, periodic=old.periodic(axis))
-            values = np.moveaxis(moved, 0, axis) * (old.spacing[axis] / grid.spacing[axis])
-    return Density(grid, values)
-
-
-def _weights(xi: Array) -> Array:
-    """Weights (feet, 7) of the cells around feet for the mass left of ``xi`` in their cell (Lagrange's primitive)."""
-    nodes = np.arange(-_REACH, _REACH + 2)
-    factors = (xi[:, None, None] - nodes) / np.where(np.eye(len(nodes), dtype=bool), 1.0, nodes[:, None] - nodes)
-    lagrange = np.where(np.eye(len(nodes), dtype=bool), 1.0, factors).prod(axis=2)
-    beyond = np.cumsum(lagrange[:, :0:-1], axis=1)[:, ::-1]
-    return np.where(nodes[:-1] < 0, beyond - 1.0, beyond)
-
-
-def _remap(u: Array, feet: Array, *, periodic: bool) -> Array:
-    """Mass between consecutive feet (in cells of the first axis of ``u``); beyond the ends all goes to the last."""
-    n = len(u)
-    feet = np.clip(feet, 0.0, n)
-    feet[0], feet[-1] = 0.0, n
-    out = np.empty((len(feet) - 1, *u.shape[1:]))
-    cells = np.minimum(feet.astype(int), n - 1)
-    weights = _weights(feet - cells)
-    held, previous = np.zeros(u.shape[1:]), 0
-    for f, i in enumerate(cells):
-        mass = np.zeros(u.shape[1:])
-        for weight, j in zip(weights[f], range(i - _REACH, i + _REACH + 1), strict=True):
-            if weight != 0.0:
-                mass += weight * u[j % n if periodic else min(max(j, 0), n - 1)]
-        mass = np.clip(mass, held if i == previous else 0.0, u[i])
-        if f > 0:
-            out[f - 1] = mass - held if i == previous else mass + (u[previous] - held) + u[previous + 1 : i].sum(axis=0)
-        held, previous = mass, i
-    return out
+        if same_box and old.shape[axis] == grid.shape[axis]:
+            continue
+        feet = (grid.edges[axis] - old.lower[axis]) / old.spacing[axis]
+        shape = (*values.shape[:axis], grid.shape[axis], *values.shape[axis + 1 :])
+        target = values if shape == values.shape else np.empty(shape)
+        ratio = old.spacing[axis] / grid.spacing[axis]
+        carry(values, axis, feet, periodic=old.periodic(axis), ratio=ratio, out=target)
+        values = target
+    return Density.over(grid, values)
 
 
 def fitted_grid(density: Density, *, margin: float = 0.25) -> Grid:

@@ -14,8 +14,8 @@ Sweeps see gathered lines only, never how cells are stored: ``cell(k) = start + 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from collections.abc import Iterator
+from functools import lru_cache
 from math import gcd, lcm, prod
 
 import numpy as np
@@ -24,101 +24,15 @@ from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
+from fpsim.lattice.line_set import LineSet, strides_of
 
-__all__ = ["LineSet", "find_lines", "line_bytes", "lines_along", "strides_of", "wraps"]
+__all__ = ["find_lines", "line_bytes", "lines_along", "portions_of_lines", "wraps"]
 
 Integers = NDArray[np.int64]
 Small = NDArray[np.int32]
+Mask = NDArray[np.bool_]
 
 _PLACES = 1 << 15
-
-
-@dataclass(frozen=True, eq=False)
-class LineSet:
-    """All lines of a grid along one offset.
-
-    Attributes
-    ----------
-    offset : tuple of int
-    shape : tuple of int
-        Cells of the grid.
-    starts, lengths : ndarray of int32, shape (lines,)
-        Flat index of the first cell, and number of cells.
-    stride : int
-        Step in the flattened array; 0 where ``order`` is needed.
-    order : ndarray of int32, shape (lines, length) or (0, 0)
-        Flat indices of every cell, only for lines that wrap around an axis other than by single steps along it.
-    closed : bool
-        Whether the last cell is followed by the first.
-    low_exit, high_exit : ndarray of float32, shape (lines,)
-        Rate at which a jump beyond either end leaves the box, relative to the rate of the jump: 0 at a reflecting
-        wall, 1 / (distance to the wall in jumps) at an absorbing one.
-    """
-
-    offset: tuple[int, ...]
-    shape: tuple[int, ...]
-    starts: Small
-    lengths: Small
-    stride: int
-    order: Small
-    closed: bool
-    low_exit: NDArray[np.float32]
-    high_exit: NDArray[np.float32]
-
-    @property
-    def count(self) -> int:
-        """Number of lines."""
-        return len(self.starts)
-
-    def starts_in(self, shape: tuple[int, ...]) -> tuple[Small, int]:
-        """Where each line begins in a flat array of that (broadcast) shape, and its step along lines."""
-        strides = strides_of(shape)
-        index = np.unravel_index(self.starts, self.shape)
-        flat = np.zeros(self.count, np.int32)
-        for i, step in zip(index, strides, strict=True):
-            if step:
-                flat += (i * step).astype(np.int32)
-        return flat, int(np.array(self.offset) @ strides)
-
-    def within(self, shape: tuple[int, ...], corner: tuple[int, ...]) -> LineSet:
-        """The same lines where their grid is a part of one of that shape, its first cell at ``corner``.
-
-        Only for lines that do not wrap.
-        """
-        starts, stride = self.starts_in(shape)
-        return replace(self, shape=shape, starts=starts + np.int32(corner @ strides_of(shape)), stride=stride)
-
-    def some(self, begin: int, end: int) -> LineSet:
-        """The lines ``begin ... end``."""
-        names = ("starts", "lengths", "low_exit", "high_exit", *(("order",) if self.order.size else ()))
-        return replace(self, **{name: getattr(self, name)[begin:end] for name in names})
-
-    def cells(self) -> Small:
-        """Flat indices of all cells, line after line."""
-        out = np.empty(int(self.lengths.sum()), np.int32)
-        _list_cells(self.starts, self.lengths, self.stride, self.order, out)
-        return out
-
-    @cached_property
-    def longest(self) -> int:
-        """Cells of the longest line."""
-        return int(self.lengths.max())
-
-
-@njit(cache=True, nogil=True)
-def _list_cells(starts: Small, lengths: Small, stride: int, order: Small, out: Small) -> None:
-    place = 0
-    for line in range(len(starts)):
-        for k in range(lengths[line]):
-            out[place] = order[line, k] if order.size > 0 else starts[line] + k * stride
-            place += 1
-
-
-def strides_of(shape: tuple[int, ...]) -> Integers:
-    """Flat strides of a C-contiguous array of that shape, zero along axes of length one."""
-    strides = np.ones(len(shape), np.int64)
-    strides[:-1] = np.cumprod(shape[:0:-1])[::-1]
-    return np.where(np.array(shape) == 1, 0, strides)
 
 
 @lru_cache(maxsize=64)
@@ -147,10 +61,33 @@ def wraps(grid: Grid, offset: tuple[int, ...]) -> bool:
 
 def find_lines(grid: Grid, offset: tuple[int, ...]) -> LineSet:
     """Lines of ``grid`` along ``offset``, found again at every call: a fifth of the time of a sweep."""
-    moving = [axis for axis, step in enumerate(offset) if step]
-    walls = [axis for axis in moving if not grid.periodic(axis)]
-    strides = strides_of(grid.shape)
-    starts = _first_cells(grid, offset, walls) if walls else _cycle_cells(grid, offset)
+    return _lines_from(grid, offset, _starts(grid, offset))
+
+
+def portions_of_lines(grid: Grid, offset: tuple[int, ...], cells: int) -> Iterator[LineSet]:
+    """The same lines, some at a time, of about so many cells: all that is ever there at once is where they begin."""
+    starts = _starts(grid, offset)
+    many = max(cells * len(starts) // grid.size, 1)
+    for first in range(0, len(starts), many):
+        lines = _lines_from(grid, offset, starts[first : first + many])
+        total = int(lines.lengths.sum())
+        ends = np.searchsorted(np.cumsum(lines.lengths), np.arange(cells, total + cells, cells))
+        begin = 0
+        for end in [*np.unique(ends).tolist(), lines.count]:  # lines that begin near a corner are the longest
+            if end > begin:
+                yield lines.some(begin, end)
+                begin = end
+
+
+def _starts(grid: Grid, offset: tuple[int, ...]) -> Small:
+    """First cell of every line."""
+    walls = [axis for axis, step in enumerate(offset) if step and not grid.periodic(axis)]
+    return _listed(_first_cells(grid, offset, walls) if walls else _cycle_cells(grid, offset))
+
+
+def _lines_from(grid: Grid, offset: tuple[int, ...], starts: Small) -> LineSet:
+    """The lines that begin at these cells."""
+    walls = [axis for axis, step in enumerate(offset) if step and not grid.periodic(axis)]
     if walls:
         lengths = np.full(len(starts), np.iinfo(np.int32).max, np.int32)
         for axis in walls:
@@ -167,7 +104,7 @@ def find_lines(grid: Grid, offset: tuple[int, ...]) -> LineSet:
         grid.shape,
         starts,
         lengths,
-        0 if wrapping else int(np.array(offset) @ strides),
+        0 if wrapping else int(np.array(offset) @ strides_of(grid.shape)),
         _order(grid, offset, starts, int(lengths.max())) if wrapping else np.empty((0, 0), np.int32),
         not walls,
         *(_exit_rate(grid, offset, starts, lengths, walls, high=high) for high in (False, True)),
@@ -181,7 +118,7 @@ def _index(flat: Small, shape: tuple[int, ...], axis: int) -> Small:
     return index
 
 
-def _first_cells(grid: Grid, offset: tuple[int, ...], walls: list[int]) -> Small:
+def _first_cells(grid: Grid, offset: tuple[int, ...], walls: list[int]) -> Mask:
     """Cells whose predecessor lies outside the box."""
     outside = np.zeros(grid.shape, bool)
     for axis in walls:
@@ -189,7 +126,7 @@ def _first_cells(grid: Grid, offset: tuple[int, ...], walls: list[int]) -> Small
         index: list[slice] = [slice(None)] * grid.ndim
         index[axis] = slice(0, min(step, n)) if step > 0 else slice(max(n + step, 0), n)
         outside[tuple(index)] = True
-    return np.flatnonzero(outside).astype(np.int32)
+    return outside.ravel()
 
 
 def _period(grid: Grid, offset: tuple[int, ...]) -> int:
@@ -197,14 +134,42 @@ def _period(grid: Grid, offset: tuple[int, ...]) -> int:
     return lcm(*(n // gcd(n, abs(step)) for n, step in zip(grid.shape, offset, strict=True) if step))
 
 
-def _cycle_cells(grid: Grid, offset: tuple[int, ...]) -> Small:
+def _cycle_cells(grid: Grid, offset: tuple[int, ...]) -> Mask:
     """One cell of every closed line: the first in memory."""
-    lowest, reach, period = np.arange(grid.size, dtype=np.int32).reshape(grid.shape), 1, _period(grid, offset)
-    axes = tuple(range(grid.ndim))
-    while reach < period:  # the lowest of ``reach`` cells from here on; twice as many with those from there on
-        np.minimum(lowest, np.roll(lowest, tuple(-reach * step for step in offset), axes), out=lowest)
-        reach *= 2
-    return np.flatnonzero(lowest.ravel() == np.arange(grid.size, dtype=np.int32)).astype(np.int32)
+    first = np.ones(grid.size, bool)
+    _mark_cycles(np.array(grid.shape), np.array(offset), strides_of(grid.shape), first)
+    return first
+
+
+@njit(cache=True, nogil=True)
+def _mark_cycles(shape: Integers, offset: Integers, strides: Integers, first: Mask) -> None:
+    """Leave ``first`` true for the lowest cell of every closed line only."""
+    place = np.empty(len(shape), np.int64)
+    for start in range(len(first)):
+        if not first[start]:
+            continue
+        for a in range(len(shape)):
+            place[a] = start // strides[a] % shape[a]
+        while True:
+            cell = 0
+            for a in range(len(shape)):
+                place[a] = (place[a] + offset[a]) % shape[a]
+                cell += place[a] * strides[a]
+            if cell == start:
+                break
+            first[cell] = False
+
+
+@njit(cache=True, nogil=True)
+def _listed(mask: Mask) -> Small:
+    """Where a mask is true."""
+    out = np.empty(np.count_nonzero(mask), np.int32)
+    k = 0
+    for cell in range(len(mask)):
+        if mask[cell]:
+            out[k] = cell
+            k += 1
+    return out
 
 
 def _order(grid: Grid, offset: tuple[int, ...], starts: Small, longest: int) -> Small:

@@ -175,7 +175,7 @@ class Controller:
         self._rate, self._probed = local / (2.0 * h), h
         self.t = end if self.t + 2.0 * h >= end * (1 - 1e-15) else self.t + 2.0 * h
         if self.follower is not None:
-            self.stepper.move(self.follower.refit(self.stepper.grids, self.state))
+            self.stepper.move(self.follower.refit(self.stepper.grids, self.state, self._spare))
         self._save()
         self._choose(h, local, allowed)
 
@@ -194,7 +194,7 @@ class Controller:
         grids = self.stepper.grids
         if leaks(grids, self.state):
             self._reject(0.5 * h)
-            self.stepper.move(self.follower.refit(grids, self.state, urgent=True))
+            self.stepper.move(self.follower.refit(grids, self.state, self._spare, urgent=True))
             self._save()
             return False
         if shrunk(grids, self.state):

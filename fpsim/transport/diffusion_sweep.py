@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
-from fpsim.lattice.lines import LineSet, find_lines, lines_along
+from fpsim.lattice.line_set import LineSet
+from fpsim.lattice.lines import find_lines, lines_along
 from fpsim.parallel import Team
 from fpsim.transport.diffuse import diffuse_lines
 from fpsim.transport.limit import LANES

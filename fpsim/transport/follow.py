@@ -31,15 +31,16 @@ class Follower:
     margin: float = 0.2
     refits: int = 0
 
-    def refit(self, grids: tuple[Grid, ...], state: tuple[Array, ...], *, urgent: bool = False) -> tuple[Grid, ...]:
-        """Grids that fit, the flat arrays regridded in place where they changed."""
+    def refit(
+        self, grids: tuple[Grid, ...], state: tuple[Array, ...], room: tuple[Array, ...], *, urgent: bool = False
+    ) -> tuple[Grid, ...]:
+        """Grids that fit, the flat arrays regridded in place where they changed; ``room`` is overwritten."""
         fitted = []
-        for grid, u in zip(grids, state, strict=True):
-            now = Density(grid, u.reshape(grid.shape))
+        for grid, u, free in zip(grids, state, room, strict=True):
+            now = Density.over(grid, u)
             if urgent or _misfit(now):
                 there = fitted_grid(now, margin=2.0 * self.margin if urgent else self.margin)
-                moved = regrid(now, there)
-                u[:] = moved.values.ravel()
+                u[:] = regrid(now, there, out=free).values.ravel()
                 self.refits += 1
                 fitted.append(there)
             else:
@@ -65,7 +66,7 @@ def shrunk(grids: tuple[Grid, ...], state: tuple[Array, ...]) -> bool:
     return any(
         2.0 * h < high - low < LEAST * (upper - lower)
         for grid, u in zip(grids, state, strict=True)
-        for low, high, lower, upper, h in _occupied(Density(grid, u.reshape(grid.shape)))
+        for low, high, lower, upper, h in _occupied(Density.over(grid, u))
     )
 
 

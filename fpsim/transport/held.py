@@ -10,7 +10,6 @@ Limits: a single axis, arrays for phi or whose calculus needs their slopes, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -59,10 +58,7 @@ BASES = 0.25
 """Arrays that the basis of every cell takes, if there are at most 65 536 of them."""
 
 SEARCH = 0.25
-"""Arrays that it takes to put the bases together, or to find lines between walls."""
-
-ROUND = 0.5
-"""Arrays that it takes to find lines which go round."""
+"""Arrays that it takes to put the bases together, or to find lines."""
 
 CHANGING = 2.0
 """Coefficients that change: what is made on the way to them is there beside the densities."""
@@ -117,24 +113,20 @@ def _tables(known: Sampled, grid: Grid) -> float:
     table, met = _whole(_shape(known.diffusion), grid), _met(known.diffusion, grid)  # that of every offset
     lines = [line_and_spread_bytes(grid, o, table) for o in met]
     count = max(len(lines), OFFSETS[grid.ndim]) if prod(_shape(known.diffusion)) > 1 else len(lines)
-    search = ROUND * 8.0 * grid.size * any(wraps(grid, o) for o in met)
+    search = SEARCH * 8.0 * grid.size
     return held + count * (table + sum(lines) / max(len(lines), 1)) + search
 
 
 def late_bytes(known: Sampled, equation: FokkerPlanck, grid: Grid) -> float:
     """Bytes that coefficients take which are evaluated in parts, from those on a part of the grid."""
-    lines: list[float] = []
-    if not known.diffusion.diagonal:
-        table = _whole(_shape(known.diffusion), grid)
-        lines = [line_and_spread_bytes(grid, o, table) for o in _met(known.diffusion, grid)]
-    working = working_bytes(grid, lines)
+    working = working_bytes(grid, correlated=not known.diffusion.diagonal)
     return working + min(_tables(known, grid), max(allowance(equation, grid) - working, 0.0))
 
 
-def working_bytes(grid: Grid, lines: Sequence[float]) -> float:
-    """Bytes that evaluation in parts takes; ``lines`` are those of every offset, if axes are coupled."""
+def working_bytes(grid: Grid, *, correlated: bool) -> float:
+    """Bytes that evaluation in parts takes."""
     evaluated = 8.0 * ENTRIES * grid.ndim**2 * cells_of_box(grid.shape)
-    return evaluated + ((BASES + SEARCH) * 8.0 * grid.size + 2.0 * max(lines) if lines else 0.0)
+    return evaluated + correlated * (BASES + SEARCH) * 8.0 * grid.size
 
 
 def memory_estimate(

@@ -26,7 +26,7 @@ def cautions(density: Density, start: Density) -> list[tuple[str, str]]:
         low, high = grid.boundary[axis]
         edge += (low is Boundary.REFLECTING) * first + (high is Boundary.REFLECTING) * last
         if width < 1.0:
-            text = f"the density is {2.0 * width:.2g} cells wide along {name}, narrower than two: "
+            text = f"the density is {2.0 * width:.3g} cells wide along {name}, narrower than two: "
             found.append((f"width {name}", text + "more cells, or follow=True, resolve it"))
     if edge > EDGE_MASS * total and edge * grid.cell_volume > 10.0 * start.edge_mass():
         text = (

@@ -2,7 +2,7 @@
 
 :func:`late_blocks` looks at the grid box by box to learn which sweeps there are and which tables are small enough to be
 kept. A :class:`LateSweep` makes the others for some lines, sweeps those, and goes on: lines along an axis come in
-boxes that go from wall to wall along it, lines along other offsets in the order in which they are listed. Of a tensor
+boxes that go from wall to wall along it, lines along other offsets in the order in which they are found. Of a tensor
 with correlations the basis of every cell is kept (see :mod:`fpsim.lattice.bases`), because finding it takes longer than
 many sweeps.
 
@@ -24,16 +24,17 @@ from numpy.typing import NDArray
 from fpsim.density.grid import Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces
 from fpsim.equation.evaluation import call
-from fpsim.lattice.bases import BasisTable, LatticeBases, joined, lattice_bases
+from fpsim.lattice.bases import BasisTable, LatticeBases, Use, joined, lattice_bases
 from fpsim.lattice.boxes import Where, boxes, cells_of_box, place_in, shape_with
-from fpsim.lattice.lines import LineSet, find_lines, lines_along
+from fpsim.lattice.line_set import LineSet
+from fpsim.lattice.lines import portions_of_lines
 from fpsim.lattice.selling import coupled_axes
 from fpsim.parallel import Team
 from fpsim.transport import held
 from fpsim.transport.diffusion_sweep import DiffusionSweep, jump_sweep
 from fpsim.transport.drift_sweep import DriftSweep
 from fpsim.transport.grid_arrays import on_part
-from fpsim.transport.sweep import Account, Block, Part, Sweep, Table
+from fpsim.transport.sweep import Account, Block, Part, Sweep, Table, table_of
 
 __all__ = ["LateSweep", "late_blocks"]
 
@@ -41,7 +42,7 @@ Array = NDArray[np.float64]
 Offset = tuple[int, ...]
 Shape = tuple[int, ...]
 
-SMALL = 1 / 16
+SMALL = 1 / 64
 """Share of the grid's size below which a table is kept in any case."""
 
 
@@ -98,27 +99,38 @@ def late_blocks(
     """
     known = _Coefficients(equation, grid, t, p)
     bases = _bases(known)
-    uses = sorted(bases.used(), reverse=True)
-    lines = [held.line_and_spread_bytes(grid, use.offset, 8.0 * prod(use.shape)) for use in uses]
-    left = held.allowance(equation, grid) - held.working_bytes(grid, lines if bases.correlated else [])
+    left = held.allowance(equation, grid) - held.working_bytes(grid, correlated=bases.correlated)
     out: list[Sweep] = []
-    for (offset, shape, most), needed in zip(uses, lines, strict=True):
-        keep, keep_lines, left = _kept(8.0 * prod(shape), needed, grid, left)
-        out.append(_jumps(known, bases, offset, shape, most, keep, keep_lines))
+    for use in sorted(bases.used(), reverse=True):
+        table = 8.0 * prod(use.shape)
+        with_lines = table + held.line_and_spread_bytes(grid, use.offset, table)
+        kept = next((size for size in (with_lines, table) if _stays(size, grid, left)), 0.0)
+        left -= kept
+        if not kept:
+            out.append(LateSweep(2.0 * use.highest, partial(_jumps, known, bases, use.offset)))
+            continue
+        rates = _gathered(known, bases, use)
+        whole = kept == with_lines
+        out.append(
+            jump_sweep(grid, use.offset, rates)
+            if whole
+            else LateSweep(2.0 * use.highest, partial(_jumps_from, rates, grid, use.offset))
+        )
     for axis in range(grid.ndim):
         shape, most = _outline(known, axis)
         if most > 0.0:
-            keep, _, left = _kept(8.0 * prod(shape), 0.0, grid, left)
-            out.append(_flow(known, axis, shape, most, keep))
+            table = 8.0 * prod(shape)
+            stays = _stays(table, grid, left)
+            left -= stays * table
+            flow = partial(_flow, known, axis)
+            late = LateSweep(most / grid.spacing[axis], flow)
+            out.append(DriftSweep(grid, axis, _drift(known, axis, shape)) if stays else late)
     return tuple((sweep,) for sweep in out), bases.added_max
 
 
-def _kept(table: float, lines: float, grid: Grid, left: float) -> tuple[bool, bool, float]:
-    """Whether a table and its lines are kept when ``left`` bytes may be, and how many may be after them."""
-    if table + lines <= left:
-        return True, True, left - table - lines
-    small = SMALL * 8.0 * grid.size
-    return table <= small, lines <= small, left
+def _stays(size: float, grid: Grid, left: float) -> bool:
+    """Whether so many bytes are kept: as long as there is room, and small ones in any case."""
+    return size <= max(left, SMALL * 8.0 * grid.size)
 
 
 def _bases(known: _Coefficients) -> LatticeBases:
@@ -147,70 +159,64 @@ def _outline(known: _Coefficients, axis: int) -> tuple[Shape, float]:
     return shape, most
 
 
-def _flow(known: _Coefficients, axis: int, shape: Shape, most: float, keep: bool) -> Sweep:
-    """The sweep of the drift along an axis."""
-    grid = known.grid
-
-    def parts() -> Iterator[Sweep]:
-        for where, box in boxes(grid, uncut=(axis,)):
-            yield DriftSweep(box, axis, known.drift(where, box, axis), part=_part(grid, where))
-
-    if not keep:
-        return LateSweep(most / grid.spacing[axis], parts)
+def _drift(known: _Coefficients, axis: int, shape: Shape) -> Array:
+    """The drift along an axis on all of its faces."""
     table = np.empty(shape)
-    for where, box in boxes(grid, uncut=(axis,)):
+    for where, box in boxes(known.grid, uncut=(axis,)):
         table[place_in(where, shape, faces_of=axis)] = known.drift(where, box, axis)
-    return DriftSweep(grid, axis, table)
+    return table
 
 
-def _jumps(
-    known: _Coefficients, bases: LatticeBases, offset: Offset, shape: Shape, most: float, keep: bool, keep_lines: bool
-) -> Sweep:
-    """The sweep of the jumps along an offset."""
-    grid, coupled = known.grid, bases.couples(offset)
+def _flow(known: _Coefficients, axis: int) -> Iterator[Sweep]:
+    """Sweeps of the drift along an axis, box by box."""
+    for where, box in boxes(known.grid, uncut=(axis,)):
+        yield DriftSweep(box, axis, known.drift(where, box, axis), part=_part(known.grid, where))
 
-    def rate(where: Where, box: Grid) -> Array:
-        entries = known.entries(where, box) if coupled else known.diffusion(where, box).entries
-        return bases.at(lambda names: names[place_in(where, names.shape)]).rate(entries, offset)
 
-    def in_boxes() -> Iterator[Sweep]:
+def _rates(known: _Coefficients, bases: LatticeBases, offset: Offset, where: Where, box: Grid) -> Array:
+    """Rates of the jumps along an offset in a box."""
+    coupled = bases.couples(offset)
+    entries = known.entries(where, box) if coupled else known.diffusion(where, box).entries
+    return bases.at(lambda names: names[place_in(where, names.shape)]).rate(entries, offset)
+
+
+def _gathered(known: _Coefficients, bases: LatticeBases, use: Use) -> Array:
+    """The same in all boxes."""
+    table = np.zeros(use.shape)
+    for where, box in boxes(known.grid):
+        table[place_in(where, use.shape)] = _rates(known, bases, use.offset, where, box)
+    return table
+
+
+def _jumps(known: _Coefficients, bases: LatticeBases, offset: Offset) -> Iterator[Sweep]:
+    """Sweeps of the jumps along an offset, for some lines at a time."""
+    grid = known.grid
+    if not bases.couples(offset):
         for where, box in boxes(grid, uncut=(offset.index(1),)):
-            yield jump_sweep(box, offset, rate(where, box), keep=False, part=_part(grid, where))
+            rate = _rates(known, bases, offset, where, box)
+            yield jump_sweep(box, offset, rate, keep=False, part=_part(grid, where))
+        return
+    for lines in portions_of_lines(grid, offset, cells_of_box(grid.shape)):
+        cells = lines.cells()
+        used = bases.at(partial(_chosen, cells, grid.shape)).where(offset)
+        if used.any():
+            there, rates = cells[used], np.zeros(cells.size)
+            chosen = bases.at(partial(_chosen, there, grid.shape))
+            rates[used] = chosen.rate(known.entries_at(there), offset)
+            yield DiffusionSweep(lines, _listed(lines, rates))
 
-    def in_lines() -> Iterator[Sweep]:
-        lines = (lines_along if keep_lines else find_lines)(grid, offset)
-        for some in _portions(lines):
-            cells = some.cells()
-            used = bases.at(partial(_chosen, cells, grid.shape)).where(offset)
-            if used.any():
-                there, rates = cells[used], np.zeros(cells.size)
-                chosen = bases.at(partial(_chosen, there, grid.shape))
-                rates[used] = chosen.rate(known.entries_at(there), offset)
-                yield DiffusionSweep(some, _listed(some, rates))
 
-    if not keep:
-        return LateSweep(2.0 * most, in_lines if coupled else in_boxes)
-    table = np.zeros(shape)
-    for where, box in boxes(grid):
-        table[place_in(where, shape)] = rate(where, box)
-    if keep_lines:
-        return jump_sweep(grid, offset, table)
-    return LateSweep(2.0 * most, lambda: iter([jump_sweep(grid, offset, table, keep=False)]))
+def _jumps_from(rates: Array, grid: Grid, offset: Offset) -> Iterator[Sweep]:
+    """The same with rates that are kept."""
+    for lines in portions_of_lines(grid, offset, cells_of_box(grid.shape)):
+        if rates.size == 1:
+            yield DiffusionSweep(lines, table_of(lines, rates, keep=False))
+        else:
+            yield DiffusionSweep(lines, _listed(lines, _chosen(lines.cells(), grid.shape, rates)))
 
 
 def _part(grid: Grid, where: Where) -> Part:
     return Part(grid.shape, tuple(s.start for s in where))
-
-
-def _portions(lines: LineSet) -> Iterator[LineSet]:
-    """Lines, some at a time, of about as many cells as a box has."""
-    size, total = cells_of_box(lines.shape), prod(lines.shape)
-    ends = np.searchsorted(np.cumsum(lines.lengths), np.arange(size, total + size, size))
-    begin = 0
-    for end in [*np.unique(ends).tolist(), lines.count]:
-        if end > begin:
-            yield lines.some(begin, end)
-            begin = end
 
 
 def _chosen(cells: NDArray[np.int32], shape: Shape, names: NDArray[Any]) -> NDArray[Any]:

@@ -43,7 +43,7 @@ def by_sweeps(
     state, coupled, when = tuple(d.values.flatten() for d in starts), stepper.coupled, asked.times
     follower = Follower() if asked.follow else None
     if follower is not None:
-        stepper.move(Follower().refit(stepper.grids, state))
+        stepper.move(Follower().refit(stepper.grids, state, tuple(np.empty_like(u) for u in state)))
     control = Controller(stepper, state, asked.tolerance, asked.end, follower, asked.progress, longest, pressed)
     densities, errors, absorbed = [], [], []
     for t in when.tolist():

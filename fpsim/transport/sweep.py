@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.lattice.lines import LineSet
+from fpsim.lattice.line_set import LineSet
 from fpsim.parallel import Team
 
 __all__ = ["Account", "Block", "Part", "Sweep", "Table", "table_of"]

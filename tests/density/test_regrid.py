@@ -67,3 +67,15 @@ def test_fitted_grid():
     assert (there.lower[1], there.upper[1]) == (0.0, 1.0)
     assert there.lower[0] == pytest.approx(3.0 - 1.3 * 1.5, abs=0.3)
     assert there.upper[0] == pytest.approx(3.0 + 1.3 * 1.5, abs=0.3)
+
+
+def test_regrid_into_an_array():
+    """Where the answer goes; the density's own array is left alone."""
+    p = gaussian(Grid.box((-2, 2, 40), (-2, 2, 30)), (0.3, 0.1), 0.1)
+    there, room, before = p.grid.with_box((-1.5, -1.0), (1.7, 2.5)), np.empty(1200), p.values.copy()
+    moved = regrid(p, there, out=room)
+    assert np.shares_memory(moved.values, room)
+    np.testing.assert_array_equal(moved.values, regrid(p, there).values)
+    np.testing.assert_array_equal(p.values, before)
+    with pytest.raises(DomainError, match="equal cell counts"):
+        regrid(p, p.grid.coarser(), out=room)

@@ -68,6 +68,17 @@ def test_six_arrays_at_most(ndim):
     assert result.memory / (8 * grid.size) <= 6.0
 
 
+def test_six_arrays_at_most_where_the_grid_follows():
+    drift = lambda x, y: (-3 * x, -2 * y)  # noqa: E731
+    equation, options = FokkerPlanck(drift=drift, diffusion=0.003), {"threads": 1, "follow": True, "tolerance": 0.1}
+    for cells in (32, 450):
+        start = gaussian(Grid.box((-2, 2, cells), (-2, 2, cells)), (0.5, 0.3), 0.05)
+        arrays, result = peak_arrays(lambda s=start: evolve(equation, s, [0.5], **options), start.grid)
+    assert result.final.grid.spacing[0] < 0.5 * start.grid.spacing[0]
+    assert arrays + 1 <= 6.0
+    assert arrays <= 1.25 * result.memory / (8 * start.grid.size)
+
+
 def state_dependent(ndim, cells):
     """Every coefficient depends on every coordinate."""
     grid = Grid((-2.0,) * ndim, (2.0,) * ndim, (cells,) * ndim)
