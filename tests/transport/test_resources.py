@@ -71,7 +71,7 @@ def test_six_arrays_at_most(ndim):
 def test_six_arrays_at_most_where_the_grid_follows():
     drift = lambda x, y: (-3 * x, -2 * y)  # noqa: E731
     equation, options = FokkerPlanck(drift=drift, diffusion=0.003), {"threads": 1, "follow": True, "tolerance": 0.1}
-    for cells in (32, 450):
+    for cells in (128, 450):
         start = gaussian(Grid.box((-2, 2, cells), (-2, 2, cells)), (0.5, 0.3), 0.05)
         arrays, result = peak_arrays(lambda s=start: evolve(equation, s, [0.5], **options), start.grid)
     assert result.final.grid.spacing[0] < 0.5 * start.grid.spacing[0]
