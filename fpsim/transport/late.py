@@ -99,38 +99,24 @@ def late_blocks(
     """
     known = _Coefficients(equation, grid, t, p)
     bases = _bases(known)
-    left = held.allowance(equation, grid) - held.working_bytes(grid, correlated=bases.correlated)
-    out: list[Sweep] = []
-    for use in sorted(bases.used(), reverse=True):
-        table = 8.0 * prod(use.shape)
-        with_lines = table + held.line_and_spread_bytes(grid, use.offset, table)
-        kept = next((size for size in (with_lines, table) if _stays(size, grid, left)), 0.0)
-        left -= kept
-        if not kept:
-            out.append(LateSweep(2.0 * use.highest, partial(_jumps, known, bases, use.offset)))
-            continue
-        rates = _gathered(known, bases, use)
-        whole = kept == with_lines
-        out.append(
-            jump_sweep(grid, use.offset, rates)
-            if whole
-            else LateSweep(2.0 * use.highest, partial(_jumps_from, rates, grid, use.offset))
-        )
-    for axis in range(grid.ndim):
-        shape, most = _outline(known, axis)
-        if most > 0.0:
-            table = 8.0 * prod(shape)
-            stays = _stays(table, grid, left)
-            left -= stays * table
-            flow = partial(_flow, known, axis)
-            late = LateSweep(most / grid.spacing[axis], flow)
-            out.append(DriftSweep(grid, axis, _drift(known, axis, shape)) if stays else late)
-    return tuple((sweep,) for sweep in out), bases.added_max
+    working = held.working_bytes(grid, correlated=bases.correlated)
+    room = _Room(held.allowance(equation, grid) - working, SMALL * 8.0 * grid.size)
+    jumps = [_jump_sweep(known, bases, use, room) for use in sorted(bases.used(), reverse=True)]
+    flows = [_drift_sweep(known, axis, room) for axis in range(grid.ndim)]
+    return tuple((sweep,) for sweep in (*jumps, *flows) if sweep.speed > 0.0), bases.added_max
 
 
-def _stays(size: float, grid: Grid, left: float) -> bool:
-    """Whether so many bytes are kept: as long as there is room, and small ones in any case."""
-    return size <= max(left, SMALL * 8.0 * grid.size)
+@dataclass
+class _Room:
+    """Bytes left for tables that are kept, and a size up to which any is."""
+
+    left: float
+    small: float
+
+    def takes(self, size: float) -> bool:
+        stays = size <= max(self.left, self.small)
+        self.left -= stays * size
+        return stays
 
 
 def _bases(known: _Coefficients) -> LatticeBases:
@@ -159,12 +145,15 @@ def _outline(known: _Coefficients, axis: int) -> tuple[Shape, float]:
     return shape, most
 
 
-def _drift(known: _Coefficients, axis: int, shape: Shape) -> Array:
-    """The drift along an axis on all of its faces."""
+def _drift_sweep(known: _Coefficients, axis: int, room: _Room) -> Sweep:
+    grid = known.grid
+    shape, most = _outline(known, axis)
+    if not room.takes(8.0 * prod(shape)):
+        return LateSweep(most / grid.spacing[axis], partial(_flow, known, axis))
     table = np.empty(shape)
-    for where, box in boxes(known.grid, uncut=(axis,)):
+    for where, box in boxes(grid, uncut=(axis,)):
         table[place_in(where, shape, faces_of=axis)] = known.drift(where, box, axis)
-    return table
+    return DriftSweep(grid, axis, table)
 
 
 def _flow(known: _Coefficients, axis: int) -> Iterator[Sweep]:
@@ -180,12 +169,17 @@ def _rates(known: _Coefficients, bases: LatticeBases, offset: Offset, where: Whe
     return bases.at(lambda names: names[place_in(where, names.shape)]).rate(entries, offset)
 
 
-def _gathered(known: _Coefficients, bases: LatticeBases, use: Use) -> Array:
-    """The same in all boxes."""
-    table = np.zeros(use.shape)
-    for where, box in boxes(known.grid):
-        table[place_in(where, use.shape)] = _rates(known, bases, use.offset, where, box)
-    return table
+def _jump_sweep(known: _Coefficients, bases: LatticeBases, use: Use, room: _Room) -> Sweep:
+    grid, table = known.grid, 8.0 * prod(use.shape)
+    with_lines = room.takes(table + held.line_and_spread_bytes(grid, use.offset, table))
+    if not with_lines and not room.takes(table):
+        return LateSweep(2.0 * use.highest, partial(_jumps, known, bases, use.offset))
+    rates = np.zeros(use.shape)
+    for where, box in boxes(grid):
+        rates[place_in(where, use.shape)] = _rates(known, bases, use.offset, where, box)
+    if with_lines:
+        return jump_sweep(grid, use.offset, rates)
+    return LateSweep(2.0 * use.highest, partial(_jumps_from, rates, grid, use.offset))
 
 
 def _jumps(known: _Coefficients, bases: LatticeBases, offset: Offset) -> Iterator[Sweep]:
