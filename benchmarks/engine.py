@@ -184,11 +184,13 @@ LIMITS = """## Limits
 - Where drift presses on a reflecting wall, splitting is of first order: many steps, a warning, or `method="generator"`.
 - Drifts that depend on each other's coordinates are of second order in time, like every splitting into positive parts.
 - Densities narrower than two cells: the limiter of the remaps is then what errs; steps are not refined below that.
-- Memory: at most six arrays of the grid's size and 64 MB of coefficients, evaluated again for every sweep beyond that.
-  A correlated tensor that depends on place then takes 1.4 to 3 times as long. Exceptions, which the estimate counts:
-  coefficients that depend on the density or come as arrays, correlated tensors that depend on place in four dimensions
-  (7.1 arrays at 22 cells per axis, 6.3 at 32, falling further), and one dimension, where tables and scratch are about a
-  hundred lines. How time and memory grow: [engine-scaling.md](engine-scaling.md).
+- Memory: six arrays of the grid's size with the start, or 64 MB if that is more; answers at more than one time come on
+  top. Coefficients for which that leaves no room are evaluated again for every sweep, some lines at a time: a step of a
+  grid whose coefficients depend on all coordinates then takes about twice as long. Coefficients that depend on the
+  density are asked for many parts of the grid with the same density each time: what they need of it should be kept
+  (`p.mean` and `p.covariance` are). Exceptions: one dimension, where tables and scratch are about eighty lines (64 MB
+  last to 100,000 cells); coefficients whose answers belong to the whole grid, and `phi` or slopes of arrays, which are
+  evaluated whole. How time and memory grow: [engine-scaling.md](engine-scaling.md).
 """
 
 if __name__ == "__main__":

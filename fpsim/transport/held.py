@@ -1,8 +1,8 @@
 """How much memory coefficients may take, and how much they would.
 
-An evolution takes six arrays of the grid's size, its start included, or 64 MB if that is more;
-answers at more than one time come on top. What the densities leave of it is for coefficients. Those that do not fit are
-evaluated again whenever a sweep needs them (see :mod:`fpsim.transport.late`), which takes longer.
+An evolution takes six arrays of the grid's size, its start included, or 64 MB if that is more; answers at more than one
+time come on top. What the densities leave of it is for coefficients. Those that do not fit are evaluated again whenever
+a sweep needs them (see :mod:`fpsim.transport.late`), which takes longer.
 
 Limits: a single axis, arrays for phi or whose calculus needs their slopes, and answers that belong to the whole grid
 (as ``p.values`` does) cannot be evaluated in parts.
