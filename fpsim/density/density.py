@@ -106,7 +106,8 @@ class Density:
             out[i, i] = max(variance, 0.0)
             for j in range(i):
                 others = tuple(a for a in range(ndim) if a not in (i, j))
-                out[i, j] = out[j, i] = delta[j] @ self.values.sum(axis=others) @ delta[i] / total
+                plane = self.values.sum(axis=others) if others else self.values
+                out[i, j] = out[j, i] = delta[j] @ plane @ delta[i] / total
         return out
 
     @property

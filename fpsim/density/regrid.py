@@ -55,8 +55,8 @@ def regrid(density: Density, grid: Grid, *, out: Array | None = None) -> Density
                 f"regrid to [{a:g}, {b:g}] along axis {axis}: the density lives on [{low:g}, {high:g}]; a box that "
                 "shares a part with it is accepted"
             )
-    if out is not None and grid.shape != old.shape:
-        raise DomainError(f"out for {grid.shape} cells from {old.shape}: equal cell counts are accepted")
+    if out is not None:
+        _check_room(out, grid, old)
     check_memory(32.0 * grid.size, f"a density on {grid.shape} cells", "take fewer")
     values = np.empty(old.shape) if out is None else out.reshape(old.shape)
     values[...] = density.values
@@ -73,6 +73,16 @@ def regrid(density: Density, grid: Grid, *, out: Array | None = None) -> Density
         carry(values, axis, feet, periodic=old.periodic(axis), ratio=ratio, out=target)
         values = target
     return Density.over(grid, values)
+
+
+def _check_room(out: Array, grid: Grid, old: Grid) -> None:
+    if grid.shape != old.shape:
+        raise DomainError(f"out for {grid.shape} cells from {old.shape}: equal cell counts are accepted")
+    if out.dtype != np.float64 or out.size != grid.size or not out.flags.c_contiguous or not out.flags.writeable:
+        raise DomainError(
+            f"out is of type {out.dtype} and shape {out.shape}: a writable, C-contiguous array of {grid.size} float64 "
+            "is accepted"
+        )
 
 
 def fitted_grid(density: Density, *, margin: float = 0.25) -> Grid:

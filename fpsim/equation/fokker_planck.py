@@ -15,8 +15,9 @@ Coefficients may be given as
   callable that answers any of these.
 
 A callable's parameters are the coordinates, which come as arrays; one named ``t`` makes the coefficient depend on time,
-one named ``p`` on the density. It should use broadcasting operations only: an entry that does not depend on a
-coordinate may keep length one along it, which saves memory and time.
+one named ``p`` on the density, which holds for the time of the call and should not be kept. It should use broadcasting
+operations only: an entry that does not depend on a coordinate may keep length one along it, which saves memory and
+time.
 """
 
 from __future__ import annotations

@@ -78,18 +78,23 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Group:
-    """Name of the basis of coupled axes at every place; which columns are used, and their largest rates."""
+    """Name of the basis of coupled axes at every place; which columns are used, and their largest rates.
+
+    Entries that are not ``present`` vanish everywhere.
+    """
 
     axes: tuple[int, ...]
     table: BasisTable
     index: Names
     highest: dict[int, float]
+    present: frozenset[tuple[int, int]]
 
     def rate(self, entries: Entries, column: int) -> Array:
         task = self.table.task
         target = np.empty((len(task.pairs), self.index.size))
         for row, (i, j), scale in zip(target, task.pairs, task.scale, strict=True):
-            np.divide(0.0 if entries[i][j] is None else entries[i][j], scale, out=row.reshape(self.index.shape))
+            entry = entries[i][j] if (i, j) in self.present else 0.0
+            np.divide(0.0 if entry is None else entry, scale, out=row.reshape(self.index.shape))
         out = np.empty(self.index.shape)
         _rates(self.table.weights(column), self.index.ravel(), target, out.ravel())
         return out
@@ -186,7 +191,8 @@ def lattice_bases(
         index, most = _indexed(field, table)
         added = max(added, float(most[-1]) * table.task.unit)
         used = np.flatnonzero(most[:-1]).tolist()
-        found.append(_Group(axes, table, index, {k: float(most[k]) for k in used}))
+        present = frozenset(pair for pair in table.task.pairs if field.entries[pair[0]][pair[1]] is not None)
+        found.append(_Group(axes, table, index, {k: float(most[k]) for k in used}, present))
     return LatticeBases(grid.spacing, added, tuple(alone), tuple(found))
 
 
@@ -207,7 +213,8 @@ def joined(parts: Sequence[tuple[tuple[slice, ...], LatticeBases]], shape: tuple
         index = np.empty(whole, np.result_type(*(g.index.dtype for _, g in found)))
         for where, group in found:
             index[place_in(where, whole)] = group.index
-        groups.append(_Group(first.axes, first.table, index, highest))
+        present = frozenset[tuple[int, int]]().union(*(g.present for _, g in found))
+        groups.append(_Group(first.axes, first.table, index, highest, present))
     added = max(part.added_max for _, part in parts)
     return LatticeBases(parts[0][1].spacing, added, tuple(alone.values()), tuple(groups))
 

@@ -37,8 +37,9 @@ def boxes(grid: Grid, *, uncut: tuple[int, ...] = ()) -> Iterator[tuple[Where, G
         cuts.append([(k * n // pieces, (k + 1) * n // pieces) for k in range(pieces)])
     sides = tuple(grid.boundary[a] if a in uncut else (Boundary.REFLECTING,) * 2 for a in range(grid.ndim))
     for ends in product(*cuts):
-        lower = tuple(a + h * i for a, h, (i, _) in zip(grid.lower, grid.spacing, ends, strict=True))
-        upper = tuple(a + h * j for a, h, (_, j) in zip(grid.lower, grid.spacing, ends, strict=True))
+        lower, upper = zip(
+            *((float(e[i]), float(e[j])) for e, (i, j) in zip(grid.edges, ends, strict=True)), strict=True
+        )
         yield tuple(slice(i, j) for i, j in ends), Grid(lower, upper, tuple(j - i for i, j in ends), sides)
 
 

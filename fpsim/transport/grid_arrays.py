@@ -1,4 +1,4 @@
-"""Equations whose coefficients are grid arrays, on other cells: twice as wide, or a part of the grid.
+"""Equations whose coefficients are grid arrays, on other cells: twice as wide, or a part of the grid's.
 
 On cells twice as wide what differs tells the grid's error. Arrays are taken between their cells, linearly: second order
 in the cell width, positive semidefinite where they were. They belong to one grid, so a box that moves cannot have them.
@@ -6,7 +6,7 @@ in the cell width, positive semidefinite where they were. They belong to one gri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from fpsim.density import Grid
 from fpsim.density.numbers import fits
 from fpsim.equation import FokkerPlanck
 
-__all__ = ["on_coarser", "on_part", "sampled"]
+__all__ = ["at_places", "on_coarser", "on_part", "sampled"]
 
 Array = NDArray[np.float64]
 
@@ -41,6 +41,17 @@ def on_part(equation: FokkerPlanck, grid: Grid, where: tuple[slice, ...]) -> Fok
         shape = values.shape[-grid.ndim :]
         index: tuple[Any, ...] = tuple(s if n > 1 else slice(None) for s, n in zip(where, shape, strict=True))
         return values[(..., *index)]
+
+    return _elsewhere(equation, grid, cut)
+
+
+def at_places(equation: FokkerPlanck, grid: Grid, index: Sequence[NDArray[np.int64]]) -> FokkerPlanck:
+    """An equation on a grid as the mesh of some of its cells along every axis takes it."""
+
+    def cut(values: Array) -> Array:
+        for axis, cells in enumerate(index, start=values.ndim - grid.ndim):
+            values = values.take(cells, axis) if values.shape[axis] > 1 else values
+        return values
 
     return _elsewhere(equation, grid, cut)
 

@@ -4,8 +4,10 @@ An evolution takes six arrays of the grid's size, its start included, or 64 MB i
 time come on top. What the densities leave of it is for coefficients. Those that do not fit are evaluated again whenever
 a sweep needs them (see :mod:`fpsim.transport.late`), which takes longer.
 
-Limits: a single axis, arrays for phi or whose calculus needs their slopes, and answers that belong to the whole grid
-(as ``p.values`` does) cannot be evaluated in parts.
+Limits: a single axis, arrays for phi or whose calculus needs their slopes, answers that belong to the whole grid (as
+``p.values`` does), and correlated tensors that are not answered at lists of places cannot be evaluated in parts. What
+coefficients take is judged from about two thousand places. On very uneven grids, of six by some ten thousand cells,
+what goes with the longest line is not small.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ import numpy as np
 
 from fpsim.density.grid import Grid
 from fpsim.equation import Calculus, DiffusionField, FokkerPlanck
-from fpsim.errors import DomainError
 from fpsim.lattice.bases import lattice_bases
-from fpsim.lattice.boxes import boxes, cells_of_box
+from fpsim.lattice.boxes import cells_of_box
 from fpsim.lattice.lines import line_bytes, wraps
-from fpsim.transport.grid_arrays import on_part, sampled
-from fpsim.transport.sweeps import Sampled, sample
+from fpsim.transport.grid_arrays import sampled
+from fpsim.transport.parts import PLACES, Parts
+from fpsim.transport.sweeps import Sampled
 
 __all__ = [
     "allowance",
@@ -69,9 +71,6 @@ OFFSETS = {1: 1, 2: 6, 3: 14, 4: 48}
 PER_CELL_OF_A_LINE = 4 * (9 + 7) + 20
 """Numbers in the tables and scratch of sweeps along an axis."""
 
-PROBES = 2048
-"""Cells where a tensor is decomposed to learn which offsets it meets."""
-
 
 def allowance(equation: FokkerPlanck, grid: Grid) -> float:
     """Bytes that coefficients may take."""
@@ -79,18 +78,14 @@ def allowance(equation: FokkerPlanck, grid: Grid) -> float:
     return max(max(ARRAYS * array, FREE) - densities * array - _scratch(grid), 0.0)
 
 
-def too_large(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> bool:
-    """Whether coefficients would take more than they may, and can be evaluated in parts instead."""
+def too_large(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> Sampled | None:
+    """If coefficients would take more than they may and can be evaluated in parts instead, what is known of them."""
     may = allowance(equation, grid)
     most = CHANGING * 8.0 * grid.size * (grid.ndim + OFFSETS[grid.ndim])
     if most <= may or not _may_be_cut(equation, grid):
-        return False
-    where, box = next(boxes(grid))
-    try:
-        known = sample(on_part(equation, grid, where), box, t=t, p=p)
-    except DomainError:  # answers that belong to the whole grid; if they do not, evaluating them there says so
-        return False
-    return held_bytes(known, equation, grid) > may
+        return None
+    known = Parts(equation, grid, t, p).thinned()
+    return known if known is not None and held_bytes(known, equation, grid) > may else None
 
 
 def _may_be_cut(equation: FokkerPlanck, grid: Grid) -> bool:
@@ -101,7 +96,7 @@ def _may_be_cut(equation: FokkerPlanck, grid: Grid) -> bool:
 
 
 def held_bytes(known: Sampled, equation: FokkerPlanck, grid: Grid) -> float:
-    """Bytes that coefficients take which are evaluated all at once, from those on the grid or on a part of it."""
+    """Bytes that coefficients take which are evaluated all at once, from those on the grid or at some places."""
     return _tables(known, grid) * (1.0 if equation.autonomous else CHANGING)
 
 
@@ -118,7 +113,7 @@ def _tables(known: Sampled, grid: Grid) -> float:
 
 
 def late_bytes(known: Sampled, equation: FokkerPlanck, grid: Grid) -> float:
-    """Bytes that coefficients take which are evaluated in parts, from those on a part of the grid."""
+    """Bytes that coefficients take which are evaluated in parts, from those at some places."""
     working = working_bytes(grid, correlated=not known.diffusion.diagonal)
     return working + min(_tables(known, grid), max(allowance(equation, grid) - working, 0.0))
 
@@ -165,9 +160,9 @@ def _shape(field: DiffusionField) -> tuple[int, ...]:
 
 
 def _met(field: DiffusionField, grid: Grid) -> list[Offset]:
-    """Offsets of a tensor, from some of its cells."""
+    """Offsets of a tensor, from some of its places."""
     shape = _shape(field)
-    across = PROBES ** (1 / max(sum(n > 1 for n in shape), 1))
+    across = PLACES ** (1 / max(sum(n > 1 for n in shape), 1))
     some = tuple(slice(None, None, max(int(n / across), 1)) for n in shape)
     cells = (tuple(None if e is None else np.broadcast_to(e, shape)[some] for e in row) for row in field.entries)
     return [use.offset for use in lattice_bases(DiffusionField(tuple(cells)), grid).used()]

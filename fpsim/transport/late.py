@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
-from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces
-from fpsim.equation.evaluation import call
+from fpsim.equation import FokkerPlanck
 from fpsim.lattice.bases import BasisTable, LatticeBases, Use, joined, lattice_bases
 from fpsim.lattice.boxes import Where, boxes, cells_of_box, place_in, shape_with
 from fpsim.lattice.line_set import LineSet
@@ -33,7 +32,7 @@ from fpsim.parallel import Team
 from fpsim.transport import held
 from fpsim.transport.diffusion_sweep import DiffusionSweep, jump_sweep
 from fpsim.transport.drift_sweep import DriftSweep
-from fpsim.transport.grid_arrays import on_part
+from fpsim.transport.parts import ROUNDING, Parts
 from fpsim.transport.sweep import Account, Block, Part, Sweep, Table, table_of
 
 __all__ = ["LateSweep", "late_blocks"]
@@ -62,34 +61,6 @@ class LateSweep:
         return Account(absorbed, clipped)
 
 
-@dataclass(frozen=True, eq=False)
-class _Coefficients:
-    """Coefficients of an equation at a time, for any part of a grid."""
-
-    equation: FokkerPlanck
-    grid: Grid
-    t: float
-    p: Any
-
-    def drift(self, where: Where, box: Grid, axis: int) -> Array:
-        return drift_on_faces(on_part(self.equation, self.grid, where), box, axis, t=self.t, p=self.p)
-
-    def diffusion(self, where: Where, box: Grid) -> Any:
-        return diffusion_on_cells(on_part(self.equation, self.grid, where), box, t=self.t, p=self.p)
-
-    def entries(self, where: Where, box: Grid) -> Any:
-        """Entries of a tensor that has been found to be in order already: its checks take longer than all else."""
-        raw = on_part(self.equation, self.grid, where).diffusion
-        return call(raw, box.mesh(), self.t, self.p) if callable(raw) else raw
-
-    def entries_at(self, cells: NDArray[np.int32]) -> Any:
-        """The same at cells given by their flat indices."""
-        raw, index = self.equation.diffusion, np.unravel_index(cells, self.grid.shape)
-        if callable(raw):
-            return call(raw, tuple(c[i] for c, i in zip(self.grid.centers, index, strict=True)), self.t, self.p)
-        return [[np.broadcast_to(e, self.grid.shape)[index] for e in row] for row in raw]
-
-
 def late_blocks(
     equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None
 ) -> tuple[tuple[Block, ...], float]:
@@ -97,7 +68,7 @@ def late_blocks(
 
     They hold the density ``p`` that coefficients are given.
     """
-    known = _Coefficients(equation, grid, t, p)
+    known = Parts(equation, grid, t, p)
     bases = _bases(known)
     working = held.working_bytes(grid, correlated=bases.correlated)
     room = _Room(held.allowance(equation, grid) - working, SMALL * 8.0 * grid.size)
@@ -119,7 +90,7 @@ class _Room:
         return stays
 
 
-def _bases(known: _Coefficients) -> LatticeBases:
+def _bases(known: Parts) -> LatticeBases:
     """Which offsets the tensor uses, everywhere; axes that are coupled anywhere are taken together everywhere."""
     tables: dict[Shape, BasisTable] = {}
     groups: list[Shape] = []
@@ -135,17 +106,25 @@ def _bases(known: _Coefficients) -> LatticeBases:
             return joined(parts, known.grid.shape)
 
 
-def _outline(known: _Coefficients, axis: int) -> tuple[Shape, float]:
-    """Broadcast shape of the drift along an axis on its faces, and its largest value."""
-    grid = known.grid
-    faces, shape, most = tuple(n + (a == axis) for a, n in enumerate(grid.shape)), (1,) * grid.ndim, 0.0
+def _outline(known: Parts, axis: int) -> tuple[Shape, float]:
+    """Broadcast shape of the drift along an axis on its faces, and its largest value.
+
+    Slopes come without the axes along which they do not vary in a box: other boxes may have another value.
+    """
+    grid, most = known.grid, 0.0
+    faces, shape = tuple(n + (a == axis) for a, n in enumerate(grid.shape)), (1,) * grid.ndim
+    met: dict[Any, Array] = {}
     for where, box in boxes(grid, uncut=(axis,)):
         b = known.drift(where, box, axis)
         shape, most = shape_with(shape, b.shape, faces), max(most, float(b.max()), -float(b.min()))
+        if 1 in b.shape:
+            key = tuple(0 if n == 1 else s.start + 1 for n, s in zip(b.shape, where, strict=True))
+            if float(np.abs(met.setdefault(key, b) - b).max()) > ROUNDING * most:
+                shape = tuple(full if n == 1 else m for n, m, full in zip(b.shape, shape, faces, strict=True))
     return shape, most
 
 
-def _drift_sweep(known: _Coefficients, axis: int, room: _Room) -> Sweep:
+def _drift_sweep(known: Parts, axis: int, room: _Room) -> Sweep:
     grid = known.grid
     shape, most = _outline(known, axis)
     if not room.takes(8.0 * prod(shape)):
@@ -156,20 +135,20 @@ def _drift_sweep(known: _Coefficients, axis: int, room: _Room) -> Sweep:
     return DriftSweep(grid, axis, table)
 
 
-def _flow(known: _Coefficients, axis: int) -> Iterator[Sweep]:
+def _flow(known: Parts, axis: int) -> Iterator[Sweep]:
     """Sweeps of the drift along an axis, box by box."""
     for where, box in boxes(known.grid, uncut=(axis,)):
         yield DriftSweep(box, axis, known.drift(where, box, axis), part=_part(known.grid, where))
 
 
-def _rates(known: _Coefficients, bases: LatticeBases, offset: Offset, where: Where, box: Grid) -> Array:
+def _rates(known: Parts, bases: LatticeBases, offset: Offset, where: Where, box: Grid) -> Array:
     """Rates of the jumps along an offset in a box."""
     coupled = bases.couples(offset)
     entries = known.entries(where, box) if coupled else known.diffusion(where, box).entries
     return bases.at(lambda names: names[place_in(where, names.shape)]).rate(entries, offset)
 
 
-def _jump_sweep(known: _Coefficients, bases: LatticeBases, use: Use, room: _Room) -> Sweep:
+def _jump_sweep(known: Parts, bases: LatticeBases, use: Use, room: _Room) -> Sweep:
     grid, table = known.grid, 8.0 * prod(use.shape)
     with_lines = room.takes(table + held.line_and_spread_bytes(grid, use.offset, table))
     if not with_lines and not room.takes(table):
@@ -182,7 +161,7 @@ def _jump_sweep(known: _Coefficients, bases: LatticeBases, use: Use, room: _Room
     return LateSweep(2.0 * use.highest, partial(_jumps_from, rates, grid, use.offset))
 
 
-def _jumps(known: _Coefficients, bases: LatticeBases, offset: Offset) -> Iterator[Sweep]:
+def _jumps(known: Parts, bases: LatticeBases, offset: Offset) -> Iterator[Sweep]:
     """Sweeps of the jumps along an offset, for some lines at a time."""
     grid = known.grid
     if not bases.couples(offset):

@@ -243,8 +243,8 @@ class Propagator:
         if asked.method != "auto":
             return asked.method, False
         work, resolved = known.jumps * asked.end * size, known.peclet[1] <= RESOLVED
-        long = known.steep * asked.end > LONG
-        if not resolved and not ((long or known.pressed) and all(n >= 8 for n in self.grid.shape)):
+        long, pressed = known.steep * asked.end > LONG, known.pressed and not known.in_parts
+        if not resolved and not ((long or pressed) and all(n >= 8 for n in self.grid.shape)):
             return "sweeps", False
         if work <= CHEAP or (not single and (long or size <= SMALL)):
             return "generator", not resolved

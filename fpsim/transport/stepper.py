@@ -119,14 +119,17 @@ class Stepper:
             return self._ledger([self._take(u, c, h, pieces) for u, c in zip(state, courses, strict=True)])
         total = np.zeros((len(state), 2))
         for step in range(steps):
-            now = t + step * h
-            middle = self._middle(state, now, h) if self.mean_field else None
-            self._recent = None  # not two sets of coefficients at a time
-            blocks, done = self._blocks(now + 0.5 * h, middle)
-            for i, u in enumerate(state):
-                total[i] += self._take(u, palindrome(blocks[i]), h, pieces)
-            self._recent = blocks if done and self.mean_field else None
+            total += self._change(state, t + step * h, h, pieces)
         return self._ledger(total.tolist())
+
+    def _change(self, state: tuple[Array, ...], t: float, h: float, pieces: int) -> Array:
+        """One step with coefficients of its own: content absorbed and content clipped, per equation."""
+        middle = self._middle(state, t, h) if self.mean_field else None
+        self._recent = None  # not two sets of coefficients at a time
+        blocks, done = self._blocks(t + 0.5 * h, middle)
+        if done and self.mean_field:
+            self._recent = blocks
+        return np.array([self._take(u, palindrome(b), h, pieces) for u, b in zip(state, blocks, strict=True)])
 
     def _take(self, u: Array, course: Iterable[tuple[Sweep, float, int]], h: float, pieces: int) -> tuple[float, float]:
         """Content absorbed and content clipped in some steps."""
@@ -162,7 +165,7 @@ class Stepper:
             p = p if self.coupled else p[0]
         found, done = [], True
         for equation, grid in zip(self.equations, self.grids, strict=True):
-            if too_large(equation, grid, t=t, p=p):
+            if too_large(equation, grid, t=t, p=p) is not None:
                 found.append(late_blocks(equation, grid, t=t, p=p))
                 done = done and not equation.mean_field
             else:

@@ -6,7 +6,7 @@ Coefficients that take more memory than they may are looked at box by box and no
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from fpsim.density import Grid
 from fpsim.density.boundary import Boundary
 from fpsim.equation import FokkerPlanck
-from fpsim.lattice.boxes import boxes
+from fpsim.lattice.boxes import Where, boxes
 from fpsim.transport.drift_sweep import table_bytes
-from fpsim.transport.grid_arrays import on_part
 from fpsim.transport.held import held_bytes, late_bytes, too_large
+from fpsim.transport.parts import Parts
 from fpsim.transport.sweeps import Sampled, sample
 
 __all__ = ["Survey", "survey"]
@@ -49,6 +49,8 @@ class Survey:
         Rate at which diffusion fills the box, ``max_i D_ii / L_i^2``; zero without drift.
     pressed : bool
         Whether a drift points at a reflecting wall.
+    in_parts : bool
+        Whether coefficients are evaluated in parts.
     """
 
     known: Sampled | None
@@ -58,6 +60,7 @@ class Survey:
     steep: float
     fills: float
     pressed: bool
+    in_parts: bool = False
 
     @property
     def longest(self) -> float:
@@ -77,28 +80,29 @@ def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> Survey:
     DomainError
         If a coefficient is not accepted (which, and where).
     """
-    if too_large(equation, grid, p=p):
-        parts = ((sample(on_part(equation, grid, where), box, p=p), box) for where, box in boxes(grid))
-        where, box = next(boxes(grid))
-        some = sample(on_part(equation, grid, where), box, p=p)
-        return _found(None, grid, parts, late_bytes(some, equation, grid))
+    some = too_large(equation, grid, p=p)
+    if some is not None:
+        parts = Parts(equation, grid, 0.0, p)
+        boxed = ((where, parts.both(where, box)) for where, box in boxes(grid))
+        return replace(_found(None, grid, boxed, late_bytes(some, equation, grid)), in_parts=True)
     known = sample(equation, grid, p=p)
     held = held_bytes(known, equation, grid)
     if equation.autonomous:
         held += sum(table_bytes(grid, axis) for axis, b in enumerate(known.drift) if b.size > b.shape[axis])
-    return _found(known, grid, [(known, grid)], held)
+    return _found(known, grid, [(tuple(slice(0, n) for n in grid.shape), known)], held)
 
 
-def _found(known: Sampled | None, whole: Grid, parts: Iterable[tuple[Sampled, Grid]], held: float) -> Survey:
-    low, high, jumps, steep, fills, drifts = np.inf, 0.0, 0.0, 0.0, 0.0, False
-    for part, grid in parts:
+def _found(known: Sampled | None, grid: Grid, parts: Iterable[tuple[Where, Sampled]], held: float) -> Survey:
+    low, high, jumps, steep, fills, drifts, pressed = np.inf, 0.0, 0.0, 0.0, 0.0, False, False
+    for where, part in parts:
         total = 0.0
         for axis, b in enumerate(part.drift):
             h, diffusion = grid.spacing[axis], part.diffusion.axis(axis)
             drift = np.abs(b) * h
             fastest, widest = float(drift.max()), float(diffusion.max())
             total += (2.0 * widest + fastest) / h**2
-            fills, drifts = max(fills, widest / (whole.upper[axis] - whole.lower[axis]) ** 2), drifts or fastest > 0.0
+            fills, drifts = max(fills, widest / (grid.upper[axis] - grid.lower[axis]) ** 2), drifts or fastest > 0.0
+            pressed = pressed or _presses(b, grid, axis, where[axis])
             if b.shape[axis] > 1:
                 steep = max(steep, float(np.abs(np.diff(b, axis=axis)).max()) / h)
             if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
@@ -110,11 +114,12 @@ def _found(known: Sampled | None, whole: Grid, parts: Iterable[tuple[Sampled, Gr
                 ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
             low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
         jumps = max(jumps, total)
-    pressed = known is not None and any(_presses(known.drift[a], whole, a) for a in range(whole.ndim))
     return Survey(known, (low, high), jumps, held, steep, fills if drifts else 0.0, pressed)
 
 
-def _presses(b: Array, grid: Grid, axis: int) -> bool:
-    """Whether a drift points out of the box at a reflecting wall of an axis."""
-    low, high = (side is Boundary.REFLECTING for side in grid.boundary[axis])
-    return bool((low and b.take(0, axis).min() < 0.0) or (high and b.take(-1, axis).max() > 0.0))
+def _presses(b: Array, grid: Grid, axis: int, cells: slice) -> bool:
+    """Whether a drift on the faces of some cells points out of the box at a reflecting wall of an axis."""
+    first, last = grid.boundary[axis]
+    low = first is Boundary.REFLECTING and cells.start == 0 and b.take(0, axis).min() < 0.0
+    high = last is Boundary.REFLECTING and cells.stop == grid.shape[axis] and b.take(-1, axis).max() > 0.0
+    return bool(low or high)

@@ -40,7 +40,15 @@ class Sampled:
 def sample(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> Sampled:
     """Evaluate and check the coefficients of an equation."""
     field = diffusion_on_cells(equation, grid, t=t, p=p)
+    if equation.mean_field:  # an entry may be the density itself, which will change
+        given = [d.values for d in (p if isinstance(p, tuple) else (p,)) if d is not None]
+        rows = [[e if e is None or not _shares(e, given) else e.copy() for e in row] for row in field.entries]
+        field = DiffusionField(tuple(map(tuple, rows)))
     return Sampled(field, tuple(drift_on_faces(equation, grid, axis, t=t, p=p) for axis in range(grid.ndim)))
+
+
+def _shares(entry: Array, given: Sequence[Array]) -> bool:
+    return any(np.may_share_memory(entry, values) for values in given)
 
 
 def sweep_blocks(known: Sampled, grid: Grid, *, keep: bool = False) -> tuple[tuple[Block, ...], float]:
