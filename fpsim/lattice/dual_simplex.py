@@ -19,32 +19,59 @@ _MAX_PIVOTS = 400
 
 @njit(cache=True)
 def dual_simplex(target: Array, table: Array, cost: Array, basis0: Integers, inverse0: Array, chosen: Integers) -> None:
-    """Solve ``max cost . x, table^T x = target, x >= 0`` for every row; ``target`` is overwritten by ``x``."""
+    """Solve ``max cost . x, table^T x = target, x >= 0`` for every row; ``target`` is overwritten by ``x``.
+
+    Rounding builds up in the inverse: it is forgotten now and then, and where the equations do not hold.
+    """
     m = basis0.size
     basis, inverse = basis0.copy(), inverse0.copy()
     x, price, row = np.empty(m), np.empty(m), np.empty(cost.size)
     pivots = 0
     for cell in range(target.shape[0]):
-        if pivots > _MAX_PIVOTS // 4:  # forget accumulated rounding
-            basis, inverse = basis0.copy(), inverse0.copy()
-            pivots = 0
-        for _ in range(_MAX_PIVOTS):
-            leaving = _leaving(inverse, target[cell], x)
-            if leaving < 0:
+        for attempt in range(2):
+            if pivots > _MAX_PIVOTS // 4 or attempt > 0:
+                basis[:], inverse[:] = basis0, inverse0
+                pivots = 0
+            pivots += _solve(target[cell], table, cost, basis, inverse, x, price, row)
+            if _holds(target[cell], table, basis, x):
                 break
-            for k in range(m):
-                price[k] = 0.0
-                for r in range(m):
-                    price[k] += cost[basis[r]] * inverse[r, k]
-            entering = _entering(inverse[leaving], price, table, cost, row)
-            if entering < 0:
-                break
-            pivots += 1
-            _exchange(inverse, leaving, table[entering], row[entering])
-            basis[leaving] = entering
         for r in range(m):
             target[cell, r] = max(x[r], 0.0)
             chosen[cell, r] = basis[r]
+
+
+@njit(cache=True)
+def _solve(
+    target: Array, table: Array, cost: Array, basis: Integers, inverse: Array, x: Array, price: Array, row: Array
+) -> int:
+    """Exchange columns of the basis until ``x`` is not negative; how many were."""
+    m = basis.size
+    for pivots in range(_MAX_PIVOTS):
+        leaving = _leaving(inverse, target, x)
+        if leaving < 0:
+            return pivots
+        for k in range(m):
+            price[k] = 0.0
+            for r in range(m):
+                price[k] += cost[basis[r]] * inverse[r, k]
+        entering = _entering(inverse[leaving], price, table, cost, row)
+        if entering < 0:
+            return pivots
+        _exchange(inverse, leaving, table[entering], row[entering])
+        basis[leaving] = entering
+    return _MAX_PIVOTS
+
+
+@njit(cache=True)
+def _holds(target: Array, table: Array, basis: Integers, x: Array) -> bool:
+    """Whether ``x`` solves the equations, up to rounding."""
+    scale = off = 0.0
+    for k in range(target.size):
+        total = -target[k]
+        for r in range(target.size):
+            total += table[basis[r], k] * x[r]
+        scale, off = max(scale, abs(target[k])), max(off, abs(total))
+    return off <= 1e-9 * scale
 
 
 @njit(cache=True)

@@ -92,3 +92,21 @@ def test_diagonal_keeps_minimal_shape():
     found = lattice_diffusion(diffusion_field([1 + x, 0.0, 2.0], 3, grid.shape), grid)
     np.testing.assert_array_equal(found.offsets, [[1, 0, 0], [0, 0, 1]])
     assert [r.shape for r in found.rates] == [(4, 1, 1), (1, 1, 1)]
+
+
+def test_nearly_singular_tensors_of_four_axes():
+    """Rounding of earlier places must not spoil later ones: each tensor is rebuilt."""
+    grid = Grid((0.0,) * 4, (1.0,) * 4, (2, 2, 2, 40))
+    h, rng = np.array(grid.spacing), np.random.default_rng(1)
+    k, phase = rng.uniform(0.2, 3, 4), rng.uniform(0, 6, 4)
+    place = sum(k[i] * x for i, x in enumerate(grid.mesh()))
+    v = [np.cos(place + p) for p in phase]
+    entries = [[h[i] * h[j] * (0.01 * (i == j) + v[i] * v[j]) for j in range(4)] for i in range(4)]
+    field = diffusion_field(entries, 4, grid.shape)
+    found = lattice_diffusion(field, grid)
+    total = -np.broadcast_to(found.added, grid.shape)[..., None, None] * np.eye(4)
+    for offset, rate in zip(found.offsets, found.rates, strict=True):
+        assert rate.min() >= 0.0
+        total = total + np.broadcast_to(rate, grid.shape)[..., None, None] * np.outer(offset * h, offset * h)
+    scaled = (total - field.matrices(grid.shape)) / np.outer(h, h)
+    assert np.abs(scaled).max() <= 1e-10
