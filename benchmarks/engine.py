@@ -188,9 +188,12 @@ LIMITS = """## Limits
   top. Coefficients for which that leaves no room are evaluated again for every sweep, some lines at a time: a step of a
   grid whose coefficients depend on all coordinates then takes about twice as long. Coefficients that depend on the
   density are asked for many parts of the grid with the same density each time: what they need of it should be kept
-  (`p.mean` and `p.covariance` are). Exceptions: one dimension, where tables and scratch are about eighty lines (64 MB
-  last to 100,000 cells); coefficients whose answers belong to the whole grid, and `phi` or slopes of arrays, which are
-  evaluated whole. How time and memory grow: [engine-scaling.md](engine-scaling.md).
+  (`p.mean` and `p.covariance` are). The generator takes 19 to 36 arrays with a diagonal tensor, 60 to 300 with one that
+  turns from place to place: `"auto"` takes it within the same bounds only, except after more than a thousand relaxation
+  times. Other exceptions: one dimension, where tables and scratch of sweeps are about eighty lines (64 MB last to
+  100,000 cells) and a rational approximation is twenty (to 400,000); coefficients whose answers belong to the whole
+  grid, and `phi` or slopes of arrays, which are evaluated whole. How time and memory grow:
+  [engine-scaling.md](engine-scaling.md).
 """
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ The last row and column stand for what has been absorbed, so that absorption nee
 sum to one after each squaring; the factor differs from one by rounding only, and without it rounding would double
 with every squaring.
 
-Limits: probabilities are rounded to multiples of 1e-150; ``(size + 1)^2`` numbers and ``2 (size + 1)^3`` operations a
-squaring.
+Limits: probabilities are rounded to multiples of 1e-150; ``2 (size + 1)^2`` numbers, and ``2 (size + 1)^3`` operations
+a squaring.
 """
 
 from __future__ import annotations
@@ -32,20 +32,22 @@ def transition_matrix(generator: Generator, time: float) -> Array:
     Raises
     ------
     MemoryLimitError
-        If three such matrices do not fit into memory.
+        If two such matrices do not fit into memory.
     """
     size = generator.grid.size
-    check_memory(24.0 * (size + 1) ** 2, f"a dense transition matrix of {size} cells")
+    check_memory(16.0 * (size + 1) ** 2, f"a dense transition matrix of {size} cells")
     rate = generator.fastest
     squarings = max(0, int(np.ceil(np.log2(max(rate * time, 1e-300)))) + 1)
     short = rate * time / 2.0**squarings
 
     jump = np.zeros((size + 1, size + 1))
-    jump[:size, :size] = generator.jumps.toarray() / rate
-    jump[:size, size] = generator.outflow / rate
+    jump[:size, :size] = generator.jumps.toarray()
+    jump[:size, size] = generator.outflow
+    jump /= rate
     diagonal = np.append(np.maximum(1.0 - generator.exit_rates / rate, 0.0), 1.0)
     jump[np.arange(size + 1), np.arange(size + 1)] = diagonal
     sparse = csr_array(jump)
+    del jump
 
     # Horner's rule of sum_k short^k / k! jump^k: sums of positive terms; the factor exp(-short) comes with the scaling
     matrix = np.eye(size + 1)

@@ -60,41 +60,44 @@ class Stencil:
 def stencil_of(links: Sequence[Links], exit_rates: Array, outflow: Array, rate: float, *, backward: bool) -> Stencil:
     """Diagonals of the transition matrix, for masses or for observables; ``rate`` is the largest exit rate."""
     size = exit_rates.size
-    pieces: dict[int, list[tuple[Any, Any, Array, Array]]] = {}
-    lists: list[tuple[Any, Any, Array]] = []
-    for link in links:
-        if not link.tail.size:
-            continue
+    links = [link for link in links if link.tail.size]
+    distances = [_distances(link, size) for link in links]
+    shifts = list(dict.fromkeys(d for common, _ in distances for d in common)) or [0]
+    keep, ahead, behind = _aligned((size,), (len(shifts), size), (len(shifts), size))
+    np.maximum(1.0 - exit_rates / rate, 0.0, out=keep)
+    seams: list[tuple[Any, Any, Array]] = []
+    for link, (common, rare) in zip(links, distances, strict=True):
         # d_t m_head = forward m_tail for masses, d_t u_tail = forward u_head for observables
         up, down = (link.forward, link.backward) if backward else (link.backward, link.forward)
-        shift = _common_distance(link.tail, link.head)
-        if shift:
-            pieces.setdefault(shift, []).append((link.tail, link.head, up, down))
-            continue
-        distance = link.head - link.tail
-        for d in np.unique(distance):
-            at = np.flatnonzero(distance == d)
-            piece = (link.tail[at], link.head[at], up[at], down[at])
-            if at.size * _SEAM >= size:
-                pieces.setdefault(int(d), []).append(piece)
+        for d in (*common, *rare):
+            tail, head, to, back = link.tail, link.head, up, down
+            if rare or len(common) > 1:
+                at = np.flatnonzero(link.head - link.tail == d)
+                tail, head, to, back = tail[at], head[at], up[at], down[at]
+            if d in common:
+                k = shifts.index(d)
+                _lay(tail, head, to, back, rate, ahead[k], behind[k])
             else:
-                lists += [(piece[0], piece[1], piece[2]), (piece[1], piece[0], piece[3])]
-    diagonals = max(len(pieces), 1)
-    keep, ahead, behind = _aligned((size,), (diagonals, size), (diagonals, size))
-    np.maximum(1.0 - exit_rates / rate, 0.0, out=keep)
-    for k, parts in enumerate(pieces.values()):
-        for piece in parts:
-            _lay(*piece, rate, ahead[k], behind[k])
-    shifts = list(pieces) or [0]
+                seams += [(tail, head, to), (head, tail, back)]
     rows = cols = np.zeros(0, np.int64)
     data = np.zeros(0)
-    if lists:
-        rows, cols, data = (np.concatenate(part) for part in zip(*lists, strict=True))
+    if seams:
+        rows, cols, data = (np.concatenate(part) for part in zip(*seams, strict=True))
         order = np.argsort(rows, kind="stable")
         rows, cols, data = rows[order].astype(np.int64), cols[order].astype(np.int64), data[order] / rate
     walls = outflow.nonzero()[0]
     leaks, margin = outflow[walls] / rate, max(map(abs, shifts))
     return Stencil(keep, np.array(shifts, np.int64), ahead, behind, rows, cols, data, walls, leaks, margin)
+
+
+def _distances(link: Links, size: int) -> tuple[list[int], list[int]]:
+    """Distances in memory of the jumps of a link: those of many, those of a few at a seam."""
+    same = _common_distance(link.tail, link.head)
+    if same:
+        return [same], []
+    found, counts = np.unique(link.head - link.tail, return_counts=True)
+    many = counts * _SEAM >= size
+    return found[many].tolist(), found[~many].tolist()
 
 
 def _aligned(*shapes: tuple[int, ...]) -> list[Array]:

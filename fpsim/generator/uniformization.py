@@ -39,7 +39,7 @@ __all__ = ["Evolution", "absorbed_mass", "check_times", "densities_at", "evolve"
 
 Array = NDArray[np.float64]
 
-_DENSE = 2048  # largest matrix that is squared
+_DENSE = 1900  # largest matrix that is squared: two of them are 58 MB
 _ONE_MATRIX = 2.5e-4  # seconds that the smallest one takes
 
 
@@ -168,12 +168,14 @@ def _squaring_pays(generator: Generator, rate: float, times: Array) -> bool:
 def _evolve_dense(generator: Generator, start: Array, times: Array, backward: bool) -> Evolution:
     """Evolve through transition matrices of the steps between times; the last state is the absorbed one."""
     state = np.append(start, 0.0)
-    states, known, now = [], {}, 0.0
+    known: dict[float, Array] = {}
+    states, now = [], 0.0
     for t in times:
         step = float(t) - now
         if step > 0.0:
             if step not in known:
-                known = {step: transition_matrix(generator, step)}
+                known.clear()  # before there is another
+                known[step] = transition_matrix(generator, step)
             state = known[step] @ state if backward else state @ known[step]
         states.append(state)
         now = float(t)

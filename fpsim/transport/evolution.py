@@ -52,7 +52,7 @@ class Evolution:
     peclet : (float, float)
         Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` on the grid, at the start.
     memory : int
-        Estimated bytes held at once, by sweeps (the generator checks its own needs).
+        Estimated bytes held at once, beside the start.
     """
 
     times: Array

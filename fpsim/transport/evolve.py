@@ -6,17 +6,18 @@
 without a step restriction. ``"generator"`` propagates with the Scharfetter-Gummel generator by uniformization: second
 order in the cell width, exact in time and in the tails, for equations with fixed coefficients. ``"rational"`` does the
 same along a single axis within the tolerance, for any duration (see :mod:`fpsim.generator.chain`). ``"fipy"`` is an
-independent reference. ``"auto"`` takes the generator where every cell Peclet number is below 1/4 and it is cheap, where
-it is not, on a single axis, the rational approximation, else the sweeps. After more than a thousand relaxation times of
-the steepest drift the sweeps' errors, which add up, are too many: the generator is taken then, and where drift presses
-on a reflecting wall if its grid error allows.
+independent reference. ``"auto"`` takes the generator where every cell Peclet number is below 1/4 and it is cheap in
+time and memory, where it is not, on a single axis, the rational approximation, else the sweeps. After more than a
+thousand relaxation times of the steepest drift the sweeps' errors, which add up, are too many: the generator is taken
+then, and where drift presses on a reflecting wall if its grid error allows.
 
 Limits of the sweeps: the tolerance is one of L1; far below the peak ln p converges with it, but later (at 1e-3, to 0.2
 at a millionth of the peak; at 1e-4, to 0.02). Where drift presses on a reflecting wall the order in time is one. Drifts
 that depend on each other's coordinates are of second order in time, like every positive splitting. A change of
 coefficients that is shorter than the steps may be stepped over: output times just before and after it prevent that.
 Coefficients that six arrays of the grid's size (or 64 MB) have no room for are evaluated again for every sweep, which
-takes longer (:mod:`fpsim.transport.held` says which cannot be). Errors are estimates, not bounds.
+takes longer (:mod:`fpsim.transport.held` says which cannot be). The generator, if asked for or after a very long time,
+takes more (:mod:`fpsim.transport.needs`). Errors are estimates, not bounds.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ from fpsim.memory import check_memory
 from fpsim.parallel import Team
 from fpsim.transport.evolution import Evolution
 from fpsim.transport.grid_arrays import on_coarser, sampled
-from fpsim.transport.held import memory_estimate
 from fpsim.transport.methods import by_sweeps, repeat
+from fpsim.transport.needs import memory_estimate
 from fpsim.transport.propagator import Propagator
 from fpsim.transport.request import Method, Progress, Request, finished
 from fpsim.transport.stepper import Stepper
@@ -147,11 +148,13 @@ def _changing(
         )
     p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
     found = [survey(e, g, p=p) for e, g in zip(equations, grids, strict=True)]
-    low, high, held = min(f.peclet[0] for f in found), max(f.peclet[1] for f in found), sum(f.held for f in found)
+    low, high, held = min(f.peclet[0] for f in found), max(f.peclet[1] for f in found), tuple(f.held for f in found)
     walk: Any = {"longest": min(f.longest for f in found), "pressed": any(f.pressed for f in found)}
     del found  # coefficients are evaluated again at every step
-    memory = memory_estimate(equations, grids, held, outputs, coarse=asked.estimate_grid_error)
-    what = f"an evolution on {sum(g.size for g in grids)} cells with {outputs} output times"
+    memory = memory_estimate("sweeps", equations, grids, held, outputs, coarse=asked.estimate_grid_error)
+    what = (
+        f"an evolution on {sum(g.size for g in grids)} cells with {outputs} output time{'s' * (outputs > 1)} by sweeps"
+    )
     check_memory(memory, what, "fewer cells or fewer output times need less")
     log.info("evolve %s to t=%g by sweeps, cell Peclet %.3g ... %.3g", grids, asked.end, low, high)
     with Team(asked.threads) as team:

@@ -1,8 +1,8 @@
 """How much memory coefficients may take, and how much they would.
 
-An evolution takes six arrays of the grid's size, its start included, or 64 MB if that is more; answers at more than one
-time come on top. What the densities leave of it is for coefficients. Those that do not fit are evaluated again whenever
-a sweep needs them (see :mod:`fpsim.transport.late`), which takes longer.
+An evolution by sweeps takes six arrays of the grid's size, its start included, or 64 MB if that is more; answers at
+more than one time come on top. What the densities leave of it is for coefficients. Those that do not fit are evaluated
+again whenever a sweep needs them (see :mod:`fpsim.transport.late`), which takes longer.
 
 Limits: a single axis, arrays for phi or whose calculus needs their slopes, answers that belong to the whole grid (as
 ``p.values`` does), and correlated tensors that are not answered at lists of places cannot be evaluated in parts. What
@@ -13,7 +13,7 @@ what goes with the longest line is not small.
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,11 +27,12 @@ from fpsim.transport.parts import PLACES, Parts
 from fpsim.transport.sweeps import Sampled
 
 __all__ = [
+    "Held",
     "allowance",
-    "held_bytes",
-    "late_bytes",
+    "held_late",
+    "held_whole",
     "line_and_spread_bytes",
-    "memory_estimate",
+    "scratch_bytes",
     "too_large",
     "working_bytes",
 ]
@@ -49,9 +50,6 @@ STATES = 3.0
 
 PREDICTED = 1.0
 """The density half a step ahead, which coefficients that depend on it are given."""
-
-MARGIN = 0.5
-"""Masks and sums while an answer is checked that is not the last."""
 
 ENTRIES = 4
 """Arrays per entry of the tensor that coefficients of a part of the grid take while they are evaluated."""
@@ -71,11 +69,27 @@ OFFSETS = {1: 1, 2: 6, 3: 14, 4: 48}
 PER_CELL_OF_A_LINE = 4 * (9 + 7) + 20
 """Numbers in the tables and scratch of sweeps along an axis."""
 
+JUMPS = 7.0, 5.0
+"""Arrays per offset that rates of jumps take: with what is made on the way to a few, and of many."""
+
+SEAMS = 20.0
+"""The same for every offset, by the share of cells at the ends of periodic axes."""
+
+EIGENVECTORS = 3.0
+"""Matrices in every cell, on the way to the rates of a tensor that varies with place."""
+
+
+class Held(NamedTuple):
+    """Bytes that coefficients take: those of sweeps with their tables, or those of the generator as rates of jumps."""
+
+    sweeps: float
+    generator: float
+
 
 def allowance(equation: FokkerPlanck, grid: Grid) -> float:
     """Bytes that coefficients may take."""
     array, densities = 8.0 * grid.size, 1.0 + STATES + PREDICTED * equation.mean_field
-    return max(max(ARRAYS * array, FREE) - densities * array - _scratch(grid), 0.0)
+    return max(max(ARRAYS * array, FREE) - densities * array - scratch_bytes(grid), 0.0)
 
 
 def too_large(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> Sampled | None:
@@ -85,7 +99,7 @@ def too_large(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = No
     if most <= may or not _may_be_cut(equation, grid):
         return None
     known = Parts(equation, grid, t, p).thinned()
-    return known if known is not None and held_bytes(known, equation, grid) > may else None
+    return known if known is not None and held_whole(known, equation, grid).sweeps > may else None
 
 
 def _may_be_cut(equation: FokkerPlanck, grid: Grid) -> bool:
@@ -95,27 +109,33 @@ def _may_be_cut(equation: FokkerPlanck, grid: Grid) -> bool:
     return grid.ndim > 1 and "phi" not in given and not ("diffusion" in given and slopes)
 
 
-def held_bytes(known: Sampled, equation: FokkerPlanck, grid: Grid) -> float:
-    """Bytes that coefficients take which are evaluated all at once, from those on the grid or at some places."""
-    return _tables(known, grid) * (1.0 if equation.autonomous else CHANGING)
+def held_whole(known: Sampled, equation: FokkerPlanck, grid: Grid) -> Held:
+    """What coefficients take that are evaluated all at once, from those on the grid or at some places."""
+    tables, arrays = _tables(known, grid)
+    return Held(tables * (1.0 if equation.autonomous else CHANGING), 8.0 * grid.size * arrays)
 
 
-def _tables(known: Sampled, grid: Grid) -> float:
+def held_late(known: Sampled, equation: FokkerPlanck, grid: Grid) -> Held:
+    """What coefficients take that are evaluated in parts, from those at some places."""
+    working, (tables, arrays) = working_bytes(grid, correlated=not known.diffusion.diagonal), _tables(known, grid)
+    room = max(allowance(equation, grid) - working, 0.0)
+    return Held(working + min(tables, room), 8.0 * grid.size * arrays)
+
+
+def _tables(known: Sampled, grid: Grid) -> tuple[float, float]:
+    """Bytes of tables for sweeps, and arrays of the grid's size that rates of jumps take."""
+    field, n = known.diffusion, grid.ndim
     held = sum(_whole(b.shape, grid) for b in known.drift)
-    entries = [e for row in known.diffusion.entries for e in row if e is not None]
-    if known.diffusion.diagonal:
-        return held + sum(_whole(e.shape, grid) for e in entries)
-    table, met = _whole(_shape(known.diffusion), grid), _met(known.diffusion, grid)  # that of every offset
+    few, many = (each + SEAMS * sum(1 / m for i, m in enumerate(grid.shape) if grid.periodic(i)) for each in JUMPS)
+    entries = [e for row in field.entries for e in row if e is not None]
+    if field.diagonal:
+        return held + sum(_whole(e.shape, grid) for e in entries), few * n
+    table, met = _whole(_shape(field), grid), _met(field, grid)  # that of every offset
     lines = [line_and_spread_bytes(grid, o, table) for o in met]
-    count = max(len(lines), OFFSETS[grid.ndim]) if prod(_shape(known.diffusion)) > 1 else len(lines)
-    search = SEARCH * 8.0 * grid.size
-    return held + count * (table + sum(lines) / max(len(lines), 1)) + search
-
-
-def late_bytes(known: Sampled, equation: FokkerPlanck, grid: Grid) -> float:
-    """Bytes that coefficients take which are evaluated in parts, from those at some places."""
-    working = working_bytes(grid, correlated=not known.diffusion.diagonal)
-    return working + min(_tables(known, grid), max(allowance(equation, grid) - working, 0.0))
+    varies = prod(_shape(field)) > 1
+    count = max(len(lines), OFFSETS[n]) if varies else len(lines)
+    jumps = many * count + EIGENVECTORS * n**2 if varies else few * count
+    return held + count * (table + sum(lines) / max(len(lines), 1)) + SEARCH * 8.0 * grid.size, jumps
 
 
 def working_bytes(grid: Grid, *, correlated: bool) -> float:
@@ -124,28 +144,13 @@ def working_bytes(grid: Grid, *, correlated: bool) -> float:
     return evaluated + correlated * (BASES + SEARCH) * 8.0 * grid.size
 
 
-def memory_estimate(
-    equations: tuple[FokkerPlanck, ...],
-    grids: tuple[Grid, ...],
-    held: float,
-    outputs: int,
-    *,
-    coarse: bool,
-) -> int:
-    """Bytes that an evolution holds at once, beside its start; ``held`` of them by coefficients."""
-    arrays = STATES + PREDICTED * any(e.mean_field for e in equations) + (outputs - 1 + MARGIN if outputs > 1 else 0.0)
-    fine, wide = sum(8.0 * g.size for g in grids), sum(8.0 * g.size / 2**g.ndim for g in grids)
-    held += sum(map(_scratch, grids))
-    return int(max(fine * arrays + held, (fine * outputs + wide * (arrays + 1)) if coarse else 0.0))
-
-
 def line_and_spread_bytes(grid: Grid, offset: Offset, table: float) -> float:
     """Bytes of lines, and of a table of so many bytes where it is made as large as the grid because they wrap."""
     spread = 8.0 * grid.size if wraps(grid, offset) and 8.0 < table < 8.0 * grid.size else 0.0
     return line_bytes(grid, offset) + spread
 
 
-def _scratch(grid: Grid) -> float:
+def scratch_bytes(grid: Grid) -> float:
     """Bytes of tables and scratch of sweeps along axes."""
     return 8.0 * PER_CELL_OF_A_LINE * sum(grid.shape)
 

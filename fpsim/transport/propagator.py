@@ -25,8 +25,8 @@ from fpsim.memory import check_memory
 from fpsim.parallel import Team
 from fpsim.transport.evolution import Evolution, Run
 from fpsim.transport.grid_arrays import on_coarser
-from fpsim.transport.held import memory_estimate
 from fpsim.transport.methods import Path, by_fipy, by_generator, by_rational, by_sweeps, repeat
+from fpsim.transport.needs import affordable, memory_estimate
 from fpsim.transport.request import Method, Progress, Request, finished
 from fpsim.transport.stepper import Stepper
 from fpsim.transport.survey import Survey, survey
@@ -93,7 +93,7 @@ class Propagator:
     threads: int | None = None
     _survey: Survey = field(init=False)
     _team: Team = field(init=False)
-    _needs: dict[tuple[int, bool], int] = field(init=False)
+    _needs: dict[tuple[str, int, bool], int] = field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.equation, FokkerPlanck) or not isinstance(self.grid, Grid):
@@ -136,17 +136,12 @@ class Propagator:
         if not isinstance(start, Density) or (start.grid is not self.grid and start.grid != self.grid):
             found = f"on {start.grid!r}" if isinstance(start, Density) else f"a {type(start).__name__}"
             raise DomainError(f"start is {found}: a Density on {self.grid!r} is accepted")
-        (chosen, tried), outputs = self._chosen(asked), len(asked.times)
-        low, high = self._survey.peclet
-        memory = self._memory(outputs, asked.estimate_grid_error)
-        if memory > UNCHECKED:
-            what = f"an evolution on {self.grid.size} cells with {outputs} output times"
-            check_memory(memory, what, "fewer cells or fewer output times need less")
+        (chosen, tried), (low, high) = self._chosen(asked), self._survey.peclet
         log.info("evolve %s to t=%g by %s, cell Peclet %.3g ... %.3g", self.grid, asked.end, chosen, low, high)
         if not tried:
-            return self._solved(chosen, start, asked, memory, measure=asked.estimate_grid_error, last=last)
+            return self._solved(chosen, start, asked, measure=asked.estimate_grid_error, last=last)
         with suppress(DomainError, MemoryLimitError):  # a tilted potential on a ring: sweeps may take what it does not
-            result = self._solved(chosen, start, asked, memory, measure=True, last=last)
+            result = self._solved(chosen, start, asked, measure=True, last=last)
             if result.grid_error.max() <= COARSE:
                 return result
             if self._survey.steep * asked.end > LONG:
@@ -154,13 +149,15 @@ class Propagator:
                 return replace(result, warnings=(*result.warnings, f"{text} resolve it"))
         if last:
             self._forget("_generator")
-        return self._solved("sweeps", start, asked, memory, measure=asked.estimate_grid_error, last=last)
+        return self._solved("sweeps", start, asked, measure=asked.estimate_grid_error, last=last)
 
-    def _solved(
-        self, chosen: str, start: Density, asked: Request, memory: int, *, measure: bool, last: bool
-    ) -> Evolution:
+    def _solved(self, chosen: str, start: Density, asked: Request, *, measure: bool, last: bool) -> Evolution:
         """Evolve by a method, and once more on wider cells to ``measure`` the grid's error."""
-        wide = None
+        wide, outputs = None, len(asked.times)
+        memory = self._memory(chosen, outputs, measure)
+        if memory > UNCHECKED:
+            what = f"an evolution on {self.grid.size} cells with {outputs} output time{'s' * (outputs > 1)} by {chosen}"
+            check_memory(memory, what, "fewer cells or fewer output times need less")
         result, path = self._run(chosen, start, asked)
         if asked.progress is not None and chosen != "sweeps":
             asked.progress(1.0)
@@ -172,20 +169,21 @@ class Propagator:
             self._forget("_wide")
         return finished(result, (start,), wide, self._survey.peclet, memory)
 
-    def _memory(self, outputs: int, coarse: bool) -> int:
-        """Bytes that an evolution needs."""
-        known = self._needs.get((outputs, coarse))
+    def _memory(self, method: str, outputs: int, coarse: bool) -> int:
+        """Bytes that an evolution by a method needs."""
+        known = self._needs.get((method, outputs, coarse))
         if known is None:
-            known = memory_estimate((self.equation,), (self.grid,), self._survey.held, outputs, coarse=coarse)
-            self._needs[outputs, coarse] = known
+            whole = (self.equation,), (self.grid,), (self._survey.held,)
+            known = memory_estimate(method, *whole, outputs, coarse=coarse)
+            self._needs[method, outputs, coarse] = known
         return known
 
     def __repr__(self) -> str:
         low, high = self._survey.peclet
-        needs = self._memory(1, True) / 1e6
+        needs = self._memory("sweeps", 1, True) / 1e6
         return (
             f"Propagator({self.equation!r}, {self.grid!r}, cell Peclet {low:.2g} ... {high:.2g}; "
-            f"{needs:.3g} MB for one output time)"
+            f"{needs:.3g} MB for one output time by sweeps)"
         )
 
     def _forget(self, what: str) -> None:
@@ -234,8 +232,9 @@ class Propagator:
     def _chosen(self, asked: Request) -> tuple[str, bool]:
         """The method, and whether it is up to the grid's error.
 
-        The generator where cells resolve everything, in the cheaper of its ways; else sweeps. Where those would take
-        very many steps, for a long time or at a wall, the generator has a try.
+        The generator where cells resolve everything and it takes no more memory than it may, in the cheaper of its
+        ways; else sweeps. Where those would take very many steps, for a long time or at a wall, the generator has a
+        try, for a long time whatever memory it takes.
         """
         known, size, single = self._survey, self.grid.size, self.grid.ndim == 1 and not self.grid.periodic(0)
         if asked.method == "rational" and not single:
@@ -246,6 +245,7 @@ class Propagator:
         long, pressed = known.steep * asked.end > LONG, known.pressed and not known.in_parts
         if not resolved and not ((long or pressed) and all(n >= 8 for n in self.grid.shape)):
             return "sweeps", False
-        if work <= CHEAP or (not single and (long or size <= SMALL)):
+        cheap = work <= CHEAP and affordable(self._memory("generator", 1, False), self.grid)
+        if cheap or (not single and (long or size <= SMALL)):
             return "generator", not resolved
         return "rational" if single else "sweeps", single and not resolved

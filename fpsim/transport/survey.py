@@ -17,7 +17,7 @@ from fpsim.density.boundary import Boundary
 from fpsim.equation import FokkerPlanck
 from fpsim.lattice.boxes import Where, boxes
 from fpsim.transport.drift_sweep import table_bytes
-from fpsim.transport.held import held_bytes, late_bytes, too_large
+from fpsim.transport.held import Held, held_late, held_whole, too_large
 from fpsim.transport.parts import Parts
 from fpsim.transport.sweeps import Sampled, sample
 
@@ -41,8 +41,8 @@ class Survey:
         Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` (infinite where D vanishes).
     jumps : float
         Largest rate at which a cell is left in the generator, about (1 / time).
-    held : float
-        Bytes of coefficients and tables that an evolution keeps.
+    held : Held
+        Bytes of coefficients that an evolution keeps.
     steep : float
         Largest slope of a drift along its own axis: relaxation takes about ``1 / steep``.
     fills : float
@@ -56,7 +56,7 @@ class Survey:
     known: Sampled | None
     peclet: tuple[float, float]
     jumps: float
-    held: float
+    held: Held
     steep: float
     fills: float
     pressed: bool
@@ -84,15 +84,16 @@ def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> Survey:
     if some is not None:
         parts = Parts(equation, grid, 0.0, p)
         boxed = ((where, parts.both(where, box)) for where, box in boxes(grid))
-        return replace(_found(None, grid, boxed, late_bytes(some, equation, grid)), in_parts=True)
+        return replace(_found(None, grid, boxed, held_late(some, equation, grid)), in_parts=True)
     known = sample(equation, grid, p=p)
-    held = held_bytes(known, equation, grid)
+    held = held_whole(known, equation, grid)
     if equation.autonomous:
-        held += sum(table_bytes(grid, axis) for axis, b in enumerate(known.drift) if b.size > b.shape[axis])
+        tables = sum(table_bytes(grid, axis) for axis, b in enumerate(known.drift) if b.size > b.shape[axis])
+        held = held._replace(sweeps=held.sweeps + tables)
     return _found(known, grid, [(tuple(slice(0, n) for n in grid.shape), known)], held)
 
 
-def _found(known: Sampled | None, grid: Grid, parts: Iterable[tuple[Where, Sampled]], held: float) -> Survey:
+def _found(known: Sampled | None, grid: Grid, parts: Iterable[tuple[Where, Sampled]], held: Held) -> Survey:
     low, high, jumps, steep, fills, drifts, pressed = np.inf, 0.0, 0.0, 0.0, 0.0, False, False
     for where, part in parts:
         total = 0.0
