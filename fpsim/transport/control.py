@@ -37,7 +37,14 @@ FLOOR_ORDER = 1.5
 """Local errors fall as h^3; falling slower than this, the grid is what is left."""
 
 WALL_ORDER = 0.75
-"""The same where drift presses on a wall: as h^2 in the end, as h while steps are longer than the layer takes."""
+"""The same where drift presses on a wall: as h^2 in the end, as h while steps are longer than the layer takes; and where
+coefficients may jump, at which errors fall as h."""
+
+JUMP_SHARE = 0.1
+"""Share of what is left of the tolerance that a jump may take.
+
+Its error falls no faster than steps do, and is up to the whole distance of a probe.
+"""
 
 FLOOR_LARGEST = 3e-3
 
@@ -157,9 +164,11 @@ class Controller:
             distance = self._distance()
             local = distance / 3.0
             tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * max(clipped) / self._mass
-            allowed = max(tolerated, limited)
             if before is not None and before[2] == self.t:
                 self._doubt(h, local, *before[:2])
+                if self.stepper.time_dependent and local > before[1] * (h / before[0]) ** FLOOR_ORDER:
+                    local, tolerated = distance, max(tolerated, JUMP_SHARE * self._left)
+            allowed = max(tolerated, limited)
             if local <= 1.5 * allowed and distance <= ASYMPTOTIC:
                 self.floor = self.floor or local > 1.5 * tolerated
                 break
@@ -207,7 +216,8 @@ class Controller:
 
         Steps so long that no order shows yet prove nothing; their errors are large.
         """
-        vain = local > error * (h / longer) ** (WALL_ORDER if self.pressed else FLOOR_ORDER) and local < FLOOR_LARGEST
+        order = WALL_ORDER if self.pressed or self.stepper.time_dependent else FLOOR_ORDER
+        vain = local > error * (h / longer) ** order and local < FLOOR_LARGEST
         self._doubts = self._doubts + 1 if vain else 0
         if self._doubts >= 2:
             self.floor, self._least = True, max(self._least, longer if local / h > error / longer else h)
@@ -252,5 +262,9 @@ class Controller:
 
     def _allowed(self, dt: float) -> float:
         """Local error that the rest of the tolerance leaves for a time ``dt``."""
-        left = max(self.span - self.t, dt)
-        return max(self.tolerance - self.error, 0.1 * self.tolerance) * dt / left
+        return self._left * dt / max(self.span - self.t, dt)
+
+    @property
+    def _left(self) -> float:
+        """What is left of the tolerance."""
+        return max(self.tolerance - self.error, 0.1 * self.tolerance)

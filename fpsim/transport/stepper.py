@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
 from fpsim.parallel import Team
+from fpsim.transport.averaged import averaged
 from fpsim.transport.held import too_large
 from fpsim.transport.late import late_blocks
 from fpsim.transport.sweep import Block, Sweep
@@ -85,6 +86,11 @@ class Stepper:
         return all(e.autonomous for e in self.equations)
 
     @cached_property
+    def time_dependent(self) -> bool:
+        """Whether a coefficient depends on time."""
+        return any(e.time_dependent for e in self.equations)
+
+    @cached_property
     def mean_field(self) -> bool:
         """Whether a coefficient depends on the density."""
         return any(e.mean_field for e in self.equations)
@@ -108,7 +114,8 @@ class Stepper:
         """Advance flat arrays in place by ``steps`` steps ``h``.
 
         Each drift sweep is made of ``pieces`` equal ones. A step ``2 h`` in two pieces remaps as often and as far as
-        two steps ``h``: what differs between them is the error of the splitting, not that of the remap.
+        two steps ``h``: what differs between them is the error of the splitting, not that of the remap. Of coefficients
+        that depend on time it takes an average, which notices jumps (see :mod:`fpsim.transport.averaged`).
         """
         if self.autonomous:
             if self._fixed is None:
@@ -126,7 +133,7 @@ class Stepper:
         """One step with coefficients of its own: content absorbed and content clipped, per equation."""
         middle = self._middle(state, t, h) if self.mean_field else None
         self._recent = None  # not two sets of coefficients at a time
-        blocks, done = self._blocks(t + 0.5 * h, middle)
+        blocks, done = self._blocks(t + 0.5 * h, middle, h if pieces > 1 else 0.0)
         if done and self.mean_field:
             self._recent = blocks
         return np.array([self._take(u, palindrome(b), h, pieces) for u, b in zip(state, blocks, strict=True)])
@@ -157,19 +164,25 @@ class Stepper:
                     sweep.apply(copy, 0.5 * h, self.team)
         return self._predicted
 
-    def _blocks(self, t: float, state: tuple[Array, ...] | None) -> tuple[tuple[tuple[Block, ...], ...], bool]:
-        """Blocks of sweeps per equation, and whether they do without the density they were made for."""
+    def _blocks(
+        self, t: float, state: tuple[Array, ...] | None, around: float = 0.0
+    ) -> tuple[tuple[tuple[Block, ...], ...], bool]:
+        """Blocks of sweeps per equation, and whether they do without the density they were made for.
+
+        Coefficients are those of a time, or an average over a time ``around`` it.
+        """
         p: tuple[Density, ...] | Density | None = None
         if state is not None:
             p = tuple(Density.over(g, u) for g, u in zip(self.grids, state, strict=True))
             p = p if self.coupled else p[0]
         found, done = [], True
         for equation, grid in zip(self.equations, self.grids, strict=True):
+            now = averaged(equation, t - 0.5 * around, around) if around and equation.time_dependent else equation
             if too_large(equation, grid, t=t, p=p) is not None:
-                found.append(late_blocks(equation, grid, t=t, p=p))
+                found.append(late_blocks(now, grid, t=t, p=p))
                 done = done and not equation.mean_field
             else:
-                found.append(sweep_blocks(sample(equation, grid, t=t, p=p), grid, keep=self.autonomous))
+                found.append(sweep_blocks(sample(now, grid, t=t, p=p), grid, keep=self.autonomous))
         return self._noted(found), done
 
     def _noted(self, found: Sequence[tuple[tuple[Block, ...], float]]) -> tuple[tuple[Block, ...], ...]:
