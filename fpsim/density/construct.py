@@ -47,7 +47,7 @@ def _covariance(covariance: ArrayLike, ndim: int) -> Array:
         raise DomainError(f"covariance has shape {cov.shape}: a number, ({ndim},) or ({ndim}, {ndim}) are accepted")
     if not np.isfinite(cov).all():
         raise DomainError("covariance is not finite: finite numbers are accepted")
-    if not np.allclose(full, full.T) or np.linalg.eigvalsh(full)[0] <= 0.0:
+    if not np.allclose(full, full.T, atol=1e-12 * float(np.abs(full).max())) or np.linalg.eigvalsh(full)[0] <= 0.0:
         raise DomainError("covariance is not symmetric positive definite")
     return full
 

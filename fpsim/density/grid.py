@@ -185,6 +185,17 @@ class Grid:
         inside = (points >= np.array(self.lower)) & (points <= np.array(self.upper))
         return np.asarray(inside.all(axis=-1))
 
+    def part(self, where: tuple[slice, ...], boundary: tuple[Sides, ...]) -> Grid:
+        """Some of the cells: a box of its own, whose coordinates are those of the grid to the last digit."""
+        edges, centers = (
+            tuple(x[s.start : s.stop + more] for x, s in zip(along, where, strict=True))
+            for along, more in ((self.edges, 1), (self.centers, 0))
+        )
+        lower, upper = (tuple(float(x[end]) for x in edges) for end in (0, -1))
+        box = Grid(lower, upper, tuple(s.stop - s.start for s in where), boundary, self.names)
+        box.__dict__.update(edges=edges, centers=centers, spacing=self.spacing)
+        return box
+
     def with_shape(self, shape: Sequence[int]) -> Grid:
         """The same box with other cell counts."""
         return Grid(self.lower, self.upper, tuple(shape), self.boundary, self.names)

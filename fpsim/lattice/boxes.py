@@ -37,10 +37,8 @@ def boxes(grid: Grid, *, uncut: tuple[int, ...] = ()) -> Iterator[tuple[Where, G
         cuts.append([(k * n // pieces, (k + 1) * n // pieces) for k in range(pieces)])
     sides = tuple(grid.boundary[a] if a in uncut else (Boundary.REFLECTING,) * 2 for a in range(grid.ndim))
     for ends in product(*cuts):
-        lower, upper = zip(
-            *((float(e[i]), float(e[j])) for e, (i, j) in zip(grid.edges, ends, strict=True)), strict=True
-        )
-        yield tuple(slice(i, j) for i, j in ends), Grid(lower, upper, tuple(j - i for i, j in ends), sides)
+        where = tuple(slice(i, j) for i, j in ends)
+        yield where, grid.part(where, sides)
 
 
 def shape_with(before: tuple[int, ...], part: tuple[int, ...], full: tuple[int, ...]) -> tuple[int, ...]:

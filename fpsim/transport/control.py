@@ -37,8 +37,10 @@ FLOOR_ORDER = 1.5
 """Local errors fall as h^3; falling slower than this, the grid is what is left."""
 
 WALL_ORDER = 0.75
-"""The same where drift presses on a wall: as h^2 in the end, as h while steps are longer than the layer takes; and where
-coefficients may jump, at which errors fall as h."""
+"""The same where drift presses on a wall: as h^2 in the end, as h while steps are longer than the layer takes.
+
+And where coefficients may jump: errors at jumps fall as h.
+"""
 
 JUMP_SHARE = 0.1
 """Share of what is left of the tolerance that a jump may take.

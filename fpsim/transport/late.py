@@ -12,7 +12,7 @@ what they need of it (a mean, an interaction) should be kept by them. See also :
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -109,19 +109,35 @@ def _bases(known: Parts) -> LatticeBases:
 def _outline(known: Parts, axis: int) -> tuple[Shape, float]:
     """Broadcast shape of the drift along an axis on its faces, and its largest value.
 
-    Slopes come without the axes along which they do not vary in a box: other boxes may have another value.
+    Slopes come without the axes along which they do not vary in a box: other boxes may have other values.
     """
     grid, most = known.grid, 0.0
     faces, shape = tuple(n + (a == axis) for a, n in enumerate(grid.shape)), (1,) * grid.ndim
-    met: dict[Any, Array] = {}
+    met: dict[Any, tuple[Array, list[Where]]] = {}
     for where, box in boxes(grid, uncut=(axis,)):
         b = known.drift(where, box, axis)
         shape, most = shape_with(shape, b.shape, faces), max(most, float(b.max()), -float(b.min()))
         if 1 in b.shape:
             key = tuple(0 if n == 1 else s.start + 1 for n, s in zip(b.shape, where, strict=True))
-            if float(np.abs(met.setdefault(key, b) - b).max()) > ROUNDING * most:
+            first, places = met.setdefault(key, (b, []))
+            places.append(where)
+            if float(np.abs(first - b).max()) > ROUNDING * most:
                 shape = tuple(full if n == 1 else m for n, m, full in zip(b.shape, shape, faces, strict=True))
-    return shape, most
+    return (shape if _agree(met.values(), shape, axis, ROUNDING * most) else faces), most
+
+
+def _agree(met: Iterable[tuple[Array, list[Where]]], shape: Shape, axis: int, noise: float) -> bool:
+    """Whether boxes that share a place in values of a broadcast shape have the same value there."""
+    if 1 not in shape:
+        return True
+    table = np.full(shape, np.nan)
+    for b, places in met:
+        for where in places:
+            at = place_in(where, shape, faces_of=axis)
+            if bool((np.abs(table[at] - b) > noise).any()):
+                return False
+            table[at] = b
+    return True
 
 
 def _drift_sweep(known: Parts, axis: int, room: _Room) -> Sweep:

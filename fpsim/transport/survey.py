@@ -112,7 +112,7 @@ def _found(known: Sampled | None, grid: Grid, parts: Iterable[tuple[Where, Sampl
                 low, high = min(low, float(drift.min()) / widest), max(high, fastest / widest)
                 continue
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                ratio = np.where(drift == 0.0, 0.0, drift / diffusion)
+                ratio = np.abs(np.where(drift == 0.0, 0.0, drift / diffusion))  # D may be -0.0
             low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
         jumps = max(jumps, total)
     return Survey(known, (low, high), jumps, held, steep, fills if drifts else 0.0, pressed)

@@ -78,6 +78,10 @@ CASES = {
     "mean of another shape": (lambda: gaussian(PLANE, (0, 0, 0), 0.1), r"mean is \[0.0, 0.0, 0.0\]"),
     "covariance infinite": (lambda: gaussian(LINE, 0, INF), "covariance is not finite"),
     "covariance asymmetric": (lambda: gaussian(PLANE, 0, [[1, 0.5], [0.2, 1]]), "not symmetric positive definite"),
+    "covariance asymmetric in small units": (
+        lambda: gaussian(PLANE, 0, [[1e-9, 5e-10], [2e-10, 1e-9]]),
+        "not symmetric positive definite",
+    ),
     "covariance indefinite": (lambda: gaussian(PLANE, 0, [[1, 2], [2, 1]]), "not symmetric positive definite"),
     "covariance of another shape": (lambda: gaussian(PLANE, 0, np.eye(3)), r"shape \(3, 3\)"),
     "no mixture": (lambda: mixture(LINE, [], [], []), "mixture of 0 weights"),

@@ -23,8 +23,10 @@ def test_boxes_partition_a_grid(shape, uncut, monkeypatch):
         count[where] += 1
         assert box.shape == count[where].shape
         assert min(box.shape) >= 2
+        assert box.spacing == grid.spacing
         for axis, part in enumerate(where):
-            np.testing.assert_allclose(box.centers[axis], grid.centers[axis][part], rtol=1e-12, atol=1e-14)
+            np.testing.assert_array_equal(box.centers[axis], grid.centers[axis][part])
+            np.testing.assert_array_equal(box.edges[axis], grid.edges[axis][part.start : part.stop + 1])
             if axis in uncut:
                 assert (box.shape[axis], box.boundary[axis]) == (shape[axis], grid.boundary[axis])
     assert (count == 1).all()

@@ -211,3 +211,10 @@ def test_nothing_left(method, t):
     grid = Grid.box((0, 1, 40), boundary="absorbing")
     with pytest.raises(DomainError, match=re.escape(f"nothing is left at t={t:g}")):
         evolve(FokkerPlanck(diffusion=0.5), gaussian(grid, 0.5, 0.01), [t], method=method, estimate_grid_error=False)
+
+
+def test_peclet_numbers_are_not_negative_where_nothing_diffuses():
+    equation = FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=lambda x, y: (0.1, -0.0 * x))
+    low, high = evolve(equation, START, [0.01], method="sweeps").peclet
+    assert low >= 0.0
+    assert high == np.inf

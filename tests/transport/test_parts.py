@@ -14,6 +14,7 @@ from fpsim.parallel import Team
 from fpsim.transport import evolve, held
 from fpsim.transport import stepper as stepper_module
 from fpsim.transport.held import too_large
+from fpsim.transport.late import _bases
 from fpsim.transport.parts import Parts
 from fpsim.transport.stepper import Stepper
 from fpsim.transport.survey import survey
@@ -61,6 +62,44 @@ def test_slopes_that_are_constant_in_every_box_but_not_everywhere(kind, in_parts
         moved = (x * u * half).sum() / (u * half).sum() - (x * start.values * half).sum() / (start.values * half).sum()
         assert moved == pytest.approx(-0.1 * speed, rel=0.02)
     check_the_same(equation, monkeypatch, start)
+
+
+@pytest.mark.parametrize("calculus", ["ito", "klimontovich"])
+def test_slopes_that_vary_in_some_boxes_only(calculus, in_parts, monkeypatch):
+    """A trap above y = 0, nothing below: no box knows what the others lost."""
+    equation = FokkerPlanck(
+        potential=lambda x, y: np.where(y > 0.0, 0.5 * x**2, 0.0 * x),
+        diffusion=lambda x, y: (0.02 * (1 + 0.1 * np.sin(x) * np.cos(y)), 0.0 * x * y),
+        calculus=calculus,
+    )
+    for above, kept in ((False, 1.0), (True, np.exp(-0.3))):
+        start = gaussian(PLANE, (1.0, 1.0 if above else -1.0), 0.02)
+        u = after(equation, start, steps=3, h=0.1).reshape(PLANE.shape)
+        assert (PLANE.mesh()[0] * u).sum() / u.sum() == pytest.approx(kept, abs=0.02)
+        check_the_same(equation, monkeypatch, start)
+        monkeypatch.setattr(held, "allowance", lambda *_: 0.0)
+        monkeypatch.setattr(boxes, "LEAST", 64)
+
+
+def test_a_tensor_that_jumps_at_the_centre_of_a_cell(in_parts):
+    """There are no two opinions of where a cell is: the tensor of every cell is the one that was given."""
+    for n in range(35, 48, 2):
+        grid = Grid.box((-1, 1, n), (-1.1, 0.7, n))
+
+        def diffusion(x, y):
+            c = 0.01 * np.where(x > 0.0, 0.9, -0.9) + 0.0 * y
+            return [[0.01 + 0.0 * x * y, c], [c, 0.01 * (1 + 0.1 * np.sin(y)) + 0.0 * x]]
+
+        known = Parts(FokkerPlanck(diffusion=diffusion), grid, 0.0, None)
+        bases, found = _bases(known), np.zeros((*grid.shape, 2, 2))
+        for use in bases.used():
+            e = np.array(use.offset) * grid.spacing
+            rates = bases.rate(known.entries(tuple(slice(0, m) for m in grid.shape), grid), use.offset)
+            found += np.broadcast_to(rates, grid.shape)[..., None, None] * np.outer(e, e)
+        x, y = grid.mesh()
+        for i, row in enumerate(diffusion(x, y)):
+            for j, entry in enumerate(row):
+                np.testing.assert_allclose(found[..., i, j], np.broadcast_to(entry, grid.shape), rtol=1e-9, atol=1e-14)
 
 
 def test_entries_that_vanish_with_full_shape_or_are_none(in_parts, monkeypatch):
