@@ -21,10 +21,12 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.density import Grid
 from fpsim.errors import ToleranceError
 from fpsim.parallel import chunked_distance
-from fpsim.transport.follow import Follower, leaks, shrunk
+from fpsim.transport.follow import Follower, shrunk
 from fpsim.transport.stepper import Stepper
+from fpsim.transport.survey import Walls
 
 __all__ = ["Controller"]
 
@@ -62,6 +64,14 @@ Below it the error of a remap, which does not depend on the step, is all there i
 ASYMPTOTIC = 0.25
 """Distance between one step and two above which no order shows yet, so that a third of it says little."""
 
+EARLY_SHARE = 0.5
+"""Share of the tolerance for what outflow loses too early.
+
+Where drift carries a density into an absorbing wall, a step of diffusion absorbs what lies within its reach of the wall
+and would have been carried there a little later. That does not add up, as what is lost would soon be; it is what one
+long step loses more than two short ones (the reach goes with the root of the step).
+"""
+
 CLIP_SHARE = 1.0
 """Share of what limiters moved that passes for the step's error."""
 
@@ -87,14 +97,18 @@ class Controller:
         Moves the grids; ``None`` leaves them.
     longest : float
         Longest step that may be tried.
-    pressed : bool
-        Whether drift presses on a reflecting wall.
+    walls : Walls
+        How drift meets the walls.
     error, taken, rejected : running account
+    early : float
+        Mass that outflow has lost too early, relative to all.
     floor : whether the grid's own error kept the time error from falling.
     absorbed : tuple of float, per equation
         Mass absorbed so far.
     path : list of (t, h, count)
         The steps that were accepted, for doing them again on another grid.
+    moves : list of (k, grids)
+        What the follower moved to before step ``k`` of the path.
     """
 
     stepper: Stepper
@@ -104,18 +118,22 @@ class Controller:
     follower: Follower | None = None
     progress: Callable[[float], None] | None = None
     longest: float = inf
-    pressed: bool = False
+    walls: Walls = field(default_factory=Walls)
     t: float = 0.0
     error: float = 0.0
+    early: float = 0.0
     taken: int = 0
     rejected: int = 0
     floor: bool = False
     absorbed: tuple[float, ...] = field(init=False)
     path: list[tuple[float, float, int]] = field(default_factory=list)
+    moves: list[tuple[int, tuple[Grid, ...]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.absorbed = (0.0,) * len(self.state)
         self._spare = tuple(np.empty_like(u) for u in self.state)
+        if self.follower is not None:
+            self._refit()
         self._saved = tuple(np.empty_like(u) for u in self.state)
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
         first = min(self.span * min(max(self.tolerance**0.5, 1 / 128), 1 / 4), self.longest)
@@ -142,9 +160,12 @@ class Controller:
         self._spare = self._saved = ()
 
     def _may_cruise(self) -> bool:
-        """Whether the next steps may go unprobed: none where a probe failed before, none longer than probed."""
+        """Whether the next steps may go unprobed: none where a probe failed before, none longer than probed.
+
+        Nor where a density may arrive at a wall that absorbs it.
+        """
         known = self.t > self._wary and self._h <= 1.5 * self._probed
-        return known and self.stepper.autonomous and self.follower is None
+        return known and self.stepper.autonomous and self.follower is None and not self.walls.outflow
 
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):
@@ -158,37 +179,55 @@ class Controller:
             h = min(self._h, 0.5 * (end - self.t))
             for copy, u in zip(self._spare, self.state, strict=True):
                 copy[:] = u
-            self.stepper.advance(self._spare, self.t, 2.0 * h, 1, pieces=2)
+            once, _ = self.stepper.advance(self._spare, self.t, 2.0 * h, 1, pieces=2)
             lost, clipped = self.stepper.advance(self.state, self.t, h, 2)
             if self.follower is not None and not self._fits(h):
                 before = None
                 continue
-            distance = self._distance()
-            local = distance / 3.0
+            distance, early = self._distance(), self._early(once, lost)
+            local = (distance if self.walls.still else max(distance - early, 0.0)) / 3.0
             tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * max(clipped) / self._mass
             if before is not None and before[2] == self.t:
                 self._doubt(h, local, *before[:2])
                 if self.stepper.time_dependent and local > before[1] * (h / before[0]) ** FLOOR_ORDER:
                     local, tolerated = distance, max(tolerated, JUMP_SHARE * self._left)
             allowed = max(tolerated, limited)
-            if local <= 1.5 * allowed and distance <= ASYMPTOTIC:
+            too_early = early / (EARLY_SHARE * self.tolerance)
+            if local <= 1.5 * allowed and distance <= ASYMPTOTIC and too_early <= 1.5:
                 self.floor = self.floor or local > 1.5 * tolerated
                 break
             if h <= max(self._least, self._shortest()):
                 self.floor = True
                 break
-            before, self._wary = (h, local, self.t), self.t
-            self._reject(self._on_ladder(h * min(max(0.85 * (allowed / local) ** 0.5, 0.1), 0.7)))
+            before, self._wary = (h, local, self.t) if local > 1.5 * allowed else None, self.t
+            growth = self._growth(local / allowed, too_early)
+            self._reject(self._on_ladder(h * min(max(growth, 0.1), 0.7)))
         self._absorb(lost)
         self.error += local
+        self.early = max(early, 0.5 * self.early)  # a short step does not mend at once what long ones did
         self.taken += 2
         self.path.append((self.t, h, 2))
         self._rate, self._probed = local / (2.0 * h), h
         self.t = end if self.t + 2.0 * h >= end * (1 - 1e-15) else self.t + 2.0 * h
         if self.follower is not None:
-            self.stepper.move(self.follower.refit(self.stepper.grids, self.state, self._spare))
+            self._refit()
         self._save()
-        self._choose(h, local, allowed)
+        self._choose(h, self._growth(local / allowed, too_early))
+
+    def _early(self, once: tuple[float, ...], twice: tuple[float, ...]) -> float:
+        """Mass that outflow loses too early; see :data:`EARLY_SHARE`."""
+        if not self.walls.outflow:
+            return 0.0
+        return max(abs(a - b) for a, b in zip(once, twice, strict=True)) / self._mass
+
+    def _growth(self, error: float, early: float) -> float:
+        """By how much steps may grow, from errors relative to what is allowed."""
+        return 0.85 * min(max(error, 1e-300) ** -0.5, 1.0 / max(early, 1e-300))
+
+    @property
+    def stated(self) -> float:
+        """Error up to now."""
+        return self.error + self.early
 
     def _reject(self, h: float) -> None:
         """Back to the last accepted probe, with another step."""
@@ -203,9 +242,9 @@ class Controller:
         """Whether the densities still fit their grids; if not, the steps are taken back and the grids made to fit."""
         assert self.follower is not None
         grids = self.stepper.grids
-        if leaks(grids, self.state):
+        if self.follower.leaks(grids, self.state):
             self._reject(0.5 * h)
-            self.stepper.move(self.follower.refit(grids, self.state, self._spare, urgent=True))
+            self._refit(urgent=True)
             self._save()
             return False
         if shrunk(grids, self.state):
@@ -213,12 +252,20 @@ class Controller:
             return False
         return True
 
+    def _refit(self, *, urgent: bool = False) -> None:
+        """Move the grids if they have to."""
+        assert self.follower is not None
+        grids = self.follower.refit(self.stepper.grids, self.state, self._spare, urgent=urgent)
+        if grids != self.stepper.grids:
+            self.stepper.move(grids)
+            self.moves.append((len(self.path), grids))
+
     def _doubt(self, h: float, local: float, longer: float, error: float) -> None:
         """Stop refining after two refinements in a row, from the same time, that brought less than they should.
 
         Steps so long that no order shows yet prove nothing; their errors are large.
         """
-        order = WALL_ORDER if self.pressed or self.stepper.time_dependent else FLOOR_ORDER
+        order = WALL_ORDER if self.walls.pressed or self.stepper.time_dependent else FLOOR_ORDER
         vain = local > error * (h / longer) ** order and local < FLOOR_LARGEST
         self._doubts = self._doubts + 1 if vain else 0
         if self._doubts >= 2:
@@ -233,9 +280,8 @@ class Controller:
     def _shortest(self) -> float:
         return SHORTEST[0 if self.stepper.autonomous else 1] / max(self.stepper.speed, 1e-300)
 
-    def _choose(self, h: float, local: float, allowed: float) -> None:
+    def _choose(self, h: float, growth: float) -> None:
         """The next step."""
-        growth = 0.85 * (allowed / max(local, 1e-300)) ** 0.5
         wanted = self._on_ladder(min(h * min(max(growth, 0.3), 3.0), self.longest))
         wanted = max(wanted, self._least, self._shortest())
         self._h = max(wanted, self._h) if growth > 1.0 else wanted
@@ -268,5 +314,6 @@ class Controller:
 
     @property
     def _left(self) -> float:
-        """What is left of the tolerance."""
-        return max(self.tolerance - self.error, 0.1 * self.tolerance)
+        """What is left of the tolerance for local errors."""
+        own = self.tolerance * (1.0 - EARLY_SHARE * self.walls.outflow)
+        return max(own - self.error, 0.1 * self.tolerance)

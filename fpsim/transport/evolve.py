@@ -17,7 +17,9 @@ that depend on each other's coordinates are of second order in time, like every 
 coefficients that is shorter than the steps may be stepped over: output times just before and after it prevent that.
 Coefficients that six arrays of the grid's size (or 64 MB) have no room for are evaluated again for every sweep, which
 takes longer (:mod:`fpsim.transport.held` says which cannot be). The generator, if asked for or after a very long time,
-takes more (:mod:`fpsim.transport.needs`). Errors are estimates, not bounds.
+takes more (:mod:`fpsim.transport.needs`). Jumps of coefficients in time are found and stepped up to; many of them within
+one step may hide each other. Where drift carries a density into an absorbing wall, steps are short (their error goes
+with the root of the step until they resolve the layer at the wall). Errors are estimates, not bounds.
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -42,7 +43,7 @@ from fpsim.transport.needs import memory_estimate
 from fpsim.transport.propagator import Propagator
 from fpsim.transport.request import Method, Progress, Request, finished
 from fpsim.transport.stepper import Stepper
-from fpsim.transport.survey import survey
+from fpsim.transport.survey import Walls, survey
 
 __all__ = ["evolve"]
 
@@ -75,7 +76,8 @@ def evolve(
         Accepted time error: L1 distance, relative to the mass, over the whole evolution.
     method : {"auto", "sweeps", "generator", "rational", "fipy"}, keyword-only
     follow : bool, keyword-only
-        Whether the box may move with the density along axes with reflecting walls.
+        Whether the box may move with the density along axes with reflecting walls. About 30 cells along such an axis
+        are needed for it to grow as well.
     threads : int, keyword-only
         Threads to use; all by default. The result does not depend on it.
     progress : callable, keyword-only
@@ -149,7 +151,7 @@ def _changing(
     p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
     found = [survey(e, g, p=p) for e, g in zip(equations, grids, strict=True)]
     low, high, held = min(f.peclet[0] for f in found), max(f.peclet[1] for f in found), tuple(f.held for f in found)
-    walk: Any = {"longest": min(f.longest for f in found), "pressed": any(f.pressed for f in found)}
+    walk: Any = {"longest": min(f.longest for f in found), "walls": Walls.of(f.walls for f in found)}
     del found  # coefficients are evaluated again at every step
     memory = memory_estimate("sweeps", equations, grids, held, outputs, coarse=asked.estimate_grid_error)
     what = (
@@ -163,8 +165,5 @@ def _changing(
             begin = tuple(regrid(d, d.grid.coarser()) for d in starts)
             wider = tuple(on_coarser(e, g) for e, g in zip(equations, grids, strict=True))
             stepper = Stepper(wider, tuple(d.grid for d in begin), coupled, team)
-            if asked.follow:  # boxes move where they must, so steps are not the same
-                wide, _ = by_sweeps(stepper, begin, replace(asked, progress=None), **walk)
-            else:
-                wide = repeat(stepper, begin, asked.times, path)
-    return finished(result, starts, wide, (low, high), memory)
+            wide = repeat(stepper, begin, asked.times, path)
+    return finished(result, starts, wide, (low, high), memory, follow=asked.follow)

@@ -15,9 +15,13 @@ EDGE_MASS = 1e-6
 """Mass in the outermost cells, relative to all, that is worth a warning."""
 
 
-def cautions(density: Density, start: Density) -> list[tuple[str, str]]:
-    """Reasons not to trust a density on its grid, as (kind, text): mass at the walls, or a peak narrower than cells."""
+def cautions(density: Density, start: Density, *, follow: bool) -> list[tuple[str, str]]:
+    """Reasons not to trust a density on its grid, as (kind, text): mass at the walls, or a peak narrower than cells.
+
+    ``follow``: whether the grid follows the density already.
+    """
     grid, found, edge, total = density.grid, [], 0.0, 0.0
+    remedy = "" if follow else ", or follow=True,"
     for axis, name in enumerate(grid.names):
         line = density.values
         if grid.ndim > 1:
@@ -27,12 +31,13 @@ def cautions(density: Density, start: Density) -> list[tuple[str, str]]:
         edge += (low is Boundary.REFLECTING) * first + (high is Boundary.REFLECTING) * last
         if width < 1.0:
             text = f"the density is {2.0 * width:.3g} cells wide along {name}, narrower than two: "
-            found.append((f"width {name}", text + "more cells, or follow=True, resolve it"))
+            found.append((f"width {name}", text + f"more cells{remedy} resolve it"))
     if edge > EDGE_MASS * total and edge * grid.cell_volume > 10.0 * start.edge_mass():
         text = (
             f"mass {edge * grid.cell_volume:.2g} has reached the outermost cells: unless that wall is meant, a larger "
+            f"box{remedy} keeps it off"
         )
-        found.insert(0, ("edge", text + "box, or follow=True, keeps it off"))
+        found.insert(0, ("edge", text))
     return found
 
 

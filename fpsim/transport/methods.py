@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density import Density
+from fpsim.density import Density, Grid, regrid
 from fpsim.density.numbers import check_left
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError
@@ -16,6 +16,7 @@ from fpsim.transport.evolution import Run
 from fpsim.transport.follow import Follower
 from fpsim.transport.request import Request
 from fpsim.transport.stepper import Stepper
+from fpsim.transport.survey import Walls
 
 if TYPE_CHECKING:  # linear algebra that sweeps do without
     from collections.abc import Callable
@@ -26,25 +27,36 @@ if TYPE_CHECKING:  # linear algebra that sweeps do without
 __all__ = ["Path", "by_fipy", "by_generator", "by_rational", "by_sweeps", "repeat"]
 
 Array = NDArray[np.float64]
-Path = list[tuple[float, float, int]]
-"""Steps that were taken: from when, how long, how many."""
 
 TAIL = 1e-14
 """Relative error in time of the generator."""
 
 
+class Path(NamedTuple):
+    """How an evolution went.
+
+    Attributes
+    ----------
+    steps : list of (t, h, count)
+        Steps that were taken: from when, how long, how many.
+    moves : list of (k, grids)
+        Grids that it moved to before step ``k``.
+    """
+
+    steps: list[tuple[float, float, int]]
+    moves: list[tuple[int, tuple[Grid, ...]]]
+
+
 def by_sweeps(
-    stepper: Stepper, starts: tuple[Density, ...], asked: Request, *, longest: float, pressed: bool
+    stepper: Stepper, starts: tuple[Density, ...], asked: Request, *, longest: float, walls: Walls
 ) -> tuple[Run, Path]:
     """Evolve within the tolerance, by steps no longer than ``longest``; also the steps that this took.
 
-    ``pressed`` says whether a drift presses on a reflecting wall.
+    ``walls`` says how drift meets the walls.
     """
     state, coupled, when = tuple(d.values.flatten() for d in starts), stepper.coupled, asked.times
     follower = Follower() if asked.follow else None
-    if follower is not None:
-        stepper.move(Follower().refit(stepper.grids, state, tuple(np.empty_like(u) for u in state)))
-    control = Controller(stepper, state, asked.tolerance, asked.end, follower, asked.progress, longest, pressed)
+    control = Controller(stepper, state, asked.tolerance, asked.end, follower, asked.progress, longest, walls)
     densities, errors, absorbed = [], [], []
     for t in when.tolist():
         control.run_to(t)
@@ -54,34 +66,49 @@ def by_sweeps(
             check_left(u, t)
         now = tuple(Density(g, u.reshape(g.shape)) for g, u in zip(stepper.grids, state, strict=True))
         densities.append(now if coupled else now[0])
-        errors.append(min(control.error, 2.0))  # no two densities are further apart
+        errors.append(min(control.stated, 2.0))  # no two densities are further apart
         absorbed.append(control.absorbed if coupled else control.absorbed[0])
     said = []
-    if control.error > 1.5 * asked.tolerance:
+    if control.stated > 1.5 * asked.tolerance:
         reason = "the grid's own error hides it: more cells" if control.floor else "steps were refined too late"
-        if pressed:
+        if control.early > control.error:
+            reason = "drift carries the density into an absorbing wall: method='generator' takes no steps"
+        if walls.pressed:
             reason = "drift presses on a reflecting wall, where sweeps are of first order: method='generator' is not"
-        said.append(f"time error {control.error:.2g} exceeds the tolerance {asked.tolerance:g}: {reason}")
+        said.append(f"time error {control.stated:.2g} exceeds the tolerance {asked.tolerance:g}: {reason}")
+    if follower is not None and follower.missed:
+        axes = ", ".join(sorted({stepper.grids[k].names[axis] for k, axis in follower.missed}))
+        said.append(f"the box does not grow with the density along {axes}: more cells are needed to resolve it there")
     said += _added(stepper.added)
     account = np.array(errors), np.array(absorbed), control.taken, control.rejected
-    return Run(when, tuple(densities), *account, "sweeps", tuple(said)), control.path
+    return Run(when, tuple(densities), *account, "sweeps", tuple(said)), Path(control.path, control.moves)
 
 
 def repeat(stepper: Stepper, starts: tuple[Density, ...], when: Array, path: Path) -> Run:
-    """The steps of an earlier evolution, on other grids: what differs is the grid's doing alone."""
+    """The steps of an earlier evolution, on cells twice as wide: what differs is the grid's doing alone."""
     state = tuple(d.values.flatten() for d in starts)
-    densities, k = [], 0
+    densities, k, moves = [], 0, list(path.moves)
+
+    def move() -> None:
+        while moves and moves[0][0] <= k:
+            grids = tuple(g.coarser() for g in moves.pop(0)[1])
+            for u, g, there in zip(state, stepper.grids, grids, strict=True):
+                u[:] = regrid(Density.over(g, u), there).values.ravel()
+            stepper.move(grids)
+
     for t in when:
-        while k < len(path) and path[k][0] < t:
-            stepper.advance(state, *path[k])
+        while k < len(path.steps) and path.steps[k][0] < t:
+            move()
+            stepper.advance(state, *path.steps[k])
             k += 1
+        move()
         now = tuple(
             Density(g, u.reshape(g.shape)) if u.any() else d
             for g, u, d in zip(stepper.grids, state, starts, strict=True)
         )
         densities.append(now if stepper.coupled else now[0])
     none = np.zeros(len(when))
-    return Run(when, tuple(densities), none, none, sum(p[2] for p in path), 0, "sweeps")
+    return Run(when, tuple(densities), none, none, sum(p[2] for p in path.steps), 0, "sweeps")
 
 
 def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Run:

@@ -218,16 +218,16 @@ class Propagator:
     def _run(self, chosen: str, start: Density, asked: Request, path: Path | None = None) -> tuple[Run, Path]:
         """Evolve, by sweeps with the steps of another evolution if there was one; also the steps that this took."""
         if chosen == "generator":
-            return by_generator(self._generator, start, asked.times, self.threads), []
+            return by_generator(self._generator, start, asked.times, self.threads), Path([], [])
         if chosen == "rational":
-            return by_rational(self._approximate, start, asked), []
+            return by_rational(self._approximate, start, asked), Path([], [])
         if chosen == "fipy":
-            return by_fipy(self.equation, start, asked.times, asked.tolerance), []
+            return by_fipy(self.equation, start, asked.times, asked.tolerance), Path([], [])
         with self._team:
             if path is not None:
                 return repeat(self._stepper, (start,), asked.times, path), path
             known = self._survey
-            return by_sweeps(self._stepper, (start,), asked, longest=known.longest, pressed=known.pressed)
+            return by_sweeps(self._stepper, (start,), asked, longest=known.longest, walls=known.walls)
 
     def _chosen(self, asked: Request) -> tuple[str, bool]:
         """The method, and whether it is up to the grid's error.
@@ -242,7 +242,7 @@ class Propagator:
         if asked.method != "auto":
             return asked.method, False
         work, resolved = known.jumps * asked.end * size, known.peclet[1] <= RESOLVED
-        long, pressed = known.steep * asked.end > LONG, known.pressed and not known.in_parts
+        long, pressed = known.steep * asked.end > LONG, known.walls.pressed and not known.in_parts
         if not resolved and not ((long or pressed) and all(n >= 8 for n in self.grid.shape)):
             return "sweeps", False
         cheap = work <= CHEAP and affordable(self._memory("generator", 1, False), self.grid)

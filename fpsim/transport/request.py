@@ -73,7 +73,13 @@ class Request:
 
 
 def finished(
-    run: Run, starts: tuple[Density, ...], wide: Run | None, peclet: tuple[float, float], memory: int
+    run: Run,
+    starts: tuple[Density, ...],
+    wide: Run | None,
+    peclet: tuple[float, float],
+    memory: int,
+    *,
+    follow: bool = False,
 ) -> Evolution:
     """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution."""
     times, densities, time_error, absorbed, steps, rejected, method, said = run
@@ -82,7 +88,7 @@ def finished(
     else:
         order = 1 if method != "sweeps" and peclet[1] > DRIFTING else GRID_ORDER
         error = _difference(run, wide) / ((2**order - 1) * max(d.mass for d in starts))
-    said = (*said, *_cautions(run, starts))
+    said = (*said, *_cautions(run, starts, follow))
     return Evolution(times, densities, time_error, error, absorbed, steps, rejected, method, said, peclet, memory)
 
 
@@ -95,11 +101,11 @@ def _difference(fine: Run, wide: Run) -> Array:
     return np.array(out)
 
 
-def _cautions(run: Run, starts: tuple[Density, ...]) -> list[str]:
+def _cautions(run: Run, starts: tuple[Density, ...], follow: bool) -> list[str]:
     """What the densities themselves call for, each reason once, with the time at which it first holds."""
     found: dict[str, str] = {}
     for t, now in zip(run.times, run.densities, strict=True):
         for density, start in zip(now if isinstance(now, tuple) else (now,), starts, strict=True):
-            for kind, text in cautions(density, start):
+            for kind, text in cautions(density, start, follow=follow):
                 found.setdefault(kind, f"t={t:g}: {text}")
     return list(found.values())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,29 @@ from fpsim.transport.held import Held, held_late, held_whole, too_large
 from fpsim.transport.parts import Parts
 from fpsim.transport.sweeps import Sampled, sample
 
-__all__ = ["Survey", "survey"]
+__all__ = ["Survey", "Walls", "survey"]
 
 Array = NDArray[np.float64]
 
 FILLED = 1 / 64
 """Square of the share of a box that diffusion may cover within a step."""
+
+
+class Walls(NamedTuple):
+    """How drift meets the walls.
+
+    ``pressed``: it points at a reflecting one somewhere; ``outflow``: at an absorbing one; ``still``: an absorbing one
+    has places at which it does not point.
+    """
+
+    pressed: bool = False
+    outflow: bool = False
+    still: bool = False
+
+    @classmethod
+    def of(cls, several: Iterable[Walls]) -> Walls:
+        """What holds for any of them."""
+        return cls(*map(any, zip(cls(), *several, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +64,7 @@ class Survey:
         Largest slope of a drift along its own axis: relaxation takes about ``1 / steep``.
     fills : float
         Rate at which diffusion fills the box, ``max_i D_ii / L_i^2``; zero without drift.
-    pressed : bool
-        Whether a drift points at a reflecting wall.
+    walls : Walls
     in_parts : bool
         Whether coefficients are evaluated in parts.
     """
@@ -59,7 +75,7 @@ class Survey:
     held: Held
     steep: float
     fills: float
-    pressed: bool
+    walls: Walls
     in_parts: bool = False
 
     @property
@@ -94,7 +110,7 @@ def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> Survey:
 
 
 def _found(known: Sampled | None, grid: Grid, parts: Iterable[tuple[Where, Sampled]], held: Held) -> Survey:
-    low, high, jumps, steep, fills, drifts, pressed = np.inf, 0.0, 0.0, 0.0, 0.0, False, False
+    low, high, jumps, steep, fills, drifts, walls = np.inf, 0.0, 0.0, 0.0, 0.0, False, Walls()
     for where, part in parts:
         total = 0.0
         for axis, b in enumerate(part.drift):
@@ -103,7 +119,7 @@ def _found(known: Sampled | None, grid: Grid, parts: Iterable[tuple[Where, Sampl
             fastest, widest = float(drift.max()), float(diffusion.max())
             total += (2.0 * widest + fastest) / h**2
             fills, drifts = max(fills, widest / (grid.upper[axis] - grid.lower[axis]) ** 2), drifts or fastest > 0.0
-            pressed = pressed or _presses(b, grid, axis, where[axis])
+            walls = Walls.of((walls, _walls(b, grid, axis, where[axis])))
             if b.shape[axis] > 1:
                 steep = max(steep, float(np.abs(np.diff(b, axis=axis)).max()) / h)
             if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
@@ -115,12 +131,16 @@ def _found(known: Sampled | None, grid: Grid, parts: Iterable[tuple[Where, Sampl
                 ratio = np.abs(np.where(drift == 0.0, 0.0, drift / diffusion))  # D may be -0.0
             low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
         jumps = max(jumps, total)
-    return Survey(known, (low, high), jumps, held, steep, fills if drifts else 0.0, pressed)
+    return Survey(known, (low, high), jumps, held, steep, fills if drifts else 0.0, walls)
 
 
-def _presses(b: Array, grid: Grid, axis: int, cells: slice) -> bool:
-    """Whether a drift on the faces of some cells points out of the box at a reflecting wall of an axis."""
-    first, last = grid.boundary[axis]
-    low = first is Boundary.REFLECTING and cells.start == 0 and b.take(0, axis).min() < 0.0
-    high = last is Boundary.REFLECTING and cells.stop == grid.shape[axis] and b.take(-1, axis).max() > 0.0
-    return bool(low or high)
+def _walls(b: Array, grid: Grid, axis: int, cells: slice) -> Walls:
+    """How a drift on the faces of some cells meets the walls of an axis."""
+    found = []
+    for side, wall in ((0, cells.start == 0), (-1, cells.stop == grid.shape[axis])):
+        kind = grid.boundary[axis][side]
+        if wall and kind is not Boundary.PERIODIC:
+            outwards = b.take(side, axis) * (1.0 if side else -1.0)
+            out, absorbing = bool(outwards.max() > 0.0), kind is Boundary.ABSORBING
+            found.append(Walls(out and not absorbing, out and absorbing, absorbing and bool(outwards.min() <= 0.0)))
+    return Walls.of(found)

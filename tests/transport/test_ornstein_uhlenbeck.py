@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
+from fpsim.errors import ValidityWarning
 from fpsim.parallel import Team
 from fpsim.transport import evolve
 from fpsim.transport.stepper import Stepper
@@ -148,3 +151,44 @@ def test_four_dimensions():
 @pytest.mark.slow
 def test_four_dimensions_in_full():
     check_four_dimensional(40)
+
+
+@pytest.mark.parametrize("cells", [2, 4, 8, 12, 16, 20, 24, 28, 32, 48])
+@pytest.mark.parametrize("variance", [0.01, 0.04])
+def test_few_cells_do_not_follow_further_than_they_resolve(cells, variance):
+    """A box that grows with what its own cells spread has no end."""
+    grid = Grid.box((-1, 1, cells))
+    equation, start = FokkerPlanck(drift=lambda x: -x, diffusion=0.01), gaussian(grid, 0.0, variance)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = evolve(equation, start, [0.5], follow=True)
+        fixed = evolve(equation, start, [0.5])
+    assert not any("or follow=True" in text for text in result.warnings)
+    assert result.final.grid.upper[0] <= 2.0
+    width = 0.01 + (variance - 0.01) * np.exp(-1.0)
+    distances = [l1(r.final, gaussian(r.final.grid, 0.0, width)) for r in (result, fixed)]
+    if cells >= 8:
+        assert distances[0] <= max(3.0 * np.nan_to_num(result.error[-1]), 1.2 * distances[1])
+    assert cells >= 24 or any("does not grow" in str(w.message) for w in caught) or distances[0] <= 0.02
+
+
+@pytest.mark.parametrize("cells", [16, 24])
+def test_a_box_that_cannot_grow_moves_and_says_so(cells):
+    equation = FokkerPlanck(drift=lambda x: 3.0, diffusion=0.001)
+    with pytest.warns(ValidityWarning) as caught:
+        result = evolve(equation, gaussian(Grid.box((-1, 1, cells)), 0.0, 0.04), [1.0], follow=True)
+    assert any("does not grow with the density along x0" in str(w.message) for w in caught)
+    assert not any("follow=True" in str(w.message) for w in caught)
+    assert result.final.mean[0] == pytest.approx(3.0, abs=1e-3)
+    assert l1(result.final, gaussian(result.final.grid, 3.0, 0.042)) <= result.error[-1]
+
+
+@pytest.mark.parametrize("cells", [32, 64, 128])
+def test_the_error_of_a_moving_grid(cells):
+    """It is told on the same boxes in cells twice as wide."""
+    equation = FokkerPlanck(drift=lambda x: 3.0 - x, diffusion=0.02)
+    result = evolve(equation, gaussian(Grid.box((-1, 1, cells)), 0.0, 0.04), [0.3, 1.0], follow=True)
+    for k, t in enumerate(result.times):
+        density, kept = result.densities[k], np.exp(-2.0 * t)
+        exact = gaussian(density.grid, 3.0 * (1.0 - np.exp(-t)), 0.04 * kept + 0.02 * (1.0 - kept))
+        assert l1(density, exact) <= 2.0 * result.error[k] <= (0.2 if cells < 64 else 0.02)

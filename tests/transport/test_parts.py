@@ -173,9 +173,9 @@ def test_drift_that_presses_on_a_wall_is_seen_in_parts(in_parts, monkeypatch):
         drift = lambda x, y, s=sign: (s * (1 + 0.1 * x * y), 0 * x * y)  # noqa: E731
         equation = FokkerPlanck(drift=drift, diffusion=lambda x, y: 0.1 * (1 + 0.1 * x * y))
         found = survey(equation, PLANE)
-        assert (found.in_parts, found.pressed) == (True, True)
+        assert (found.in_parts, found.walls.pressed) == (True, True)
         ring = Grid.box((-2, 2, 40), (-2, 2, 40), boundary=["absorbing", "reflecting"])
-        assert not survey(equation, ring).pressed
+        assert not survey(equation, ring).walls.pressed
 
 
 def test_a_density_among_its_own_coefficients_is_a_copy():
