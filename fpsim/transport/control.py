@@ -9,6 +9,10 @@ last probe are taken back.
 Shorter steps do not help where the grid is what errs. The sweeps report how much the limiter of their remaps moved; an
 error below that is the grid's, not the step's. Where the distance stops falling for another reason, two refinements in
 vain tell. The controller then goes on with the step that it has, and says so.
+
+Two errors are no local ones of third order and are kept apart: that at a jump of the coefficients in time, which goes
+with the step, and what an absorbing wall takes too early from what drift carries there, which goes with the root of the
+step and does not add up.
 """
 
 from __future__ import annotations
@@ -67,9 +71,8 @@ ASYMPTOTIC = 0.25
 EARLY_SHARE = 0.5
 """Share of the tolerance for what outflow loses too early.
 
-Where drift carries a density into an absorbing wall, a step of diffusion absorbs what lies within its reach of the wall
-and would have been carried there a little later. That does not add up, as what is lost would soon be; it is what one
-long step loses more than two short ones (the reach goes with the root of the step).
+A step of diffusion absorbs what lies within its reach of the wall and would have been carried there a little later. At
+any time that is what one long step loses more than two short ones.
 """
 
 CLIP_SHARE = 1.0
@@ -138,7 +141,7 @@ class Controller:
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
         first = min(self.span * min(max(self.tolerance**0.5, 1 / 128), 1 / 4), self.longest)
         self._h, self._least = self._on_ladder(first), 0.0
-        self._doubts, self._wary = 0, 0.0
+        self._doubts, self._wary, self._speed = 0, 0.0, 0.0
 
     def run_to(self, end: float) -> None:
         """Advance to time ``end``."""
@@ -180,7 +183,9 @@ class Controller:
             for copy, u in zip(self._spare, self.state, strict=True):
                 copy[:] = u
             once, _ = self.stepper.advance(self._spare, self.t, 2.0 * h, 1, pieces=2)
+            self._speed = self.stepper.speed
             lost, clipped = self.stepper.advance(self.state, self.t, h, 2)
+            self._speed = max(self._speed, self.stepper.speed)  # coefficients may vanish for a while
             if self.follower is not None and not self._fits(h):
                 before = None
                 continue
@@ -278,7 +283,7 @@ class Controller:
         return self.span * 2.0 ** (floor(LADDER * log2(h / self.span) + 1e-9) / LADDER)
 
     def _shortest(self) -> float:
-        return SHORTEST[0 if self.stepper.autonomous else 1] / max(self.stepper.speed, 1e-300)
+        return SHORTEST[0 if self.stepper.autonomous else 1] / self._speed if self._speed > 0.0 else 0.0
 
     def _choose(self, h: float, growth: float) -> None:
         """The next step."""

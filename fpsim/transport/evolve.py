@@ -17,9 +17,9 @@ that depend on each other's coordinates are of second order in time, like every 
 coefficients that is shorter than the steps may be stepped over: output times just before and after it prevent that.
 Coefficients that six arrays of the grid's size (or 64 MB) have no room for are evaluated again for every sweep, which
 takes longer (:mod:`fpsim.transport.held` says which cannot be). The generator, if asked for or after a very long time,
-takes more (:mod:`fpsim.transport.needs`). Jumps of coefficients in time are found and stepped up to; many of them within
-one step may hide each other. Where drift carries a density into an absorbing wall, steps are short (their error goes
-with the root of the step until they resolve the layer at the wall). Errors are estimates, not bounds.
+takes more (:mod:`fpsim.transport.needs`). Jumps of coefficients in time are found and stepped up to; many of them
+within one step may hide each other. Where drift carries a density into an absorbing wall, steps are short (their error
+goes with the root of the step until they resolve the layer at the wall). Errors are estimates, not bounds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from fpsim.density import Density, regrid
+from fpsim.density import Boundary, Density, regrid
 from fpsim.equation import FokkerPlanck
 from fpsim.errors import DomainError, ValidityWarning
 from fpsim.memory import check_memory
@@ -151,7 +151,10 @@ def _changing(
     p = (starts if coupled else starts[0]) if any(e.mean_field for e in equations) else None
     found = [survey(e, g, p=p) for e, g in zip(equations, grids, strict=True)]
     low, high, held = min(f.peclet[0] for f in found), max(f.peclet[1] for f in found), tuple(f.held for f in found)
-    walk: Any = {"longest": min(f.longest for f in found), "walls": Walls.of(f.walls for f in found)}
+    walls = Walls.of(f.walls for f in found)
+    if any(Boundary.ABSORBING in sides for g in grids for sides in g.boundary):  # drift may turn to such a wall later
+        walls = walls._replace(outflow=True, still=True)
+    walk: Any = {"longest": min(f.longest for f in found), "walls": walls}
     del found  # coefficients are evaluated again at every step
     memory = memory_estimate("sweeps", equations, grids, held, outputs, coarse=asked.estimate_grid_error)
     what = (

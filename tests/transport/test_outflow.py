@@ -39,6 +39,16 @@ def test_what_outflow_loses_too_early_is_in_the_error(speed, diffusion, toleranc
         assert abs(missing) <= 2.5 * result.error[k]
 
 
+def test_drift_that_turns_to_the_wall_later():
+    grid = Grid.box((0, 3, 1500), boundary=ABSORBING)
+    begin = 0.02
+    start = Density(grid, np.maximum(cells(grid, begin, 1.0, 0.002), 0.0))
+    equation = FokkerPlanck(drift=lambda x, t: -2.0 * (t > 0.5), diffusion=lambda x, t: 0.002 * 2.0 * (t > 0.5))
+    result = evolve(equation, start, [1.0], tolerance=1e-3)  # nothing, then everything twice as fast
+    exact = cells(grid, begin + 1.0, 1.0, 0.002)
+    assert np.abs(result.final.values - exact).sum() * grid.cell_volume <= 2.5 * result.error[-1] <= 0.01
+
+
 def test_in_two_dimensions():
     """The other axis goes its own way."""
     grid = Grid.box((0, 2, 200), (-1, 1, 40), boundary=[("absorbing", "reflecting"), "reflecting"])
