@@ -190,11 +190,11 @@ class Controller:
                 before = None
                 continue
             distance, early = self._distance(), self._early(once, lost)
-            local = (distance if self.walls.still else max(distance - early, 0.0)) / 3.0
+            local = third = (distance if self.walls.still else max(distance - early, 0.0)) / 3.0
             tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * max(clipped) / self._mass
             if before is not None and before[2] == self.t:
-                self._doubt(h, local, *before[:2])
-                if self.stepper.time_dependent and local > before[1] * (h / before[0]) ** FLOOR_ORDER:
+                self._doubt(h, third, *before[:2])
+                if self.stepper.time_dependent and third > before[1] * (h / before[0]) ** FLOOR_ORDER:
                     local, tolerated = distance, max(tolerated, JUMP_SHARE * self._left)
             allowed = max(tolerated, limited)
             too_early = early / (EARLY_SHARE * self.tolerance)
@@ -204,7 +204,7 @@ class Controller:
             if h <= max(self._least, self._shortest()):
                 self.floor = True
                 break
-            before, self._wary = (h, local, self.t) if local > 1.5 * allowed else None, self.t
+            before, self._wary = (h, third, self.t) if local > 1.5 * allowed else None, self.t
             growth = self._growth(local / allowed, too_early)
             self._reject(self._on_ladder(h * min(max(growth, 0.1), 0.7)))
         self._absorb(lost)
