@@ -7,8 +7,8 @@ coefficients are fixed are probed every few steps only; when a probe finds the e
 last probe are taken back.
 
 Shorter steps do not help where the grid is what errs. The sweeps report how much the limiter of their remaps moved; an
-error below that is the grid's, not the step's. Where the distance stops falling for another reason, two refinements in
-vain tell. The controller then goes on with the step that it has, and says so.
+error below that is the grid's, not the step's. Where the distance stops falling for another reason, a few refinements
+in vain tell. The controller then goes on with the step that it has, and says so.
 
 Two errors are no local ones of third order and are kept apart: that at a jump of the coefficients in time, which goes
 with the step, and what an absorbing wall takes too early from what drift carries there, which goes with the root of the
@@ -55,6 +55,9 @@ Its error falls no faster than steps do, and is up to the whole distance of a pr
 """
 
 FLOOR_LARGEST = 3e-3
+
+DOUBTS = 2, 4
+"""Refinements in vain, of fixed and of varying coefficients, that tell: these may oscillate faster than steps."""
 
 LADDER = 4
 """Steps are shares 2^(-k / LADDER) of the whole time: those that return find their tables."""
@@ -165,10 +168,10 @@ class Controller:
     def _may_cruise(self) -> bool:
         """Whether the next steps may go unprobed: none where a probe failed before, none longer than probed.
 
-        Nor where a density may arrive at a wall that absorbs it.
+        Nor where drift may carry a density to a wall meanwhile.
         """
         known = self.t > self._wary and self._h <= 1.5 * self._probed
-        return known and self.stepper.autonomous and self.follower is None and not self.walls.outflow
+        return known and self.stepper.autonomous and self.follower is None and not self.walls.meets
 
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):
@@ -190,7 +193,9 @@ class Controller:
                 before = None
                 continue
             distance, early = self._distance(), self._early(once, lost)
-            local = third = (distance if self.walls.still else max(distance - early, 0.0)) / 3.0
+            local = third = (distance if self.walls.still else max(distance - early, 0.0)) / (
+                1.0 if self.walls.pressed else 3.0
+            )
             tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * max(clipped) / self._mass
             if before is not None and before[2] == self.t:
                 self._doubt(h, third, *before[:2])
@@ -266,14 +271,14 @@ class Controller:
             self.moves.append((len(self.path), grids))
 
     def _doubt(self, h: float, local: float, longer: float, error: float) -> None:
-        """Stop refining after two refinements in a row, from the same time, that brought less than they should.
+        """Stop refining after some refinements in a row, from the same time, that brought less than they should.
 
         Steps so long that no order shows yet prove nothing; their errors are large.
         """
         order = WALL_ORDER if self.walls.pressed or self.stepper.time_dependent else FLOOR_ORDER
         vain = local > error * (h / longer) ** order and local < FLOOR_LARGEST
         self._doubts = self._doubts + 1 if vain else 0
-        if self._doubts >= 2:
+        if self._doubts >= DOUBTS[0 if self.stepper.autonomous else 1]:
             self.floor, self._least = True, max(self._least, longer if local / h > error / longer else h)
 
     def _on_ladder(self, h: float) -> float:

@@ -152,6 +152,8 @@ def _changing(
     found = [survey(e, g, p=p) for e, g in zip(equations, grids, strict=True)]
     low, high, held = min(f.peclet[0] for f in found), max(f.peclet[1] for f in found), tuple(f.held for f in found)
     walls = Walls.of(f.walls for f in found)
+    if asked.follow:  # walls that move away
+        walls = walls._replace(pressed=False)
     if any(Boundary.ABSORBING in sides for g in grids for sides in g.boundary):  # drift may turn to such a wall later
         walls = walls._replace(outflow=True, still=True)
     walk: Any = {"longest": min(f.longest for f in found), "walls": walls}
@@ -169,4 +171,4 @@ def _changing(
             wider = tuple(on_coarser(e, g) for e, g in zip(equations, grids, strict=True))
             stepper = Stepper(wider, tuple(d.grid for d in begin), coupled, team)
             wide = repeat(stepper, begin, asked.times, path)
-    return finished(result, starts, wide, (low, high), memory, follow=asked.follow)
+    return finished(result, starts, wide, (low, high), memory, follow=asked.follow, at_walls=walls.meets)

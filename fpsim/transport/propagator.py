@@ -167,7 +167,14 @@ class Propagator:
             wide, _ = self._wide._run(chosen, regrid(start, self._wide.grid), replace(asked, progress=None), path)
         if last:
             self._forget("_wide")
-        return finished(result, (start,), wide, self._survey.peclet, memory)
+        return finished(
+            result,
+            (start,),
+            wide,
+            self._survey.peclet,
+            memory,
+            at_walls=chosen == "sweeps" and self._survey.walls.meets,
+        )
 
     def _memory(self, method: str, outputs: int, coarse: bool) -> int:
         """Bytes that an evolution by a method needs."""

@@ -80,13 +80,17 @@ def finished(
     memory: int,
     *,
     follow: bool = False,
+    at_walls: bool = False,
 ) -> Evolution:
-    """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution."""
+    """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution.
+
+    ``at_walls``: whether drift carries the density to walls, where layers may be thinner than cells.
+    """
     times, densities, time_error, absorbed, steps, rejected, method, said = run
     if wide is None:
         error = np.full(len(times), np.nan)
     else:
-        order = 1 if method != "sweeps" and peclet[1] > DRIFTING else GRID_ORDER
+        order = 1 if at_walls or (method != "sweeps" and peclet[1] > DRIFTING) else GRID_ORDER
         error = _difference(run, wide) / ((2**order - 1) * max(d.mass for d in starts))
     said = (*said, *_cautions(run, starts, follow))
     return Evolution(times, densities, time_error, error, absorbed, steps, rejected, method, said, peclet, memory)

@@ -40,6 +40,11 @@ class Walls(NamedTuple):
     outflow: bool = False
     still: bool = False
 
+    @property
+    def meets(self) -> bool:
+        """Whether drift carries a density to any wall."""
+        return self.pressed or self.outflow
+
     @classmethod
     def of(cls, several: Iterable[Walls]) -> Walls:
         """What holds for any of them."""

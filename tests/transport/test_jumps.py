@@ -71,14 +71,46 @@ def test_in_parts_and_with_the_density(parts, coupled, monkeypatch):
     np.testing.assert_allclose(np.diag(result.final.covariance), variance, rtol=0.02)
 
 
+@pytest.mark.parametrize(("begin", "end"), [(0.25, 0.5), (0.3, 0.8), (0.5, 0.75), (0.1, 0.9)])
+def test_a_drift_that_is_off_for_a_while(begin, end):
+    """Also where two steps and the ends and middle of both see it for the same share of the time."""
+    grid = Grid.box((-3, 3, 200))
+    equation = FokkerPlanck(drift=lambda x, t: 2.0 * (not begin < t < end) + 0.0 * x, diffusion=0.02)
+    result = evolve(equation, gaussian(grid, -1.0, 0.04), [1.0])
+    exact = cells(grid, -1.0 + 2.0 * (1.0 - end + begin), 0.08)
+    assert np.abs(result.final.values - exact).sum() * grid.cell_volume <= min(2.0 * result.error[-1], 2e-3)
+
+
+@pytest.mark.parametrize("cycles", [2, 3, 4, 6, 9, 13, 16, 18])
+def test_a_learning_rate_that_goes_up_and_down(cycles):
+    """Steps are shares 2^(-k/4) of the time, as many a schedule's are."""
+    grid = Grid.box((-3, 3, 200))
+    equation = FokkerPlanck(drift=lambda x, t: 2.0 * ((cycles * t) % 1 < 0.5) + 0.0 * x, diffusion=0.02)
+    result = evolve(equation, gaussian(grid, -1.0, 0.04), [1.0])
+    distance = np.abs(result.final.values - cells(grid, 0.0, 0.08)).sum() * grid.cell_volume
+    assert distance <= min(3.0 * result.error[-1], 3e-3)
+
+
+@pytest.mark.parametrize("cycles", [64, 128, 256])
+def test_oscillations_that_steps_could_be_in_tune_with(cycles):
+    grid = Grid.box((-3, 3, 200))
+    equation = FokkerPlanck(drift=lambda x, t: 1.0 - np.cos(2 * np.pi * cycles * t) + 0.0 * x, diffusion=0.02)
+    result = evolve(equation, gaussian(grid, -1.0, 0.04), [1.0])
+    distance = np.abs(result.final.values - cells(grid, 0.0, 0.08)).sum() * grid.cell_volume
+    assert distance <= min(2.0 * result.error[-1], 3e-3)
+
+
 def test_averages():
-    times = lambda x, y, t: (t * x, [[1.0, None], [None, t**2]])  # noqa: E731
+    """Straight lines have that of the middle, parabolas a variance of 1/8 of the step's square."""
     drift = lambda x, y, t: (t * x, 0.0)  # noqa: E731
-    mean = averaged(FokkerPlanck(drift=drift, diffusion=times), 1.0, 2.0)
+    spread = lambda x, y, t: [[1.0, None], [None, t**2]]  # noqa: E731
+    mean = averaged(FokkerPlanck(drift=drift, diffusion=spread), 1.0, 2.0)
     x = y = np.array([1.0, 2.0])
-    np.testing.assert_array_equal(mean.drift(x, y)[0], 2.0 * x)
+    np.testing.assert_allclose(mean.drift(x, y)[0], 2.0 * x, rtol=1e-14)
     assert mean.drift(x, y)[1] == 0.0
-    assert mean.diffusion(x, y)[1] == [[1.0, None], [None, (1 + 2 * 4 + 9) / 4]]
+    (first, *others), (_, last) = mean.diffusion(x, y)
+    assert (first, others) == (pytest.approx(1.0, rel=1e-14), [None])
+    assert last == pytest.approx(2.0**2 + 2.0**2 / 8, rel=1e-14)
     assert not mean.time_dependent
 
 
