@@ -1,9 +1,9 @@
 """An equation with its coefficients averaged over times: what a step sees that is to notice when they jump.
 
 Two steps and one twice as long look at the middles of each. A coefficient that jumps before the first of these, or
-after the last, looks like one that never did: both agree, on a wrong answer. An average over the whole of the long step,
-both ends included, differs. Its times are placed irregularly, so that whatever is on, or off, for some part of the step
-does not by chance weigh the same in both.
+after the last, looks like one that never did: both agree, on a wrong answer. An average over the whole of the long
+step, both ends included, differs. Its times are placed irregularly, so that whatever is on, or off, for some part of
+the step does not by chance weigh the same in both.
 
 Limits: what comes and goes between the times is not seen. Where the answers of a coefficient have no average (one of
 them is infinite, or of another form), that of the middle is taken.
@@ -38,10 +38,10 @@ def _shares(first: float, last: float) -> tuple[float, ...]:
 SHARES = _shares(0.224, 0.1725)
 """What each of them counts.
 
-Means of straight lines are exact; the variance is 1/8, where exact means have 1/12, two middles 1/16 and one has 0. For
-smooth coefficients the error is then minus half of that of the middle alone: the distance to two steps, a third of which
-is their error, is the same. What is switched on within the step differs from two middles by at least 0.17 of it, what is
-on for some part by 0.05 (found by a search over places and shares).
+Means of straight lines are exact; the variance is 1/8, where exact means have 1/12, two middles 1/16 and one has 0.
+For smooth coefficients the error is then minus half of that of the middle alone: the distance to two steps, a third of
+which is their error, is the same. What is switched on within the step differs from two middles by at least 0.17 of it,
+what is on for some part by 0.05 (found by a search over places and shares).
 """
 
 

@@ -6,10 +6,10 @@
 without a step restriction. ``"generator"`` propagates with the Scharfetter-Gummel generator by uniformization: second
 order in the cell width, exact in time and in the tails, for equations with fixed coefficients. ``"rational"`` does the
 same along a single axis within the tolerance, for any duration (see :mod:`fpsim.generator.chain`). ``"fipy"`` is an
-independent reference. ``"auto"`` takes the generator where every cell Peclet number is below 1/4 and it is cheap in
-time and memory, where it is not, on a single axis, the rational approximation, else the sweeps. After more than a
-thousand relaxation times of the steepest drift the sweeps' errors, which add up, are too many: the generator is taken
-then, and where drift presses on a reflecting wall if its grid error allows.
+independent reference. ``"auto"`` takes the generator where every cell Peclet number is below 1/4, no jump is longer
+than a cell and it is cheap in time and memory, where it is not, on a single axis, the rational approximation, else the
+sweeps. After more than a thousand relaxation times of the steepest drift the sweeps' errors, which add up, are too
+many: the generator is taken then, and where drift presses on a reflecting wall if its grid error allows.
 
 Limits of the sweeps: the tolerance is one of L1; far below the peak ln p converges with it, but later (at 1e-3, to 0.2
 at a millionth of the peak; at 1e-4, to 0.02). Where drift presses on a reflecting wall the order in time is one. Drifts

@@ -80,10 +80,14 @@ EIGENVECTORS = 3.0
 
 
 class Held(NamedTuple):
-    """Bytes that coefficients take: those of sweeps with their tables, or those of the generator as rates of jumps."""
+    """Bytes that coefficients take: those of sweeps with their tables, or those of the generator as rates of jumps.
+
+    ``reach``: cells that the longest of these jumps goes along an axis.
+    """
 
     sweeps: float
     generator: float
+    reach: int
 
 
 def allowance(equation: FokkerPlanck, grid: Grid) -> float:
@@ -111,31 +115,35 @@ def _may_be_cut(equation: FokkerPlanck, grid: Grid) -> bool:
 
 def held_whole(known: Sampled, equation: FokkerPlanck, grid: Grid) -> Held:
     """What coefficients take that are evaluated all at once, from those on the grid or at some places."""
-    tables, arrays = _tables(known, grid)
-    return Held(tables * (1.0 if equation.autonomous else CHANGING), 8.0 * grid.size * arrays)
+    tables, arrays, reach = _tables(known, grid)
+    return Held(tables * (1.0 if equation.autonomous else CHANGING), 8.0 * grid.size * arrays, reach)
 
 
 def held_late(known: Sampled, equation: FokkerPlanck, grid: Grid) -> Held:
     """What coefficients take that are evaluated in parts, from those at some places."""
-    working, (tables, arrays) = working_bytes(grid, correlated=not known.diffusion.diagonal), _tables(known, grid)
+    working, (tables, arrays, reach) = (
+        working_bytes(grid, correlated=not known.diffusion.diagonal),
+        _tables(known, grid),
+    )
     room = max(allowance(equation, grid) - working, 0.0)
-    return Held(working + min(tables, room), 8.0 * grid.size * arrays)
+    return Held(working + min(tables, room), 8.0 * grid.size * arrays, reach)
 
 
-def _tables(known: Sampled, grid: Grid) -> tuple[float, float]:
-    """Bytes of tables for sweeps, and arrays of the grid's size that rates of jumps take."""
+def _tables(known: Sampled, grid: Grid) -> tuple[float, float, int]:
+    """Bytes of tables for sweeps; arrays of the grid's size that rates of jumps take; cells that these go at most."""
     field, n = known.diffusion, grid.ndim
     held = sum(_whole(b.shape, grid) for b in known.drift)
     few, many = (each + SEAMS * sum(1 / m for i, m in enumerate(grid.shape) if grid.periodic(i)) for each in JUMPS)
     entries = [e for row in field.entries for e in row if e is not None]
     if field.diagonal:
-        return held + sum(_whole(e.shape, grid) for e in entries), few * n
+        return held + sum(_whole(e.shape, grid) for e in entries), few * n, 1
     table, met = _whole(_shape(field), grid), _met(field, grid)  # that of every offset
     lines = [line_and_spread_bytes(grid, o, table) for o in met]
     varies = prod(_shape(field)) > 1
     count = max(len(lines), OFFSETS[n]) if varies else len(lines)
     jumps = many * count + EIGENVECTORS * n**2 if varies else few * count
-    return held + count * (table + sum(lines) / max(len(lines), 1)) + SEARCH * 8.0 * grid.size, jumps
+    reach = max((abs(v) for offset in met for v in offset), default=1)
+    return held + count * (table + sum(lines) / max(len(lines), 1)) + SEARCH * 8.0 * grid.size, jumps, reach
 
 
 def working_bytes(grid: Grid, *, correlated: bool) -> float:

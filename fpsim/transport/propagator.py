@@ -239,16 +239,16 @@ class Propagator:
     def _chosen(self, asked: Request) -> tuple[str, bool]:
         """The method, and whether it is up to the grid's error.
 
-        The generator where cells resolve everything and it takes no more memory than it may, in the cheaper of its
-        ways; else sweeps. Where those would take very many steps, for a long time or at a wall, the generator has a
-        try, for a long time whatever memory it takes.
+        The generator where cells resolve everything (jumps over several of them would not) and it takes no more memory
+        than it may, in the cheaper of its ways; else sweeps. Where those would take very many steps, for a long time or
+        at a wall, the generator has a try, for a long time whatever memory it takes.
         """
         known, size, single = self._survey, self.grid.size, self.grid.ndim == 1 and not self.grid.periodic(0)
         if asked.method == "rational" and not single:
             raise DomainError(f"method 'rational' on {self.grid!r}: a single axis that is not periodic is accepted")
         if asked.method != "auto":
             return asked.method, False
-        work, resolved = known.jumps * asked.end * size, known.peclet[1] <= RESOLVED
+        work, resolved = known.jumps * asked.end * size, known.peclet[1] <= RESOLVED and known.held.reach == 1
         long, pressed = known.steep * asked.end > LONG, known.walls.pressed and not known.in_parts
         if not resolved and not ((long or pressed) and all(n >= 8 for n in self.grid.shape)):
             return "sweeps", False

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
+from fpsim.density.numbers import check_left
 from fpsim.equation import FokkerPlanck
 from fpsim.parallel import Team
 from fpsim.transport.averaged import averaged
@@ -173,6 +174,8 @@ class Stepper:
         """
         p: tuple[Density, ...] | Density | None = None
         if state is not None:
+            for u in state:
+                check_left(u, t)
             p = tuple(Density.over(g, u) for g, u in zip(self.grids, state, strict=True))
             p = p if self.coupled else p[0]
         found, done = [], True

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import log_ndtr, ndtr
 
-from fpsim.density import Density, Grid
+from fpsim.density import Density, Grid, gaussian
 from fpsim.equation import FokkerPlanck
+from fpsim.errors import DomainError
 from fpsim.transport import evolve
 
 ABSORBING = [("absorbing", "reflecting")]
@@ -61,3 +62,10 @@ def test_in_two_dimensions():
     exact = cells(line, 1.0, 1.0, 0.02)[:, None] * np.diff(ndtr(y / width))[None, :] / grid.spacing[1]
     assert np.abs(result.final.values - exact).sum() * grid.cell_volume <= 2.0 * result.error[-1] <= 0.02
     assert result.absorbed[-1] + result.final.mass == pytest.approx(density.mass, rel=1e-12)
+
+
+def test_nothing_left_for_coefficients_that_depend_on_the_density():
+    grid = Grid.box((-1, 1, 40), boundary="absorbing")
+    equation = FokkerPlanck(drift=lambda x, p: 30.0 + 0.0 * x + p.mean[0], diffusion=0.0)
+    with pytest.raises(DomainError, match=r"nothing is left at t=0\.\d+: all mass has been absorbed"):
+        evolve(equation, gaussian(grid, 0.0, 0.01), [1.0])
