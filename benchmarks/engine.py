@@ -182,6 +182,10 @@ LIMITS = """## Limits
   1e-8 it is 1.5, 0.5 and 0.09. Who needs log p asks for 1e-4; `method="rational"` may have zeros there, and
   `method="generator"` has every tail right.
 - Where drift presses on a reflecting wall, splitting is of first order: many steps, a warning, or `method="generator"`.
+  Where it carries a density into an absorbing one, what a step takes too early is measured and kept within half of the
+  tolerance: short steps. Layers at walls that are thinner than a cell make the grid's error one of first order.
+- Jumps of coefficients in time are found and stepped up to; of ten or twenty within the evolution some hide each other,
+  and the error is up to seven times the stated one (up to three jumps: up to 1.7 times).
 - Drifts that depend on each other's coordinates are of second order in time, like every splitting into positive parts.
 - Densities narrower than two cells: the limiter of the remaps is then what errs; steps are not refined below that.
 - Memory: six arrays of the grid's size with the start, or 64 MB if that is more; answers at more than one time come on

@@ -32,7 +32,7 @@ from fpsim.transport.follow import Follower, shrunk
 from fpsim.transport.stepper import Stepper
 from fpsim.transport.survey import Walls
 
-__all__ = ["Controller"]
+__all__ = ["TOUCH", "Controller"]
 
 Array = NDArray[np.float64]
 
@@ -80,6 +80,9 @@ any time that is what one long step loses more than two short ones.
 
 CLIP_SHARE = 1.0
 """Share of what limiters moved that passes for the step's error."""
+
+TOUCH = 1e-6
+"""Mass at the walls, relative to all, from which on it matters how drift meets them."""
 
 MAX_STEPS = 1_000_000
 
@@ -144,7 +147,7 @@ class Controller:
         self._mass = max(float(u.sum()) * v for u, v in zip(self.state, self.stepper.volumes, strict=True))
         first = min(self.span * min(max(self.tolerance**0.5, 1 / 128), 1 / 4), self.longest)
         self._h, self._least = self._on_ladder(first), 0.0
-        self._doubts, self._wary, self._speed = 0, 0.0, 0.0
+        self._doubts, self._wary, self._speed, self._touches = 0, 0.0, 0.0, False
 
     def run_to(self, end: float) -> None:
         """Advance to time ``end``."""
@@ -168,10 +171,10 @@ class Controller:
     def _may_cruise(self) -> bool:
         """Whether the next steps may go unprobed: none where a probe failed before, none longer than probed.
 
-        Nor where drift may carry a density to a wall meanwhile.
+        Nor where drift meets a density at a wall.
         """
         known = self.t > self._wary and self._h <= 1.5 * self._probed
-        return known and self.stepper.autonomous and self.follower is None and not self.walls.meets
+        return known and self.stepper.autonomous and self.follower is None and not self._touches
 
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):
@@ -193,8 +196,9 @@ class Controller:
                 before = None
                 continue
             distance, early = self._distance(), self._early(once, lost)
+            self._touches = self.walls.meets and self._at_walls()
             local = third = (distance if self.walls.still else max(distance - early, 0.0)) / (
-                1.0 if self.walls.pressed else 3.0
+                1.0 if self.walls.pressed and self._touches else 3.0
             )
             tolerated, limited = self._allowed(2.0 * h), CLIP_SHARE * max(clipped) / self._mass
             if before is not None and before[2] == self.t:
@@ -301,11 +305,30 @@ class Controller:
         left = end - self.t
         needed = max(ceil(left / self._h * (1.0 - 1e-12)), 1)
         steps, h = (needed, left / needed) if needed <= CRUISE else (CRUISE, self._h)
-        self._absorb(self.stepper.advance(self.state, self.t, h, steps).absorbed)
+        lost = self.stepper.advance(self.state, self.t, h, steps).absorbed
+        if self.walls.meets and (sum(lost) > TOUCH * self._mass or self._at_walls()):
+            self._wary = self.t + h * steps  # what arrives at a wall is watched
+            self._reject(self._h)
+            return
+        self._absorb(lost)
         self.path.append((self.t, h, steps))
         self.error += self._rate * (h / self._probed) ** 2 * h * steps
         self.taken += steps
         self.t = end if needed <= CRUISE else self.t + steps * h
+
+    def _at_walls(self) -> bool:
+        """Whether some mass lies in the outermost cells of axes that are not periodic."""
+        for u, grid in zip(self.state, self.stepper.grids, strict=True):
+            p = u.reshape(grid.shape)
+            ends = sum(
+                float(p.take(side, axis).sum())
+                for axis in range(grid.ndim)
+                for side in (0, -1)
+                if not grid.periodic(axis)
+            )
+            if ends * grid.cell_volume > TOUCH * self._mass:
+                return True
+        return False
 
     def _absorb(self, lost: tuple[float, ...]) -> None:
         self.absorbed = tuple(map(add, self.absorbed, lost))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, regrid
 from fpsim.density.numbers import real_array
 from fpsim.errors import DomainError
+from fpsim.transport.control import TOUCH
 from fpsim.transport.evolution import Evolution, Run
 from fpsim.transport.inspect import cautions
 
@@ -84,16 +85,25 @@ def finished(
 ) -> Evolution:
     """An answer with the error of its grid, from the same evolution on wider cells, and every reason for caution.
 
-    ``at_walls``: whether drift carries the density to walls, where layers may be thinner than cells.
+    ``at_walls``: whether drift carries to walls what comes near, where layers may be thinner than cells.
     """
     times, densities, time_error, absorbed, steps, rejected, method, said = run
     if wide is None:
         error = np.full(len(times), np.nan)
     else:
-        order = 1 if at_walls or (method != "sweeps" and peclet[1] > DRIFTING) else GRID_ORDER
+        order = (
+            1 if (at_walls and _touched(run, starts)) or (method != "sweeps" and peclet[1] > DRIFTING) else GRID_ORDER
+        )
         error = _difference(run, wide) / ((2**order - 1) * max(d.mass for d in starts))
     said = (*said, *_cautions(run, starts, follow))
     return Evolution(times, densities, time_error, error, absorbed, steps, rejected, method, said, peclet, memory)
+
+
+def _touched(run: Run, starts: tuple[Density, ...]) -> bool:
+    """Whether any mass was at walls at one of the times, or left through them."""
+    mass = max(d.mass for d in starts)
+    several = [now if isinstance(now, tuple) else (now,) for now in run.densities]
+    return bool(run.absorbed.max() > TOUCH * mass) or any(d.edge_mass() > TOUCH * mass for now in several for d in now)
 
 
 def _difference(fine: Run, wide: Run) -> Array:
