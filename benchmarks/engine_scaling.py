@@ -20,9 +20,9 @@ import numpy as np
 
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
-from fpsim.parallel import Team
-from fpsim.transport import evolve
-from fpsim.transport.stepper import Stepper
+from fpsim.evolution import evolve
+from fpsim.evolution.stepper import Stepper
+from fpsim.support.threads import Team
 
 
 def per_step(equation: FokkerPlanck, grid: Grid, h: float, *, repeats: int) -> float:

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from engine_problems import Problem
 
-from fpsim.transport import Propagator, evolve
+from fpsim.evolution import Propagator, evolve
 
 Solve = Callable[[], np.ndarray]
 
@@ -79,7 +79,7 @@ def py_pde(problem: Problem, n: int, setting: object) -> Solve:
 
 
 def fipy(problem: Problem, n: int, steps: object) -> Solve:
-    from fpsim.reference.fipy import _solve
+    from fpsim.validation.fipy import _solve
 
     return lambda: _solve(problem.equation, _start(problem, n), np.array([problem.end]), int(steps))[-1]
 

@@ -33,9 +33,9 @@ import numpy as np
 from numba import njit, prange
 
 from fpsim.datasets import digits
+from fpsim.ensemble import SGD, Start, train
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.sgd import SGD, Start, train
 
 RATE, BATCH = 0.05, 8
 X = np.array(digits(2).x)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fpsim._version import __version__
 
 if TYPE_CHECKING:
-    from fpsim.results.run_object import Run
+    from fpsim.runs.run_object import Run
 
 __all__ = ["__version__", "load"]
 
@@ -23,6 +23,6 @@ def load(path: str | Path) -> Run:
     ConfigError
         If its scenario is of a kind that this version does not know.
     """
-    from fpsim.results.run_object import open_run
+    from fpsim.runs.run_object import open_run
 
     return open_run(path)

@@ -8,31 +8,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "fpsim"
-GROUND = {"errors", "result", "estimate", "verdict", "memory", "parallel", "progress", "_version"}
-NUMERICS = {"density", "equation", "lattice", "transport", "generator", "sde", "reference"}
-NETWORKS = {"datasets", "network", "experiment", "sgd"}
+GROUND = {"support", "uncertainty", "_version"}
+NUMERICS = {"density", "equation", "lattice", "evolution", "generator", "paths"}
+NETWORKS = {"datasets", "network", "experiment", "ensemble"}
+THEORY = {"theory", "closures", "comparison"}
 ALLOWED = {
     "density": set(),
     "equation": {"density"},
     "lattice": {"density", "equation"},
-    "transport": {"density", "equation", "lattice", "generator", "reference"},
     "generator": {"density", "equation", "lattice"},
-    "sde": {"density", "equation"},
-    "reference": {"density", "equation"},
+    "evolution": {"density", "equation", "lattice", "generator"},
+    "paths": {"density", "equation"},
     "datasets": set(),
     "network": set(),
     "experiment": {"datasets", "network"},
-    "sgd": {"datasets", "network", "experiment"},
+    "ensemble": {"datasets", "network", "experiment"},
     "theory": {"density", "equation"} | NETWORKS,
-    "compare": {"density", "network"},
-    "callan_symanzik": {"density", "equation", "generator", "network", "experiment", "theory", "datasets", "sgd"},
-    "kpz": {"density", "equation", "generator", "network", "experiment", "datasets"},
+    "closures": {"density", "equation", "theory"} | NETWORKS,
+    "comparison": {"density", "network"},
+    "diagnostics": {"density", "equation", "generator", "theory"} | NETWORKS,
     "storage": set(),
     "plots": set(),
-    "scenario": NUMERICS | NETWORKS | {"theory", "compare", "storage", "plots", "callan_symanzik", "kpz"},
-    "validation": NUMERICS | NETWORKS | {"theory", "callan_symanzik", "kpz"},
-    "results": {"density", "compare", "plots", "scenario", "storage"},
-    "cli": {"scenario", "results", "storage", "validation"},
+    "scenario": NUMERICS | NETWORKS | THEORY | {"storage", "plots", "diagnostics"},
+    "validation": NUMERICS | NETWORKS | {"theory", "closures", "diagnostics"},
+    "runs": {"density", "comparison", "plots", "scenario", "storage"},
+    "cli": {"scenario", "runs", "storage", "validation"},
 }
 
 

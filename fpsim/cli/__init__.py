@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # Read when numpy is first imported: threads of its own for matrices this small cost more than they save.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from fpsim.errors import FpsimError
+    from fpsim.support.errors import FpsimError
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:

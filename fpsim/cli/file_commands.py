@@ -19,7 +19,7 @@ def info(file: File) -> None:
 
     Example: fpsim info digits-bottleneck.h5
     """
-    from fpsim.results.describing import describe
+    from fpsim.runs.describing import describe
     from fpsim.storage import load
 
     typer.echo(describe(load(file)))
@@ -52,8 +52,8 @@ def animate(
 
     Example: fpsim animate digits-bottleneck.h5 --variable density_W2 --out ring.gif
     """
-    from fpsim.results.animation import animate as draw_animation
-    from fpsim.results.run_object import open_run
+    from fpsim.runs.animation import animate as draw_animation
+    from fpsim.runs.run_object import open_run
 
     typer.echo(str(draw_animation(open_run(file), out or file.with_suffix(".gif"), variable=variable, rate=rate)))
 
@@ -66,9 +66,9 @@ def report(
 
     Example: fpsim report digits-bottleneck.h5
     """
-    from fpsim.errors import FileError
-    from fpsim.results.page import html_report
+    from fpsim.runs.page import html_report
     from fpsim.storage import load
+    from fpsim.support.errors import FileError
 
     target = out or file.with_suffix(".html")
     if target.suffix not in (".html", ".htm"):

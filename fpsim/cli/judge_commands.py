@@ -30,8 +30,8 @@ def compare(
 
     Example: fpsim compare before.h5 after.h5 --strict --limit 4
     """
-    from fpsim.results.file_comparison import compare_files, table
-    from fpsim.results.run_object import open_run
+    from fpsim.runs.file_comparison import compare_files, table
+    from fpsim.runs.run_object import open_run
 
     rows = compare_files(open_run(file), open_run(other) if other else None, distance=distance, all_times=every)
     typer.echo(table(rows, limit=limit))

@@ -142,8 +142,8 @@ def _session(target: Path, quiet: bool) -> Iterator[None]:
             warnings.showwarning = _one_line_warning
             yield
     except KeyboardInterrupt:
-        from fpsim.errors import FileError
         from fpsim.storage import load
+        from fpsim.support.errors import FileError
 
         try:
             done = [node.path for node in load(target).leaves if node.path != "/" and node.attrs.get("complete", 1)]

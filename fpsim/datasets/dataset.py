@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.datasets.moments import sample_product_covariance
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -6,7 +6,7 @@ import hashlib
 import sysconfig
 from pathlib import Path
 
-from fpsim.errors import FileError
+from fpsim.support.errors import FileError
 
 __all__ = ["read"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 __all__ = ["Boundary", "Sides", "boundaries_of"]
 

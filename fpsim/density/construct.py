@@ -12,12 +12,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.density.callables import answer
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
-from fpsim.density.numbers import real_array, whole_number
-from fpsim.errors import DomainError
-from fpsim.memory import check_memory
+from fpsim.support.callables import answer
+from fpsim.support.checks import real_array, whole_number
+from fpsim.support.errors import DomainError
+from fpsim.support.memory import check_memory
 
 __all__ = ["from_function", "from_samples", "gaussian", "mixture"]
 

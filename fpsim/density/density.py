@@ -15,12 +15,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density.callables import answer
 from fpsim.density.grid import Grid
-from fpsim.density.numbers import random_generator, real_array, whole_number
 from fpsim.density.points import place_points
-from fpsim.errors import DomainError
-from fpsim.memory import check_memory
+from fpsim.support.callables import answer
+from fpsim.support.checks import random_generator, real_array, whole_number
+from fpsim.support.errors import DomainError
+from fpsim.support.memory import check_memory
 
 __all__ = ["Density"]
 

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary, Sides, boundaries_of
-from fpsim.density.numbers import real_array, whole_number
-from fpsim.errors import DomainError
+from fpsim.support.checks import real_array, whole_number
+from fpsim.support.errors import DomainError
 
 __all__ = ["Grid"]
 

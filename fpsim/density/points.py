@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density.grid import Grid
-from fpsim.density.numbers import real_array
-from fpsim.errors import DomainError
+from fpsim.support.checks import real_array
+from fpsim.support.errors import DomainError
 
 __all__ = ["place_points"]
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from fpsim.density.carry import carry
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
-from fpsim.density.numbers import real_number
-from fpsim.errors import DomainError
-from fpsim.memory import check_memory
+from fpsim.support.checks import real_number
+from fpsim.support.errors import DomainError
+from fpsim.support.memory import check_memory
 
 __all__ = ["fitted_grid", "regrid"]
 

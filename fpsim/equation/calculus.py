@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 __all__ = ["Calculus", "calculus_of"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density.numbers import all_finite, fits, real_array
-from fpsim.errors import DomainError
+from fpsim.support.checks import all_finite, fits, real_array
+from fpsim.support.errors import DomainError
 
 __all__ = ["DiffusionField", "diffusion_field"]
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density.callables import explain_failure
 from fpsim.density.grid import Grid
-from fpsim.density.numbers import all_finite, fits, real_array
 from fpsim.equation.diffusion import DiffusionField, diffusion_field
 from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck, parameters_of
-from fpsim.errors import DomainError
+from fpsim.support.callables import explain_failure
+from fpsim.support.checks import all_finite, fits, real_array
+from fpsim.support.errors import DomainError
 
 __all__ = [
     "Mesh",

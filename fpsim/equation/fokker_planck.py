@@ -31,7 +31,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from fpsim.equation.calculus import Calculus, calculus_of
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 __all__ = ["Coefficient", "FokkerPlanck", "depends_on", "parameters_of"]
 

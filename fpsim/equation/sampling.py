@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
-from fpsim.density.numbers import real_array
 from fpsim.equation.calculus import Calculus
 from fpsim.equation.conversion import correction_of_callable, ito_correction
 from fpsim.equation.evaluation import (
@@ -32,7 +31,8 @@ from fpsim.equation.evaluation import (
 )
 from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck
 from fpsim.equation.slopes import downhill
-from fpsim.errors import DomainError
+from fpsim.support.checks import real_array
+from fpsim.support.errors import DomainError
 
 __all__ = [
     "diffusion_at",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpsim.datasets import Dataset, GaussianPopulation
-from fpsim.errors import ConfigError, ValidityWarning
+from fpsim.support.errors import ConfigError, ValidityWarning
 
 if TYPE_CHECKING:
     from fpsim.experiment.settings import SGD

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from fpsim.datasets import from_array
-from fpsim.errors import DomainError
 from fpsim.experiment.experiment import Experiment
 from fpsim.experiment.start import Start
 from fpsim.network import BottleneckAutoEncoder
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from fpsim.experiment.settings import SGD

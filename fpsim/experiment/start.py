@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fpsim.errors import ConfigError
+from fpsim.support.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.density.numbers import real_array
-from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.uniformization import evolve
-from fpsim.result import Result
+from fpsim.support.checks import real_array
+from fpsim.support.errors import DomainError
+from fpsim.uncertainty.result import Result
 
 __all__ = ["evolve_observable", "observable_on_cells"]
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
-from fpsim.density.numbers import real_array
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, phi_on_cells, potential_on_cells
-from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
 from fpsim.generator.rates import axis_absorption, axis_links
 from fpsim.generator.tensor import tensor_generator
-from fpsim.memory import check_memory
+from fpsim.support.checks import real_array
+from fpsim.support.errors import DomainError
+from fpsim.support.memory import check_memory
 
 __all__ = ["build_generator"]
 

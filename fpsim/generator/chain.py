@@ -31,13 +31,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Density
-from fpsim.density.numbers import real_array
-from fpsim.errors import DomainError, ToleranceError
 from fpsim.generator.chain_kernels import apply_rational, distance, factor, mend
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.rational import Family
 from fpsim.generator.uniformization import check_times, densities_at
-from fpsim.memory import check_memory
+from fpsim.support.checks import real_array
+from fpsim.support.errors import DomainError, ToleranceError
+from fpsim.support.memory import check_memory
 
 __all__ = ["LEAST", "MOST", "Chain", "ChainEvolution", "chain_of", "evolve", "propagate_rational"]
 

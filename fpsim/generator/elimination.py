@@ -22,8 +22,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from fpsim.errors import ToleranceError
-from fpsim.memory import check_memory
+from fpsim.support.errors import ToleranceError
+from fpsim.support.memory import check_memory
 
 __all__ = ["Elimination", "eliminate", "inverse_order", "null_vector_of_band"]
 

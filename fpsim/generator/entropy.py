@@ -18,10 +18,10 @@ from __future__ import annotations
 import numpy as np
 
 from fpsim.density import Density
-from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.grid_error import on_one_grid
-from fpsim.result import Result
+from fpsim.support.errors import DomainError
+from fpsim.uncertainty.result import Result
 
 __all__ = ["entropy_production"]
 

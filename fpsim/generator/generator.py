@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from fpsim.density import Density, Grid
-from fpsim.errors import DomainError
 from fpsim.generator.links import Links, index_type
 from fpsim.generator.stencil import Stencil, stencil_of
+from fpsim.support.errors import DomainError
 
 __all__ = ["Generator", "of_generator"]
 

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid, regrid
-from fpsim.density.numbers import real_array
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError
 from fpsim.generator.build import build_generator
 from fpsim.generator.generator import Generator
-from fpsim.result import Result
+from fpsim.support.checks import real_array
+from fpsim.support.errors import DomainError
+from fpsim.uncertainty.result import Result
 
 __all__ = ["GRID_NOT_INCLUDED", "on_one_grid", "with_grid_error"]
 

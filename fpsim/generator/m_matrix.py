@@ -22,9 +22,9 @@ from scipy.sparse import csc_array, csr_array, diags_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import LinearOperator, bicgstab, gmres, spilu, splu
 
-from fpsim.errors import ToleranceError
 from fpsim.generator.elimination import Elimination, eliminate, inverse_order, null_vector_of_band
-from fpsim.memory import check_memory
+from fpsim.support.errors import ToleranceError
+from fpsim.support.memory import check_memory
 
 __all__ = ["BANDED_WORK", "MMatrix", "m_matrix", "null_vector"]
 

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.m_matrix import MMatrix, m_matrix
 from fpsim.generator.targets import Target, cells_of, name_of, rates_into, reaching, restrict
-from fpsim.result import Result
+from fpsim.support.errors import DomainError
+from fpsim.uncertainty.result import Result
 
 __all__ = [
     "committor",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fpsim.generator.stencil import Stencil
 from fpsim.generator.terms import line_terms, slab_terms
-from fpsim.parallel import LANES, Team
+from fpsim.support.threads import LANES, Team
 
 __all__ = ["Windows", "poisson_series", "poisson_windows"]
 

@@ -14,12 +14,12 @@ import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.density import Density
-from fpsim.errors import DomainError, ToleranceError
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.m_matrix import m_matrix
 from fpsim.generator.targets import Target, cells_of, closed_classes, rates_into, reaching, restrict
-from fpsim.result import Result
+from fpsim.support.errors import DomainError, ToleranceError
+from fpsim.uncertainty.result import Result
 
 __all__ = ["QuasiStationary", "quasi_stationary"]
 

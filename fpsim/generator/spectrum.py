@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from scipy.linalg import eig
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
-from fpsim.density.numbers import whole_number
-from fpsim.errors import DomainError, ToleranceError, ValidityWarning
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.m_matrix import m_matrix
 from fpsim.generator.reversibility import is_reversible
 from fpsim.generator.turning import slowest_decay
+from fpsim.support.checks import whole_number
+from fpsim.support.errors import DomainError, ToleranceError, ValidityWarning
 
 __all__ = ["Spectrum", "slowest_modes"]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fpsim.generator.generator import Generator
-from fpsim.memory import check_memory
+from fpsim.support.memory import check_memory
 
 __all__ = ["transition_matrix"]
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density
-from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.m_matrix import null_vector
 from fpsim.generator.targets import closed_classes, restrict
-from fpsim.result import Result
+from fpsim.support.errors import DomainError
+from fpsim.uncertainty.result import Result
 
 __all__ = ["stationarity_residual", "stationary_density"]
 

@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from fpsim.density import Grid
-from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator
+from fpsim.support.errors import DomainError
 
 __all__ = ["Target", "cells_of", "closed_classes", "name_of", "rates_into", "reaching", "restrict"]
 

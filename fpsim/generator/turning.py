@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
-from fpsim.errors import ToleranceError
 from fpsim.generator.generator import Generator
 from fpsim.generator.poisson import poisson_series, poisson_windows
-from fpsim.parallel import Team
+from fpsim.support.errors import ToleranceError
+from fpsim.support.threads import Team
 
 __all__ = ["slowest_decay"]
 

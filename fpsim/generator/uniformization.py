@@ -25,15 +25,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Density
-from fpsim.density.numbers import check_left, real_array
-from fpsim.errors import DomainError
 from fpsim.generator.generator import Generator, of_generator
 from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.poisson import poisson_series, poisson_windows
 from fpsim.generator.squaring import transition_matrix
-from fpsim.memory import check_memory
-from fpsim.parallel import Team
-from fpsim.result import Result
+from fpsim.support.checks import check_left, real_array
+from fpsim.support.errors import DomainError
+from fpsim.support.memory import check_memory
+from fpsim.support.threads import Team
+from fpsim.uncertainty.result import Result
 
 __all__ = ["Evolution", "absorbed_mass", "check_times", "densities_at", "evolve", "propagate"]
 

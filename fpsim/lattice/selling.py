@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.equation.diffusion import DiffusionField
-from fpsim.errors import DomainError
 from fpsim.lattice.dual_simplex import dual_simplex
+from fpsim.support.errors import DomainError
 
 __all__ = ["REACH", "LatticeDiffusion", "Programme", "coupled_axes", "group_shape", "lattice_diffusion", "programme"]
 

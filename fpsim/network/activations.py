@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fpsim.errors import ConfigError
+from fpsim.support.errors import ConfigError
 
 __all__ = ["Activation", "activation", "activation_names", "register_activation"]
 

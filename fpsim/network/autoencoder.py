@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from fpsim.errors import ConfigError
 from fpsim.network.activations import activation
+from fpsim.support.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

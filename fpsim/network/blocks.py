@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from fpsim.errors import ConfigError
+from fpsim.support.errors import ConfigError
 
 __all__ = ["for_blocks"]
 

@@ -15,10 +15,10 @@ import numpy as np
 from numba import cfunc
 from numba.core.errors import NumbaError
 
-from fpsim.errors import ConfigError
 from fpsim.network.activations import BUILT_IN, Activation, activation
 from fpsim.network.elementary import tanh
 from fpsim.network.kernel import lane_kernel
+from fpsim.support.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

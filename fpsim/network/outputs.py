@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from fpsim.network.autoencoder import Network

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.errors import DomainError
 from fpsim.network.gradients import complete
 from fpsim.network.layers import LANES
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from fpsim.errors import ConfigError
 from fpsim.scenario.sections import ScenarioBase
+from fpsim.support.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

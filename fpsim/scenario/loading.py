@@ -21,9 +21,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fpsim.errors import ConfigError, FpsimError
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.sections import ScenarioBase
+from fpsim.support.errors import ConfigError, FpsimError
 
 __all__ = ["available", "load_scenario", "parse_assignments", "scenario_from", "shown", "to_toml"]
 

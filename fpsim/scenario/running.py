@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from fpsim._version import __version__
-from fpsim.errors import FileError
-from fpsim.progress import Reporter, reporter
 from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
 from fpsim.storage import Checkpoint, check_target, load, provenance, remove_leftovers, save, writer_lock
+from fpsim.support.errors import FileError
+from fpsim.support.progress import Reporter, reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +63,7 @@ def run(
     threads : int, optional
         Number of threads; results are the same for any number.
     report : Reporter, optional
-        Makes progress callables (see :mod:`fpsim.progress`).
+        Makes progress callables (see :mod:`fpsim.support.progress`).
     done : xarray.DataTree, optional
         An interrupted run of the same scenario; its finished groups are kept and not computed again.
     snapshot : callable, optional

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim._version import __version__
-from fpsim.errors import FileError
+from fpsim.support.errors import FileError
 
 __all__ = ["Checkpoint"]
 

@@ -21,8 +21,8 @@ from typing import Any, Literal
 import h5py
 import xarray as xr
 
-from fpsim.errors import FileError
 from fpsim.storage.provenance import SCHEMA_VERSION
+from fpsim.support.errors import FileError
 
 __all__ = ["check_target", "load", "remove_leftovers", "save", "writer_lock"]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fpsim.errors import ConfigError
+from fpsim.support.errors import ConfigError
 from fpsim.theory.mesh import Array, Mesh, remembered
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.errors import ConfigError
+from fpsim.support.errors import ConfigError
 from fpsim.theory.averages import Averages, averages_of
 from fpsim.theory.coefficients import (
     cross_noise,

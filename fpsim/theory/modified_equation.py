@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 from fpsim.theory.mesh import Array
 
 __all__ = ["Landscape", "ModifiedEquation", "Order", "clipped", "jacobian", "modified_equation"]

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 from fpsim.theory.mesh import Array
 from fpsim.theory.modified_equation import Landscape
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import ConfigError, DomainError, ValidityWarning
+from fpsim.support.errors import ConfigError, DomainError, ValidityWarning
 from fpsim.theory.mesh import Array
 from fpsim.theory.scales import Scales, scales_of
 

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.errors import ValidityWarning
+from fpsim.support.errors import ValidityWarning
 
 if TYPE_CHECKING:
+    from fpsim.ensemble import SGD
     from fpsim.experiment import Experiment
-    from fpsim.sgd import SGD
 
 __all__ = ["Scales", "learning_rate_at", "scales_of"]
 

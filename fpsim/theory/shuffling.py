@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 from fpsim.theory.mesh import Array
 
 __all__ = ["epoch_variance", "epoch_variance_path", "iid_variance", "iid_variance_path"]

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 from scipy.special import roots_genlaguerre
 
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 from fpsim.theory.mesh import Array
 
 __all__ = ["BalancedLaw", "collapse_rate", "collapse_threshold", "discrete_collapse_rate"]

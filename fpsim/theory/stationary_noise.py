@@ -19,7 +19,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 from scipy.optimize import root
 
-from fpsim.errors import DomainError, ToleranceError
+from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.theory.mesh import Array
 from fpsim.theory.modified_equation import Landscape, jacobian
 

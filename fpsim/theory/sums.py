@@ -16,9 +16,9 @@ import numpy as np
 from numba import njit
 
 from fpsim.datasets import Dataset
-from fpsim.errors import ConfigError
 from fpsim.network import activation
-from fpsim.parallel import Team
+from fpsim.support.errors import ConfigError
+from fpsim.support.threads import Team
 from fpsim.theory.mesh import Array, Mesh
 
 if TYPE_CHECKING:

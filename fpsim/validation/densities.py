@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid, gaussian
 from fpsim.equation import FokkerPlanck
+from fpsim.evolution import evolve
 from fpsim.generator import build_generator, entropy_production, mean_first_passage_time, stationary_density
-from fpsim.transport import evolve
 from fpsim.validation.check import Check
 
 __all__ = ["engine", "generator"]

@@ -14,8 +14,8 @@ __all__ = ["callan_symanzik", "kardar_parisi_zhang"]
 
 def callan_symanzik() -> Iterator[Check]:
     """Geometric Brownian motion, where one coupling closes: its beta function, anomalous dimension and exponents."""
-    from fpsim.callan_symanzik import Outputs, correlators, exact_flow, lognormal, rates
     from fpsim.density import Density, Grid, gaussian
+    from fpsim.diagnostics.callan_symanzik import Outputs, correlators, exact_flow, lognormal, rates
     from fpsim.equation import FokkerPlanck
 
     drift, noise = 1.8, 0.4
@@ -38,11 +38,11 @@ def callan_symanzik() -> Iterator[Check]:
 
 def kardar_parisi_zhang() -> Iterator[Check]:
     """Limit laws, walks in random environments and the width of a growing surface."""
+    from fpsim.diagnostics.random_environment.random_walk import walk_moments
+    from fpsim.diagnostics.surface_growth.roughness import width2
+    from fpsim.diagnostics.surface_growth.surface import simulate_surface
+    from fpsim.diagnostics.surface_growth.tracy_widom import limit_law
     from fpsim.kpz import exact
-    from fpsim.kpz.random_walk import walk_moments
-    from fpsim.kpz.roughness import width2
-    from fpsim.kpz.surface import simulate_surface
-    from fpsim.kpz.tracy_widom import limit_law
 
     gue, stationary = limit_law("gue").cumulants, limit_law("baik-rains").cumulants
     yield Check("Tracy-Widom (unitary): mean", gue.mean, -1.771086807411, 1e-9, "Bornemann 2010")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.datasets import from_array
+from fpsim.ensemble import train
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder, sample_gradients
-from fpsim.sgd import train
 from fpsim.validation.check import Check
 
 __all__ = ["gradients", "stochastic_gradient_descent"]
@@ -67,7 +67,7 @@ def stochastic_gradient_descent() -> Iterator[Check]:
 def _wrong_words() -> float:
     from numba import njit
 
-    from fpsim.sgd.philox import philox
+    from fpsim.ensemble.philox import philox
 
     @njit(error_model="numpy")
     def words(key, block, stream, step, replica):  # type: ignore[no-untyped-def]

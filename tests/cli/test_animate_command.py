@@ -13,8 +13,8 @@ from test_compare_command import made, normal
 
 import fpsim
 from fpsim.cli import main
-from fpsim.errors import FileError
-from fpsim.results.animation import animate
+from fpsim.runs.animation import animate
+from fpsim.support.errors import FileError
 
 
 def frames(path):
@@ -78,7 +78,7 @@ def test_a_kind_without_densities_says_so(tmp_path, capsys):
     run = made({"a/theory": normal(0.0)})
     run.tree["a/theory"] = run.tree["a/theory"].isel(time=[0])
     run.tree.attrs.update(kind="ranking")
-    from fpsim.errors import ConfigError
+    from fpsim.support.errors import ConfigError
 
     with pytest.raises(ConfigError, match="kind ranking keeps no densities through time"):
         animate(run, tmp_path / "x.gif")

@@ -12,11 +12,11 @@ from scipy.special import erf
 import fpsim
 from fpsim.cli import main
 from fpsim.density import Grid, from_samples, gaussian
-from fpsim.errors import ConfigError
-from fpsim.results.file_comparison import compare_files, table
-from fpsim.results.run_object import Run
+from fpsim.runs.file_comparison import compare_files, table
+from fpsim.runs.run_object import Run
 from fpsim.scenario import load_scenario, run_to_file
 from fpsim.scenario.shared.records import density_variable, grid_coordinates
+from fpsim.support.errors import ConfigError
 
 TIMES = np.array([0.0, 1.0])
 
@@ -105,7 +105,7 @@ def test_rows_above_the_limit_are_marked():
 SMALL = {"ensemble.replicas": 2000, "time.end": 1.0, "time.records": 1, "theory.cells": 48, "theory.tolerance": 0.05}
 
 
-@pytest.mark.filterwarnings("ignore::fpsim.errors.ValidityWarning")
+@pytest.mark.filterwarnings("ignore::fpsim.support.errors.ValidityWarning")
 def test_the_command_judges_seeds_and_settings(tmp_path, capsys):
     changes = {"one": {}, "seed": {"seed": 3}, "noise": {"seed": 4, "sgd.temperature": 0.02}}
     for name, change in changes.items():

@@ -132,14 +132,14 @@ def campaign(folder, capsys, count, seed):
     return statuses
 
 
-@pytest.mark.filterwarnings("ignore::fpsim.errors.ValidityWarning")
+@pytest.mark.filterwarnings("ignore::fpsim.support.errors.ValidityWarning")
 def test_malformed_configurations(only_checks, tmp_path, capsys):
     statuses = campaign(tmp_path, capsys, 100, seed=1)
     assert statuses.count(2) > 70
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::fpsim.errors.ValidityWarning")
+@pytest.mark.filterwarnings("ignore::fpsim.support.errors.ValidityWarning")
 def test_a_thousand_malformed_configurations(only_checks, tmp_path, capsys):
     statuses = campaign(tmp_path, capsys, 1000, seed=2)
     assert statuses.count(2) > 700

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import Dataset, GaussianPopulation, digits, files, from_array, iris
-from fpsim.errors import DomainError, FileError
+from fpsim.support.errors import DomainError, FileError
 
 
 def test_digits_are_the_uci_test_set():

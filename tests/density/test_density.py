@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from fpsim.density import Density, Grid, from_function, from_samples, gaussian, mixture, place_points
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 
 def test_grid_places():

@@ -18,7 +18,7 @@ from fpsim.density import (
     place_points,
     regrid,
 )
-from fpsim.errors import DomainError, MemoryLimitError
+from fpsim.support.errors import DomainError, MemoryLimitError
 
 LINE = Grid.box((-1, 1, 20))
 PLANE = Grid.box((-1, 1, 8), (-1, 1, 6))

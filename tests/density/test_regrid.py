@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpsim.density import Density, Grid, fitted_grid, from_function, gaussian, regrid
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,7 +9,7 @@ from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_at, drift_on_cells, drift_on_faces
 from fpsim.equation.conversion import symmetric_root
 from fpsim.equation.diffusion import diffusion_field
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 GRID = Grid.box((-1, 2, 30), (0, 1, 20))
 

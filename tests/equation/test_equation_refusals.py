@@ -16,7 +16,7 @@ from fpsim.equation import (
     drift_on_faces,
     potential_on_cells,
 )
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 LINE = Grid.box((-1, 1, 20))
 PLANE = Grid.box((-1, 1, 8), (-1, 1, 6))

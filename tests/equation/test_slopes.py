@@ -7,7 +7,7 @@ import pytest
 
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck, drift_on_cells, drift_on_faces, slopes
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 
 GRID = Grid.box((-1.5, 1, 24), (0, 2, 20), boundary=["reflecting", "periodic"])
 

@@ -8,7 +8,6 @@ from scipy.stats import binom, poisson
 
 from fpsim.density import Density, Grid, gaussian
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError, MemoryLimitError, ToleranceError
 from fpsim.generator import (
     Generator,
     absorbed_mass,
@@ -21,6 +20,7 @@ from fpsim.generator import (
 from fpsim.generator.chain import chain_of, evolve
 from fpsim.generator.chain_kernels import mend
 from fpsim.generator.links import Links
+from fpsim.support.errors import DomainError, MemoryLimitError, ToleranceError
 
 
 def generator_of(left, right, out=(0.0, 0.0)):

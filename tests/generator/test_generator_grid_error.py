@@ -7,7 +7,6 @@ from scipy.linalg import solve_continuous_lyapunov
 
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError
 from fpsim.generator import (
     absorbed_mass,
     build_generator,
@@ -25,7 +24,8 @@ from fpsim.generator import (
     stationary_density,
     with_grid_error,
 )
-from fpsim.result import Result
+from fpsim.support.errors import DomainError
+from fpsim.uncertainty.result import Result
 
 LINE = FokkerPlanck(potential=lambda x: x * x / 2, diffusion=1.0)
 AXIS = Grid.box((-6, 6, 64))

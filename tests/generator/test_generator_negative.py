@@ -8,7 +8,6 @@ import pytest
 from fpsim import generator as package
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError, MemoryLimitError, ValidityWarning
 from fpsim.generator import (
     absorbed_mass,
     build_generator,
@@ -26,6 +25,7 @@ from fpsim.generator import (
     splitting_probability,
     stationary_density,
 )
+from fpsim.support.errors import DomainError, MemoryLimitError, ValidityWarning
 
 GRID = Grid.box((-1, 1, 20))
 CLOSED = build_generator(FokkerPlanck(potential=lambda x: x**2, diffusion=0.1), GRID)

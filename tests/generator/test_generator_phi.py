@@ -7,7 +7,6 @@ from scipy.integrate import quad
 
 from fpsim.density import Density, Grid, from_function
 from fpsim.equation import FokkerPlanck, drift_at, drift_on_cells, drift_on_faces
-from fpsim.errors import DomainError
 from fpsim.generator import (
     build_generator,
     entropy_production,
@@ -16,6 +15,7 @@ from fpsim.generator import (
     stationarity_residual,
     stationary_density,
 )
+from fpsim.support.errors import DomainError
 
 GRID = Grid.box((-1.6, 1.7, 30), (-1.5, 1.5, 26))
 
@@ -141,8 +141,8 @@ def test_ito_noise_turns_phi_into_another_law():
 
 def test_sweeps_and_paths_solve_the_same_equation():
     # noise by place, Klimontovich: both relax to exp(-phi), by quadrature
-    from fpsim.sde import simulate
-    from fpsim.transport import evolve
+    from fpsim.evolution import evolve
+    from fpsim.paths import simulate
 
     equation = FokkerPlanck(
         phi=lambda x: x**4 + x, diffusion=lambda x: 0.5 + 0.3 * np.tanh(2 * x), calculus="klimontovich"

@@ -5,9 +5,9 @@ import pytest
 
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import ToleranceError, ValidityWarning
 from fpsim.generator import build_generator, is_reversible, mean_first_passage_time, slowest_modes, spectrum
 from fpsim.generator.bernoulli import exponential_rate
+from fpsim.support.errors import ToleranceError, ValidityWarning
 
 OVAL = [[0.2, 0.05], [0.05, 0.1]]
 

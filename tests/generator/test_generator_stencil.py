@@ -6,8 +6,8 @@ from generator_oracles import exponential
 
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import DomainError
 from fpsim.generator import absorbed_mass, build_generator, evolve_observable, poisson, propagate
+from fpsim.support.errors import DomainError
 
 DRIFTS = {
     1: lambda x: np.cos(2 * x),
@@ -53,7 +53,7 @@ def test_series_is_the_exponential(monkeypatch, ndim, boundary, slab):
 @pytest.mark.filterwarnings("ignore:the tensor needs longer jumps")
 @pytest.mark.parametrize(("ndim", "boundary"), [(1, "reflecting"), (2, "periodic"), (2, "absorbing"), (3, "absorbing")])
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch, ndim, boundary):
-    monkeypatch.setattr("fpsim.parallel.SMALLEST", 0)
+    monkeypatch.setattr("fpsim.support.threads.SMALLEST", 0)
     monkeypatch.setattr(poisson, "_SLAB", 64)
     generator, p = problem(ndim, boundary, {1: (5000,), 2: (90, 40), 3: (60, 5, 5)}[ndim])
     times = [20.0 / generator.exit_rates.max(), 70.0 / generator.exit_rates.max()]

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import digits
-from fpsim.errors import ConfigError, DomainError
 from fpsim.network import (
     AutoEncoder,
     BottleneckAutoEncoder,
@@ -18,6 +17,7 @@ from fpsim.network import (
     register_activation,
     sample_gradients,
 )
+from fpsim.support.errors import ConfigError, DomainError
 
 PHI = {
     "linear": lambda z: z,

@@ -7,9 +7,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from fpsim.errors import ConfigError
 from fpsim.scenario import load_scenario, report, run, shortfalls
 from fpsim.scenario.kinds.blind_spot.mixtures import mixture_blocks, mixture_distance
+from fpsim.support.errors import ConfigError
 
 WEIGHTS_AND_MORE = ("density W1", "density W2", "output at the probe", "loss")
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import iris
+from fpsim.ensemble import train
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.scenario.kinds.bottleneck.chain import BATCHES, NOISE, ORDER, links
-from fpsim.sgd import train
 
 REPLICAS, STEP = 4000, 60
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.errors import ConfigError, MemoryLimitError
 from fpsim.scenario import load_scenario, report, run, run_to_file, shortfalls
 from fpsim.scenario.running import figures_of
 from fpsim.scenario.shared.records import group
 from fpsim.storage import load
+from fpsim.support.errors import ConfigError, MemoryLimitError
 
 
 def reduced(name, **changes):
@@ -267,6 +267,6 @@ def test_bad_input_is_named_before_any_work(name, changes, message):
 
 @pytest.mark.parametrize("name", ["callan-symanzik-ou", "callan-symanzik-autoencoder", "cutoff-scaling"])
 def test_an_ensemble_beyond_memory_is_refused(name, monkeypatch):
-    monkeypatch.setattr("fpsim.memory.SHARE", 1e-12)
+    monkeypatch.setattr("fpsim.support.memory.SHARE", 1e-12)
     with pytest.raises(MemoryLimitError, match="replicas"):
         run(reduced(name))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fpsim.errors import ConfigError
 from fpsim.scenario.loading import available, load_scenario, parse_assignments, scenario_from, to_toml
+from fpsim.support.errors import ConfigError
 
 BAD = {
     "sgd.learning_rate": (-1, "sgd.learning_rate = -1", "greater than 0"),

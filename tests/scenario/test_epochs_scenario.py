@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.errors import ConfigError, ValidityWarning
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.running import figures_of, report, shortfalls
 from fpsim.scenario.shared.records import group
+from fpsim.support.errors import ConfigError, ValidityWarning
 
 NAME = "shuffled-epochs"
 CURVATURE, SAMPLES, BATCH, RATE = 0.3, 64, 4, 0.05

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from fpsim.errors import ConfigError
 from fpsim.scenario import load_scenario, report, run, shortfalls
+from fpsim.support.errors import ConfigError
 
 C = np.array([[1.0, 0.5 * np.sqrt(0.4)], [0.5 * np.sqrt(0.4), 0.4]])
 START, NOISE, BATCH = np.array([1.0, -0.5]), 0.5, 4

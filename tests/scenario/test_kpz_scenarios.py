@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.errors import ConfigError, MemoryLimitError
 from fpsim.scenario import load_scenario, report, run, shortfalls
 from fpsim.scenario.running import figures_of
+from fpsim.support.errors import ConfigError, MemoryLimitError
 
 
 def reduced(name, **changes):
@@ -91,7 +91,7 @@ def test_wrong_keys_of_the_identity_are_named(key, value, says):
 
 
 def test_what_does_not_fit_into_memory_is_refused_before_any_work(monkeypatch):
-    monkeypatch.setattr("fpsim.memory.SHARE", 1e-9)
+    monkeypatch.setattr("fpsim.support.memory.SHARE", 1e-9)
     with pytest.raises(MemoryLimitError, match=r"height\.cells = 192"):
         run(reduced("kpz-identity"))
 

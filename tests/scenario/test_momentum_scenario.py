@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 from scipy.linalg import solve_discrete_lyapunov
 
-from fpsim.errors import ConfigError
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.running import figures_of, report, shortfalls
 from fpsim.scenario.shared.records import group
+from fpsim.support.errors import ConfigError
 
 NAME = "momentum"
 RATE, CURVATURE, NOISE, START, PATH = 0.2, 1.0, 0.25, 2.0, 0.9

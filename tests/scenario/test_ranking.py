@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from fpsim.errors import ValidityWarning
 from fpsim.scenario import load_scenario, report, run
+from fpsim.support.errors import ValidityWarning
 
 
 @pytest.fixture(scope="module")

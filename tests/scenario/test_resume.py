@@ -55,7 +55,7 @@ measured = 0
 svag = 2
 """
 
-pytestmark = pytest.mark.filterwarnings("ignore::fpsim.errors.ValidityWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::fpsim.support.errors.ValidityWarning")
 
 
 def small():

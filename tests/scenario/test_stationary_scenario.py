@@ -10,11 +10,11 @@ import xarray as xr
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from fpsim.errors import ConfigError, MemoryLimitError
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.running import figures_of, report, shortfalls
 from fpsim.scenario.shared.records import group
+from fpsim.support.errors import ConfigError, MemoryLimitError
 
 NAME = "stationary-law"
 LABEL, RATE = 20.0, 0.00125

@@ -8,11 +8,11 @@ import xarray as xr
 from scipy.stats import chi2
 
 from fpsim.datasets import iris
-from fpsim.errors import ConfigError, DomainError
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.running import figures_of, report, shortfalls
 from fpsim.scenario.shared.records import group
+from fpsim.support.errors import ConfigError, DomainError
 
 NAME = "batch-sweep"
 DECAY = 0.3

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from fpsim.errors import FileError
 from fpsim.storage import Checkpoint
+from fpsim.support.errors import FileError
 
 
 def arrays(value):
@@ -85,7 +85,7 @@ FULL = """
 import resource, sys
 import numpy as np
 from pathlib import Path
-from fpsim.errors import FileError
+from fpsim.support.errors import FileError
 from fpsim.storage import Checkpoint
 checkpoint = Checkpoint(Path(sys.argv[1]), config="a")
 checkpoint.save("train", {"w": np.ones(10)})

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.errors import FileError
 from fpsim.storage import check_target, load, provenance, remove_leftovers, save, writer_lock
+from fpsim.support.errors import FileError
 
 
 def tree(value=1.0, *, noisy=False):
@@ -106,7 +106,7 @@ FULL_DISK = """
 import resource, sys
 sys.path.insert(0, sys.argv[2])
 from test_file import tree
-from fpsim.errors import FileError
+from fpsim.support.errors import FileError
 from fpsim.storage import save
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 try:

@@ -10,11 +10,11 @@ import xarray as xr
 
 import fpsim
 from fpsim.density import Grid, gaussian
-from fpsim.errors import DomainError, FileError
-from fpsim.results.run_object import Run, density_variables
+from fpsim.ensemble import train
+from fpsim.runs.run_object import Run, density_variables
 from fpsim.scenario.kinds.bottleneck.stages import experiment_of
 from fpsim.scenario.shared.records import density_variable, grid_coordinates
-from fpsim.sgd import train
+from fpsim.support.errors import DomainError, FileError
 
 
 @pytest.fixture(scope="module")

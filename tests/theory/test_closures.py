@@ -9,15 +9,15 @@ import pytest
 from scipy.integrate import solve_ivp
 from theory_oracles import normal_pair
 
+from fpsim.closures import conditional, empirical_path, frozen, joint, leaf, linear_noise, mean_field
 from fpsim.datasets import GaussianPopulation, digits, from_array
 from fpsim.density import Grid, from_function, gaussian
-from fpsim.errors import ConfigError, DomainError
+from fpsim.ensemble import SGD, Start, train
+from fpsim.evolution import evolve
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.sgd import SGD, Start, train
+from fpsim.support.errors import ConfigError, DomainError
 from fpsim.theory import landscape_of, scalar_network, valley_density, weight_moments
-from fpsim.theory.closures import conditional, empirical_path, frozen, joint, leaf, linear_noise, mean_field
-from fpsim.transport import evolve
 
 MATRICES = ("W1", "W2")
 TIMES = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]

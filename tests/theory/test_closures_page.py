@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fpsim.theory.closures import mean_field
-from fpsim.transport import evolve
+from fpsim.closures import mean_field
+from fpsim.evolution import evolve
 
 PAGE = Path(__file__).parents[2] / "docs" / "closures.md"
 

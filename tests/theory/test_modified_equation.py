@@ -10,7 +10,7 @@ from numpy.polynomial import Polynomial
 from scipy.integrate import solve_ivp
 from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
-from fpsim.errors import DomainError
+from fpsim.support.errors import DomainError
 from fpsim.theory import modified_equation
 
 MODES = ("sme1", "sme2", "sme2c")

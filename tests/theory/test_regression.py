@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fpsim.errors import DomainError
-from fpsim.theory.closures.regression import interpolate, nodes_around, regress
+from fpsim.closures.regression import interpolate, nodes_around, regress
+from fpsim.support.errors import DomainError
 
 
 def samples(rng, count, n):

@@ -9,11 +9,12 @@ from theory_oracles import normal_pair
 
 from fpsim.datasets import GaussianPopulation, from_array
 from fpsim.density import Grid, from_function, gaussian
+from fpsim.ensemble import SGD, Start, train
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import ConfigError, DomainError, ValidityWarning
+from fpsim.evolution import evolve
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.sgd import SGD, Start, train
+from fpsim.support.errors import ConfigError, DomainError, ValidityWarning
 from fpsim.theory import (
     BalancedLaw,
     collapse_rate,
@@ -27,7 +28,6 @@ from fpsim.theory import (
     valley_density,
     weight_moments,
 )
-from fpsim.transport import evolve
 
 
 def experiment(data=None, start=None, **sgd):

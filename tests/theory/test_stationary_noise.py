@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fpsim.closures import linear_noise
 from fpsim.datasets import GaussianPopulation, iris
-from fpsim.errors import DomainError
 from fpsim.experiment import SGD, Experiment, Start, quadratic_experiment
 from fpsim.network import BottleneckAutoEncoder
+from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of, minimum_near, stationary_covariance
-from fpsim.theory.closures import linear_noise
 
 
 def decaying(learning_rate=0.05, batch_size=4, **sgd):

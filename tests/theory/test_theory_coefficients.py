@@ -10,10 +10,10 @@ from scipy.linalg import solve_continuous_lyapunov
 from theory_oracles import complex_step_gradients, enumerated
 
 from fpsim.datasets import GaussianPopulation, digits, from_array
-from fpsim.errors import ConfigError
+from fpsim.ensemble import SGD, Start
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.sgd import SGD, Start
+from fpsim.support.errors import ConfigError
 from fpsim.theory import landscape_of
 from fpsim.theory.linear import LinearAverages
 from fpsim.theory.mesh import columns
@@ -115,7 +115,7 @@ def test_open_mesh_and_points_agree():
 
 def test_same_bits_for_any_number_of_threads(monkeypatch):
     """One thread, two threads, and each weight alone."""
-    from fpsim.parallel import Team
+    from fpsim.support.threads import Team
     from fpsim.theory import sums
 
     averages = SummedAverages(digits(2), 1, "tanh")

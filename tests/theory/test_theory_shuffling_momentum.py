@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
+from fpsim.closures import joint
 from fpsim.datasets import digits
-from fpsim.errors import DomainError, ValidityWarning
+from fpsim.ensemble import SGD, PiecewiseConstant, Start
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.sgd import SGD, PiecewiseConstant, Start
+from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.theory import (
     Scales,
     effective_learning_rate,
@@ -27,7 +28,6 @@ from fpsim.theory import (
     momentum_variance,
     scales_of,
 )
-from fpsim.theory.closures import joint
 
 
 def slope(x, y):

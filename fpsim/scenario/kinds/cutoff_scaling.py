@@ -14,13 +14,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fpsim import callan_symanzik as cs
 from fpsim.datasets import digits, iris
 from fpsim.density import Grid
-from fpsim.memory import check_memory
+from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.network import BottleneckAutoEncoder
+from fpsim.paths import simulate
 from fpsim.plots.flow_axes import plot_cutoff
-from fpsim.progress import Reporter
 from fpsim.scenario.kind import Kind
 from fpsim.scenario.sections import Data, EnsembleSize, NetworkShape, Positive, ScenarioBase, Section, StartPoint
 from fpsim.scenario.shared.records import group
@@ -32,7 +31,8 @@ from fpsim.scenario.shared.verdict_table import (
     shortfalls_of,
     verdict_lines,
 )
-from fpsim.sde import simulate
+from fpsim.support.memory import check_memory
+from fpsim.support.progress import Reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,8 +1,8 @@
 """Order of the modified equation: sme1, sme2 and sme2c against the exact moments of SGD on linear regression.
 
 Samples ``x ~ N(0, C)``, fresh at every step, targets with noise; the error ``delta = w - w*`` has an exact recursion of
-its first two moments (:class:`fpsim.callan_symanzik.LinearRegression`), and so have the modified equations, whose drift
-is linear and whose diffusion is quadratic (:mod:`fpsim.compare.closed_moments`). Nothing is sampled.
+its first two moments (:class:`fpsim.diagnostics.callan_symanzik.LinearRegression`), and so have the modified equations,
+whose drift is linear and whose diffusion is quadratic (:mod:`fpsim.comparison.closed_moments`). Nothing is sampled.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fpsim.callan_symanzik import LinearRegression
-from fpsim.compare.closed_moments import closed_moments, fitted_order
-from fpsim.errors import ConfigError
+from fpsim.comparison.closed_moments import closed_moments, fitted_order
+from fpsim.diagnostics.callan_symanzik import LinearRegression
 from fpsim.plots.order_axes import plot_orders
-from fpsim.progress import Reporter
 from fpsim.scenario.kind import Kind
 from fpsim.scenario.sections import Positive, ScenarioBase, Section
 from fpsim.scenario.shared.records import group
+from fpsim.support.errors import ConfigError
+from fpsim.support.progress import Reporter
 from fpsim.theory import modified_equation
 
 if TYPE_CHECKING:

@@ -18,19 +18,19 @@ from scipy.integrate import cumulative_trapezoid
 from scipy.interpolate import RegularGridInterpolator
 from scipy.linalg import solve_continuous_lyapunov
 
-from fpsim.compare import compare_density
+from fpsim.comparison import compare_density
 from fpsim.density import Grid, from_samples, gaussian
 from fpsim.equation import FokkerPlanck
+from fpsim.evolution import evolve
 from fpsim.generator import Generator, build_generator, entropy_production, mean_first_passage_time, slowest_modes
 from fpsim.generator import stationary_density as stationary
-from fpsim.memory import check_memory
+from fpsim.paths import simulate
 from fpsim.plots import plot_density
-from fpsim.progress import Reporter, share_of
 from fpsim.scenario.kind import STRICT_Z, Kind
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Theory, Time
 from fpsim.scenario.shared.records import density_variable, grid_coordinates, group
-from fpsim.sde import simulate
-from fpsim.transport import evolve
+from fpsim.support.memory import check_memory
+from fpsim.support.progress import Reporter, share_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,21 +14,21 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fpsim.compare import Comparison, compare_density, compare_samples
+from fpsim.closures import conditional, empirical_path, leaf, mean_field
+from fpsim.comparison import Comparison, compare_density, compare_samples
 from fpsim.datasets import GaussianPopulation
 from fpsim.density import Density, Grid, from_function, gaussian
+from fpsim.ensemble import Ensemble, train
+from fpsim.evolution import evolve
 from fpsim.experiment import SGD, Experiment, Start
-from fpsim.memory import check_memory
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots import LABELS, plot_curves, plot_marginal
-from fpsim.progress import Reporter
 from fpsim.scenario.kind import STRICT_Z, Kind
 from fpsim.scenario.sections import EnsembleSize, ScenarioBase, Sgd, StartName, StartPoint, Theory, Time
 from fpsim.scenario.shared.records import group
-from fpsim.sgd import Ensemble, train
+from fpsim.support.memory import check_memory
+from fpsim.support.progress import Reporter
 from fpsim.theory import from_valley, scalar_network, valley_density
-from fpsim.theory.closures import conditional, empirical_path, leaf, mean_field
-from fpsim.transport import evolve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from fpsim.callan_symanzik import Correlators, Estimate, Family, Flow, Run, scaled_correlators
+from fpsim.diagnostics.callan_symanzik import Correlators, Estimate, Family, Flow, Run, scaled_correlators
 
 __all__ = ["correlator_dataset", "flow_dataset", "index_label", "scaled_dataset"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from fpsim.ensemble import Statistics, train
 from fpsim.experiment import SGD, Experiment, quadratic_experiment
 from fpsim.scenario.sections import Section
-from fpsim.sgd import Statistics, train
 
 __all__ = ["Moments", "Quadratic", "moments_through_training"]
 

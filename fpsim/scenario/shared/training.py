@@ -1,7 +1,7 @@
 """Training in pieces, so that a run that is killed goes on from its last checkpoint and readers see it grow.
 
-The pieces end anywhere and take about a second each: stop-and-continue of :mod:`fpsim.sgd` gives the bits of one call,
-so neither the cuts nor a resumption can be told from the result.
+The pieces end anywhere and take about a second each: stop-and-continue of :mod:`fpsim.ensemble` gives the bits of one
+call, so neither the cuts nor a resumption can be told from the result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.sgd import Ensemble, State, train
+from fpsim.ensemble import Ensemble, State, train
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -40,7 +40,7 @@ def train_kept(
     progress: Callable[[int, int], None] | None = None,
     partial: Callable[[Ensemble], Mapping[str, xr.Dataset]] | None = None,
 ) -> Ensemble:
-    """Train an ensemble like :func:`fpsim.sgd.train`, going on from a checkpoint and leaving new ones.
+    """Train an ensemble like :func:`fpsim.ensemble.train`, going on from a checkpoint and leaving new ones.
 
     Parameters
     ----------

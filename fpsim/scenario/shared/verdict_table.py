@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import xarray as xr
 
-from fpsim.verdict import SIGMAS, Claim, Identity, Verdict
+from fpsim.uncertainty.verdict import SIGMAS, Claim, Identity, Verdict
 
 __all__ = [
     "CONTROL",

@@ -9,17 +9,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.compare import DISTANCES, compare_all, outputs
+from fpsim.closures import mean_field
+from fpsim.comparison import DISTANCES, compare_all, outputs
 from fpsim.density import Density, Grid, gaussian
+from fpsim.ensemble import train
+from fpsim.evolution import evolve
 from fpsim.experiment import Experiment
-from fpsim.memory import check_memory
 from fpsim.plots import LABELS
-from fpsim.progress import Reporter, share_of
 from fpsim.scenario.kinds.blind_spot.mixtures import mixture_blocks, mixture_distance
 from fpsim.scenario.kinds.blind_spot.model import LAWS, NETWORK, QUANTITIES, BlindSpotScenario, experiment_of
-from fpsim.sgd import train
-from fpsim.theory.closures import mean_field
-from fpsim.transport import evolve
+from fpsim.support.memory import check_memory
+from fpsim.support.progress import Reporter, share_of
 
 __all__ = ["check", "stages"]
 

@@ -14,14 +14,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.compare import Budget, Refinement, Stage, error_budget, outputs
+from fpsim.comparison import Budget, Refinement, Stage, error_budget, outputs
 from fpsim.density import Density
 from fpsim.plots.style import LABELS
-from fpsim.progress import Reporter
 from fpsim.scenario.kinds.bottleneck.case import MATRICES, Case
 from fpsim.scenario.kinds.bottleneck.chain import Link, links
 from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
 from fpsim.scenario.kinds.bottleneck.outputs import Outputs, matrices, outputs_of, probe_indices
+from fpsim.support.progress import Reporter
 
 __all__ = ["budget_case"]
 

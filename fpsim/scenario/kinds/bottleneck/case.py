@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim import datasets
+from fpsim.closures import conditional, mean_field
 from fpsim.density import Density, Grid, gaussian
+from fpsim.ensemble import SGD, Ensemble, Start
 from fpsim.equation import FokkerPlanck
-from fpsim.errors import ValidityWarning
+from fpsim.evolution import Evolution, evolve
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
 from fpsim.scenario.sections import StartPoint
 from fpsim.scenario.shared.records import entry_names
-from fpsim.sgd import SGD, Ensemble, Start
-from fpsim.theory.closures import conditional, mean_field
-from fpsim.transport import Evolution, evolve
+from fpsim.support.errors import ValidityWarning
 
 __all__ = ["MATRICES", "Case", "case_of", "experiment_of"]
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.ensemble import train
 from fpsim.experiment import Experiment
-from fpsim.progress import Reporter
-from fpsim.sgd import train
+from fpsim.support.progress import Reporter
 
 __all__ = ["BATCHES", "NOISE", "ORDER", "Link", "links"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.compare import DISTANCES, Comparison, compare_all, compare_density, compare_samples, outputs
+from fpsim.comparison import DISTANCES, Comparison, compare_all, compare_density, compare_samples, outputs
 from fpsim.datasets import Dataset
 from fpsim.density import Density
 from fpsim.network import Network

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.compare import outputs
+from fpsim.comparison import outputs
 from fpsim.datasets import Dataset
 from fpsim.network import Network
 

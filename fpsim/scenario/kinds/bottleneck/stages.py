@@ -12,8 +12,7 @@ import numpy as np
 import xarray as xr
 
 from fpsim.density import Density, from_samples
-from fpsim.memory import check_memory
-from fpsim.progress import Reporter, share_of
+from fpsim.evolution import Evolution
 from fpsim.scenario.kinds.bottleneck.budget import budget_case
 from fpsim.scenario.kinds.bottleneck.case import MATRICES, Case, case_of, experiment_of
 from fpsim.scenario.kinds.bottleneck.comparing import compare_case
@@ -22,7 +21,8 @@ from fpsim.scenario.sections import StartPoint
 from fpsim.scenario.shared.records import density_at, density_variable, grid_coordinates, group, moments
 from fpsim.scenario.shared.training import train_kept
 from fpsim.storage import Checkpoint
-from fpsim.transport import Evolution
+from fpsim.support.memory import check_memory
+from fpsim.support.progress import Reporter, share_of
 
 __all__ = ["bottleneck_stages", "check_bottleneck"]
 

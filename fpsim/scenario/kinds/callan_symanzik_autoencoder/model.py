@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fpsim import callan_symanzik as cs
 from fpsim.datasets import Dataset, digits, iris
+from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.equation import FokkerPlanck
 from fpsim.experiment import SGD, Experiment, Start
-from fpsim.memory import check_memory
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartName, Time
+from fpsim.support.memory import check_memory
 from fpsim.theory import ScalarNetwork, scales_of
 
 __all__ = ["CallanSymanzikAutoEncoder", "SgdRun", "TrainingSet", "check"]

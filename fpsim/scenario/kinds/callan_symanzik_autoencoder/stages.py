@@ -9,15 +9,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim import callan_symanzik as cs
 from fpsim.density import Grid, gaussian
+from fpsim.diagnostics import callan_symanzik as cs
+from fpsim.ensemble import State, train
 from fpsim.equation import FokkerPlanck
-from fpsim.progress import Reporter, share_of
+from fpsim.evolution import evolve
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzikAutoEncoder, SgdRun
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
-from fpsim.sgd import State, train
-from fpsim.transport import evolve
+from fpsim.support.progress import Reporter, share_of
 
 __all__ = ["SOURCES", "stages"]
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fpsim import callan_symanzik as cs
 from fpsim.density import Grid
-from fpsim.errors import ConfigError
-from fpsim.memory import check_memory
+from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartName, Time
+from fpsim.support.errors import ConfigError
+from fpsim.support.memory import check_memory
 
 __all__ = ["INPUTS", "CallanSymanzikOU", "RunStart", "check"]
 

@@ -9,16 +9,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim import callan_symanzik as cs
 from fpsim.density import Density, Grid, gaussian, mixture
+from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.equation import FokkerPlanck
-from fpsim.progress import Reporter, share_of
+from fpsim.evolution import evolve
+from fpsim.paths import simulate
 from fpsim.scenario.kinds.callan_symanzik_ou.model import INPUTS, CallanSymanzikOU, RunStart
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.shared.records import labelled
 from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
-from fpsim.sde import simulate
-from fpsim.transport import evolve
+from fpsim.support.progress import Reporter, share_of
 
 __all__ = ["SOURCES", "stages"]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from fpsim.errors import ValidityWarning
 from fpsim.experiment import SGD
-from fpsim.progress import Reporter
 from fpsim.scenario.kinds.epochs.model import SAMPLINGS, EpochsScenario
 from fpsim.scenario.shared.quadratic import moments_through_training
 from fpsim.scenario.shared.records import named
+from fpsim.support.errors import ValidityWarning
+from fpsim.support.progress import Reporter
 from fpsim.theory import epoch_variance_path, iid_variance_path
 
 if TYPE_CHECKING:

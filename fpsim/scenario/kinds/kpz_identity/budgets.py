@@ -9,14 +9,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.density import Density
-from fpsim.kpz.height import HeightTerms, burgers_velocity, height_budget, height_residual
-from fpsim.progress import Reporter, share_of
+from fpsim.diagnostics.height_equation.height import HeightTerms, burgers_velocity, height_budget, height_residual
+from fpsim.evolution import evolve
 from fpsim.scenario.kinds.kpz_identity.model import INTERVAL, KPZIdentityScenario
 from fpsim.scenario.kinds.kpz_identity.system import TIME, WRONG_VISCOSITY, equation_of, records_of, start_of
 from fpsim.scenario.shared.records import density_variable, grid_coordinates
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
-from fpsim.transport import evolve
-from fpsim.verdict import Identity
+from fpsim.support.progress import Reporter, share_of
+from fpsim.uncertainty.verdict import Identity
 
 __all__ = ["TERMS", "budgets"]
 

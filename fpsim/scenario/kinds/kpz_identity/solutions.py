@@ -8,13 +8,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from fpsim.diagnostics.height_equation.cole_hopf import cole_hopf_height, cole_hopf_residual
+from fpsim.diagnostics.height_equation.height import height
+from fpsim.diagnostics.height_equation.height_ensemble import ensemble_residual
+from fpsim.diagnostics.height_equation.height_regression import (
+    KPZCoefficients,
+    coefficients_from_densities,
+    coefficients_from_samples,
+)
+from fpsim.evolution import evolve
 from fpsim.generator import build_generator
 from fpsim.generator.uniformization import propagate
-from fpsim.kpz.cole_hopf import cole_hopf_height, cole_hopf_residual
-from fpsim.kpz.height import height
-from fpsim.kpz.height_ensemble import ensemble_residual
-from fpsim.kpz.height_regression import KPZCoefficients, coefficients_from_densities, coefficients_from_samples
-from fpsim.progress import Reporter, share_of
+from fpsim.paths import simulate
 from fpsim.scenario.kinds.kpz_identity.model import KPZIdentityScenario
 from fpsim.scenario.kinds.kpz_identity.system import (
     TIME,
@@ -28,9 +33,8 @@ from fpsim.scenario.kinds.kpz_identity.system import (
 )
 from fpsim.scenario.shared.records import grid_coordinates
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
-from fpsim.sde import simulate
-from fpsim.transport import evolve
-from fpsim.verdict import Claim, Identity
+from fpsim.support.progress import Reporter, share_of
+from fpsim.uncertainty.verdict import Claim, Identity
 
 __all__ = ["cole_hopf", "regression"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import xarray as xr
 
-from fpsim.progress import Reporter
 from fpsim.scenario.kinds.kpz_identity.budgets import budgets
 from fpsim.scenario.kinds.kpz_identity.model import KPZIdentityScenario
 from fpsim.scenario.kinds.kpz_identity.solutions import cole_hopf, regression
+from fpsim.support.progress import Reporter
 
 __all__ = ["stages"]
 

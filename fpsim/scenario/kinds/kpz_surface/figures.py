@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.kpz.tracy_widom import limit_law
+from fpsim.diagnostics.surface_growth.tracy_widom import limit_law
 from fpsim.plots.surface_axes import (
     plot_against_limit,
     plot_estimates,

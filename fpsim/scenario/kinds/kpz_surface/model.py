@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fpsim.memory import check_memory
 from fpsim.scenario.sections import Positive, ScenarioBase, Section
+from fpsim.support.memory import check_memory
 
 __all__ = ["Growth", "KPZSurfaceScenario", "Roughness", "Schemes", "check"]
 

@@ -9,20 +9,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.kpz.claims import exact_value, exponent, limit_law_claims, spectrum_identity
-from fpsim.kpz.cumulants import RescaledCumulants, one_point_cumulants, rescaled_cumulants
-from fpsim.kpz.ew_stepping import ew_stepped_width2
-from fpsim.kpz.exact import ew_structure_factor, ew_width2
-from fpsim.kpz.roughness import growth_exponent, width2
-from fpsim.kpz.spectrum import compare_spectrum, structure_factor
-from fpsim.kpz.surface import SurfaceEnsemble, simulate_surface
-from fpsim.kpz.tracy_widom import Cumulants, limit_law
-from fpsim.progress import Reporter
-from fpsim.result import Result
+from fpsim.diagnostics.surface_growth.claims import exact_value, exponent, limit_law_claims, spectrum_identity
+from fpsim.diagnostics.surface_growth.cumulants import RescaledCumulants, one_point_cumulants, rescaled_cumulants
+from fpsim.diagnostics.surface_growth.ew_stepping import ew_stepped_width2
+from fpsim.diagnostics.surface_growth.exact import ew_structure_factor, ew_width2
+from fpsim.diagnostics.surface_growth.roughness import growth_exponent, width2
+from fpsim.diagnostics.surface_growth.spectrum import compare_spectrum, structure_factor
+from fpsim.diagnostics.surface_growth.surface import SurfaceEnsemble, simulate_surface
+from fpsim.diagnostics.surface_growth.tracy_widom import Cumulants, limit_law
 from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
 from fpsim.scenario.kinds.kpz_surface.stationary import TOLERANCE, last_width, roughness, schemes
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
-from fpsim.verdict import Claim, Identity, Verdict
+from fpsim.support.progress import Reporter
+from fpsim.uncertainty.result import Result
+from fpsim.uncertainty.verdict import Claim, Identity, Verdict
 
 __all__ = ["stages"]
 

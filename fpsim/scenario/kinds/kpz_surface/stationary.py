@@ -6,14 +6,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.kpz.claims import exact_value, exponent, power_law
-from fpsim.kpz.exact import saturation_width2, stationary_velocity
-from fpsim.kpz.roughness import roughness_exponent, width2
-from fpsim.kpz.surface import Scheme, SurfaceEnsemble, simulate_surface
-from fpsim.progress import Reporter
+from fpsim.diagnostics.surface_growth.claims import exact_value, exponent, power_law
+from fpsim.diagnostics.surface_growth.exact import saturation_width2, stationary_velocity
+from fpsim.diagnostics.surface_growth.roughness import roughness_exponent, width2
+from fpsim.diagnostics.surface_growth.surface import Scheme, SurfaceEnsemble, simulate_surface
 from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
-from fpsim.verdict import Verdict
+from fpsim.support.progress import Reporter
+from fpsim.uncertainty.verdict import Verdict
 
 __all__ = ["TOLERANCE", "last_width", "roughness", "schemes"]
 

@@ -10,10 +10,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.experiment import SGD
-from fpsim.progress import Reporter
 from fpsim.scenario.kinds.momentum.model import MomentumScenario
 from fpsim.scenario.shared.quadratic import moments_through_training
 from fpsim.scenario.shared.records import named
+from fpsim.support.progress import Reporter
 from fpsim.theory import effective_learning_rate, kramers_moments, momentum_moments, momentum_variance
 
 __all__ = ["check", "stages"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from fpsim.kpz.random_features import feature_correlation
+from fpsim.diagnostics.random_environment.random_features import feature_correlation
 from fpsim.plots.surface_axes import plot_measured
 from fpsim.scenario.shared.records import group
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fpsim.kpz.random_walk import Environment
-from fpsim.memory import check_memory
+from fpsim.diagnostics.random_environment.random_walk import Environment
 from fpsim.scenario.sections import Positive, ScenarioBase, Section
+from fpsim.support.memory import check_memory
 
 __all__ = ["AutoEncoder", "Features", "Pair", "RandomEnvironmentScenario", "Walk", "check"]
 

@@ -7,13 +7,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid, gaussian
+from fpsim.diagnostics.random_environment.common_batches import RegressionPair
+from fpsim.diagnostics.surface_growth.claims import exact_value
 from fpsim.generator import build_generator
 from fpsim.generator.uniformization import propagate
-from fpsim.kpz.claims import exact_value
-from fpsim.kpz.common_batches import RegressionPair
-from fpsim.progress import Reporter
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
+from fpsim.support.progress import Reporter
 
 __all__ = ["pairs"]
 

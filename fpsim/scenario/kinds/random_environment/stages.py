@@ -9,18 +9,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim import datasets
+from fpsim.diagnostics.random_environment.environment import Environment, environment, network_gradients
+from fpsim.diagnostics.random_environment.random_features import feature_gradients
+from fpsim.ensemble import train
 from fpsim.experiment import SGD, Experiment, Start
-from fpsim.kpz.environment import Environment, environment, network_gradients
-from fpsim.kpz.random_features import feature_gradients
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.progress import Reporter
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
 from fpsim.scenario.kinds.random_environment.pairs import pairs
 from fpsim.scenario.kinds.random_environment.walks import walks
 from fpsim.scenario.shared.records import entry_names
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
-from fpsim.sgd import train
-from fpsim.verdict import Verdict
+from fpsim.support.progress import Reporter
+from fpsim.uncertainty.verdict import Verdict
 
 __all__ = ["LINEAR", "stages"]
 

@@ -6,13 +6,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.kpz.claims import exact_value
-from fpsim.kpz.random_walk import bulk_variance, rescale_tail, simulate_walks, walk_moments
-from fpsim.kpz.tracy_widom import limit_law
-from fpsim.progress import Reporter
+from fpsim.diagnostics.random_environment.random_walk import bulk_variance, rescale_tail, simulate_walks, walk_moments
+from fpsim.diagnostics.surface_growth.claims import exact_value
+from fpsim.diagnostics.surface_growth.tracy_widom import limit_law
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
-from fpsim.verdict import Claim, Identity
+from fpsim.support.progress import Reporter
+from fpsim.uncertainty.verdict import Claim, Identity
 
 __all__ = ["walks"]
 

@@ -11,13 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.datasets import Dataset
-from fpsim.errors import ConfigError
-from fpsim.memory import check_memory
 from fpsim.network import mean_loss
-from fpsim.progress import Reporter
 from fpsim.scenario.kinds.sweep.model import SweepScenario, experiment_of
 from fpsim.scenario.shared.records import entry_names, group, named
 from fpsim.scenario.shared.training import train_kept
+from fpsim.support.errors import ConfigError
+from fpsim.support.memory import check_memory
+from fpsim.support.progress import Reporter
 from fpsim.theory import landscape_of, minimum_near, stationary_covariance
 from fpsim.theory.modified_equation import jacobian
 

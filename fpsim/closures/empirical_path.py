@@ -1,0 +1,58 @@
+"""Empirical path: the statistics of the partner are the plain averages over an ensemble, at every time.
+
+Assumption: the partner is independent of the matrix, but has its true distribution. Like mean field with the partner's
+width corrected: means are right to O(width^2), variances still wrong by a factor of order one after relaxation, because
+the correlation of the matrices is left out. Interpolated between recorded times, cubic for the drift and linear for the
+diffusion.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fpsim.closures.base import Matrix, Partner, checked_matrix, marginal_equation, other
+from fpsim.closures.samples import cubic_path, linear_path, partner_statistics, recorded_times, survivors
+from fpsim.equation import FokkerPlanck
+from fpsim.theory.averages import averages_of
+from fpsim.theory.mesh import Array, Mesh
+
+if TYPE_CHECKING:
+    from fpsim.ensemble import Ensemble
+    from fpsim.experiment import Experiment
+
+__all__ = ["empirical_path"]
+
+
+def empirical_path(experiment: Experiment, matrix: Matrix, ensemble: Ensemble) -> FokkerPlanck:
+    """Equation of one matrix with the partner's averages measured in an ensemble.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Bottleneck network and its training.
+    matrix : {"W1", "W2"}
+        Whose equation.
+    ensemble : Ensemble
+        Weights at two or more recorded times.
+
+    Raises
+    ------
+    DomainError
+        If fewer than two times or fewer than 100 surviving replicas are recorded.
+    """
+    checked_matrix(experiment, matrix)
+    times, partner = recorded_times(ensemble), survivors(ensemble)[other(matrix)]
+    statistics = partner_statistics(averages_of(experiment), matrix, partner)
+    pairs = [statistics(w) for w in partner]
+    first = cubic_path(times, np.stack([a.mean(axis=-1) for a, _ in pairs]))
+    second = linear_path(times, np.stack([b.mean(axis=-1) for _, b in pairs]))
+
+    def first_at(_x: Mesh, t: float, _p: Any) -> Array:
+        return first(t)
+
+    def second_at(_x: Mesh, t: float, _p: Any) -> Array:
+        return second(t)
+
+    return marginal_equation(experiment, matrix, Partner(first_at, second_at, of_time=True))

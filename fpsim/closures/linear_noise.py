@@ -1,0 +1,101 @@
+"""Linear noise: the joint density of all weights is Gaussian and narrow (van Kampen's system-size expansion).
+
+The mean follows the drift and the covariance the linearised equation,
+
+    dm/dt = b(m),   dLambda/dt = J Lambda + Lambda J^T + 2 D(m),   J = grad b.
+
+Assumption: the ensemble is narrow compared with the distance over which ``b`` bends. Relative errors O(width^2) of mean
+and covariance; wrong once the density bends along the valley or splits between minima. Keeps the correlation of the
+matrices, for any width of the network. (N. G. van Kampen, Stochastic Processes in Physics and Chemistry, ch. X.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import solve_ivp
+
+from fpsim.support.errors import ConfigError, DomainError, ToleranceError
+from fpsim.theory.landscape import landscape_of
+from fpsim.theory.mesh import Array
+from fpsim.theory.modified_equation import Order, jacobian, modified_equation
+
+if TYPE_CHECKING:
+    from fpsim.experiment import Experiment
+
+__all__ = ["GaussianPath", "linear_noise"]
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianPath:
+    """Gaussian of all weights through time.
+
+    Attributes
+    ----------
+    times : ndarray, shape (T,)
+        Times.
+    mean : ndarray, shape (T, n)
+        Weights, ``W1`` before ``W2``, each in C order.
+    covariance : ndarray, shape (T, n, n)
+        Their covariance.
+    """
+
+    times: Array
+    mean: Array = field(repr=False)
+    covariance: Array = field(repr=False)
+
+
+def linear_noise(
+    experiment: Experiment, mean: ArrayLike, covariance: ArrayLike, times: ArrayLike, *, order: Order = "sme1"
+) -> GaussianPath:
+    """Mean and covariance of all weights.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Bottleneck network with both matrices trained, constant learning rate, no momentum.
+    mean : array_like, shape (n,)
+        Start, ``W1`` before ``W2``, each in C order.
+    covariance : array_like, shape (n, n), or a number
+        Start; a number stands for a multiple of the identity.
+    times : array_like, shape (T,)
+        Increasing, the first is the start's.
+    order : {"sme1", "sme2", "sme2c"}
+        Order of the modified equation.
+
+    Raises
+    ------
+    ConfigError
+        If the training has a schedule or momentum.
+    DomainError
+        If shapes do not fit or times do not increase.
+    ToleranceError
+        If the integration fails, for example because the mean diverges.
+    """
+    landscape = landscape_of(experiment)
+    scales, n = landscape.scales, landscape.size
+    if callable(scales.learning_rate) or scales.mobility != 1.0:
+        raise ConfigError("linear-noise closure with momentum or a schedule: a constant learning rate is accepted")
+    m, when = np.asarray(mean, dtype=np.float64), np.asarray(times, dtype=np.float64)
+    lam = np.asarray(covariance, dtype=np.float64)
+    lam = lam * np.eye(n) if lam.ndim == 0 else lam
+    if m.shape != (n,) or lam.shape != (n, n) or when.ndim != 1 or not (np.diff(when) > 0.0).all():
+        raise DomainError(
+            f"mean {m.shape}, covariance {lam.shape}, times {when.shape}: ({n},), ({n}, {n}) and increasing times "
+            "are accepted"
+        )
+    equation = modified_equation(landscape, scales.learning_rate, order=order, temperature=scales.temperature)
+
+    def rate(_t: float, state: Array) -> Array:
+        x, c = state[:n], state[n:].reshape(n, n)
+        j = jacobian(equation.drift, x)
+        return np.concatenate([equation.drift(x), (j @ c + c @ j.T + 2.0 * equation.diffusion(x)).ravel()])
+
+    start = np.concatenate([m, lam.ravel()])
+    path = solve_ivp(rate, (when[0], when[-1]), start, t_eval=when, rtol=1e-6, atol=1e-10)
+    if not path.success:
+        raise ToleranceError(f"linear-noise closure: {path.message}")
+    return GaussianPath(when, path.y[:n].T, path.y[n:].T.reshape(-1, n, n))

@@ -1,0 +1,81 @@
+"""Mean field: the two matrices are independent, ``p = p1 p2`` (McKean-Vlasov).
+
+Assumption: no correlation between ``W1`` and ``W2``. The statistics of the partner are averages over its own
+density, so that the two equations are coupled and are evolved together, in the order (W1, W2). Means are right to
+O(width^2); variances are wrong by a factor of order one as soon as the matrices have relaxed onto the valley ``W2
+W1 = const`` (several times too narrow), and a start symmetric under W -> -W contracts to a spurious point:
+factorised curvature is positive where the true valley is flat. Exact only while the partner is untrained.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fpsim.closures.base import Matrix, Partner, marginal_equation
+from fpsim.density import Density
+from fpsim.equation import FokkerPlanck
+from fpsim.theory.averages import averages_of
+from fpsim.theory.coefficients import decoder_factors, factor_products
+from fpsim.theory.mesh import Array, Mesh
+
+if TYPE_CHECKING:
+    from fpsim.experiment import Experiment
+
+__all__ = ["mean_field"]
+
+
+def mean_field(experiment: Experiment, matrix: Matrix) -> FokkerPlanck:
+    """Equation of one matrix of the mean-field pair; its coefficients depend on ``p = (p1, p2)``.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Bottleneck network and its training.
+    matrix : {"W1", "W2"}
+        Whose equation.
+
+    Returns
+    -------
+    FokkerPlanck
+        One of a coupled pair: evolve ``(mean_field(e, "W1"), mean_field(e, "W2"))`` from ``(p1, p2)``.
+    """
+    d, k = experiment.network.widths[:2]
+    averages = averages_of(experiment)
+
+    def encoder_first(_x: Mesh, _t: float, p: Any) -> Array:
+        return _expectation(decoder_factors(p[1].grid.mesh(), d, k), p[1])
+
+    def encoder_second(_x: Mesh, _t: float, p: Any) -> Array:
+        return _expectation(factor_products(decoder_factors(p[1].grid.mesh(), d, k)), p[1])
+
+    def decoder_first(_x: Mesh, _t: float, p: Any) -> Array:
+        return _expectation(averages.decoder(p[0].grid.mesh()), p[0])
+
+    def decoder_second(_x: Mesh, _t: float, p: Any) -> Array:
+        return _expectation(averages.decoder_covariance(p[0].grid.mesh()), p[0])
+
+    if matrix == "W1":
+        return marginal_equation(experiment, matrix, Partner(encoder_first, encoder_second, of_density=True))
+    return marginal_equation(experiment, matrix, Partner(decoder_first, decoder_second, of_density=True))
+
+
+def _expectation(values: Array, density: Density) -> Array:
+    """Averages over a density of functions (..., mesh) -> (...).
+
+    Cell averages are turned into centre values first (``p - h^2 p'' / 24``), which makes the sum fourth order; plain
+    sums would add ``h^2 / 12`` to every variance.
+    """
+    grid = density.grid
+    p = density.values
+    mass = p * grid.cell_volume
+    for axis in range(grid.ndim):
+        mass = mass - grid.cell_volume / 24.0 * _second_difference(p, axis, grid.periodic(axis))
+    full = np.broadcast_to(values, (*values.shape[: values.ndim - grid.ndim], *grid.shape))
+    return np.tensordot(full, mass, axes=grid.ndim) / mass.sum()
+
+
+def _second_difference(p: Array, axis: int, periodic: bool) -> Array:
+    padded = np.pad(p, [(1, 1) if a == axis else (0, 0) for a in range(p.ndim)], mode="wrap" if periodic else "edge")
+    return np.diff(padded, n=2, axis=axis)

@@ -1,0 +1,26 @@
+"""Theory against experiment: distances with their sampling floor, and where a difference comes from."""
+
+from fpsim.comparison import outputs
+from fpsim.comparison.budget import Budget, BudgetRow, Refinement, Stage, error_budget
+from fpsim.comparison.comparison import Comparison, compare_all, compare_density, compare_samples
+from fpsim.comparison.distances import DISTANCES, Distance
+from fpsim.comparison.moment_table import MomentRow, moments
+from fpsim.comparison.outputs import draw_weights
+
+__all__ = [
+    "DISTANCES",
+    "Budget",
+    "BudgetRow",
+    "Comparison",
+    "Distance",
+    "MomentRow",
+    "Refinement",
+    "Stage",
+    "compare_all",
+    "compare_density",
+    "compare_samples",
+    "draw_weights",
+    "error_budget",
+    "moments",
+    "outputs",
+]

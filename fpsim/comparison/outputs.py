@@ -1,0 +1,186 @@
+"""From weights to what the network does: outputs pooled over data, outputs at fixed probes, the loss of each replica.
+
+The same functions serve experiment (weights of replicas) and theory (weights drawn from densities, ``draw_weights``),
+so that both sides of a comparison are computed alike. Limits: networks of two matrices; outputs pooled over replicas
+and data are not independent: compare them as (replicas, m, d) arrays, whose floor comes from resampling whole replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fpsim.comparison.law import draw
+from fpsim.density import Density
+from fpsim.network import Network, activation, forward
+from fpsim.support.errors import DomainError
+
+__all__ = ["at_probes", "balance", "draw_weights", "pooled", "replica_loss"]
+
+Array = NDArray[np.float64]
+RNG = None | int | np.random.SeedSequence | np.random.Generator
+
+_CHUNK_BYTES = 1 << 25
+
+
+def _checked(network: Network, w1: ArrayLike, w2: ArrayLike) -> tuple[Array, Array]:
+    if len(network.shapes) != 2:
+        raise DomainError(f"network has {len(network.shapes)} matrices: two are accepted")
+    pair = tuple(np.asarray(w, np.float64) for w in (w1, w2))
+    for (name, shape), w in zip(network.shapes.items(), pair, strict=True):
+        if w.ndim != 3 or w.shape[1:] != shape or len(w) != len(pair[0]):
+            raise DomainError(f"{name} has shape {w.shape}: (replicas, {shape[0]}, {shape[1]}) is accepted")
+    bad = int((~(np.isfinite(pair[0]).all(axis=(1, 2)) & np.isfinite(pair[1]).all(axis=(1, 2)))).sum())
+    if bad:
+        raise DomainError(f"weights of {bad} of {len(pair[0])} replicas are not finite: remove diverged replicas first")
+    return pair[0], pair[1]
+
+
+def _samples(network: Network, x: ArrayLike, what: str) -> Array:
+    rows = np.asarray(x, np.float64)
+    if rows.ndim != 2 or rows.shape[1] != network.widths[0] or not len(rows) or not np.isfinite(rows).all():
+        raise DomainError(f"{what} have shape {rows.shape}: finite (samples, {network.widths[0]}) are accepted")
+    return rows
+
+
+def pooled(
+    network: Network, w1: ArrayLike, w2: ArrayLike, x: ArrayLike, *, per_replica: int = 10, rng: RNG = None
+) -> Array:
+    """Outputs ``f_W(x)`` at randomly chosen data, a few for each replica: draws from the pooled output distribution.
+
+    ``p(y) = (1 / N) sum_j int delta(y - f_W(x_j)) p(W) dW``.
+
+    Parameters
+    ----------
+    w1, w2 : array_like, shapes (R, k, d), (R, d, k)
+    x : array_like, shape (N, d)
+        Data; rows are drawn with replacement.
+    per_replica : int
+        Rows ``m`` drawn for each replica.
+
+    Returns
+    -------
+    ndarray, shape (R, m, d)
+
+    Raises
+    ------
+    DomainError
+        If shapes do not fit the network or weights are not finite.
+    """
+    first, second = _checked(network, w1, w2)
+    rows = _samples(network, x, "x")
+    if per_replica < 1:
+        raise DomainError(f"per_replica is {per_replica}: a positive number is accepted")
+    chosen = rows[np.random.default_rng(rng).integers(len(rows), size=(len(first), per_replica))]
+    phi, out = (activation(name).function for name in network.activations)
+    return np.asarray(out(phi(chosen @ first.transpose(0, 2, 1)) @ second.transpose(0, 2, 1)))
+
+
+def at_probes(network: Network, w1: ArrayLike, w2: ArrayLike, probes: ArrayLike) -> Array:
+    """Outputs of every replica at fixed inputs ``probes`` (P, d), shape (R, P, d).
+
+    Raises
+    ------
+    DomainError
+        If shapes do not fit the network or weights are not finite.
+    """
+    first, second = _checked(network, w1, w2)
+    names = list(network.shapes)
+    return forward(network, {names[0]: first, names[1]: second}, _samples(network, probes, "probes"))
+
+
+def replica_loss(network: Network, w1: ArrayLike, w2: ArrayLike, x: ArrayLike) -> Array:
+    """Loss of every replica over a data set, ``L = mean_x |f(x) - x|^2 / 2``, shape (R,); exact, dimensionless.
+
+    Needs only averages over the data: with ``h = phi(W1 x)``,
+    ``2 L = tr(W2 E[h h^T] W2^T) - 2 tr(W2 E[h x^T]) + tr E[x x^T]``; for a linear network ``C = E[x x^T]`` alone.
+
+    Raises
+    ------
+    DomainError
+        If shapes do not fit the network, its output layer is not linear, or weights are not finite.
+    """
+    first, second = _checked(network, w1, w2)
+    rows = _samples(network, x, "x")
+    inner, outer = network.activations
+    if outer != "linear":
+        raise DomainError(f"output activation is {outer!r}: linear is accepted")
+    c = rows.T @ rows / len(rows)
+    if inner == "linear":
+        residual = second @ first - np.eye(rows.shape[1])
+        return np.asarray(0.5 * np.einsum("rij,rij->r", residual @ c, residual))
+    phi, loss = activation(inner).function, np.empty(len(first))
+    step = max(1, _CHUNK_BYTES // (8 * len(rows) * first.shape[1]))
+    for start in range(0, len(first), step):
+        w1_part, w2_part = first[start : start + step], second[start : start + step]
+        h = phi(w1_part @ rows.T)
+        hh = h @ h.transpose(0, 2, 1) / len(rows)
+        hx = h @ rows / len(rows)
+        quadratic = np.einsum("rdk,rkl,rdl->r", w2_part, hh, w2_part, optimize=True)
+        cross = np.einsum("rdk,rkd->r", w2_part, hx)
+        loss[start : start + step] = 0.5 * (quadratic - 2.0 * cross + np.trace(c))
+    return loss
+
+
+def balance(network: Network, w1: ArrayLike, w2: ArrayLike) -> Array:
+    """``Q = W1 W1^T - W2^T W2`` of every replica, shape (R, k, k): conserved by the gradient flow of a linear network.
+
+    Raises
+    ------
+    DomainError
+        If shapes do not fit the network or weights are not finite.
+    """
+    first, second = _checked(network, w1, w2)
+    return np.asarray(np.einsum("rid,rjd->rij", first, first) - np.einsum("rdi,rdj->rij", second, second))
+
+
+def draw_weights(
+    densities: Mapping[str, Density], count: int, *, network: Network, rng: RNG = None
+) -> tuple[Array, Array]:
+    """Weights drawn from a theory: independent matrices, which is what a factorised closure claims, or a joint density.
+
+    Parameters
+    ----------
+    densities : mapping of str to Density
+        One for each matrix, over its flattened entries, ``{"W1": ..., "W2": ...}``; or one joint density ``{"W": ...}``
+        over the entries of the first matrix followed by those of the second.
+    count : int
+        Number of draws.
+
+    Returns
+    -------
+    tuple of ndarray
+        Shapes (count, k, d) and (count, d, k). Frozen matrices of the network are repeated.
+
+    Raises
+    ------
+    DomainError
+        If a density is missing or has the wrong number of coordinates.
+    """
+    generator = np.random.default_rng(rng)
+    if len(network.shapes) != 2:
+        raise DomainError(f"network has {len(network.shapes)} matrices: two are accepted")
+    sizes = {name: rows * columns for name, (rows, columns) in network.shapes.items()}
+    if set(densities) == {"W"}:
+        sizes_of = {"W": sum(sizes.values())}
+    else:
+        sizes_of = {name: sizes[name] for name in network.trained}
+    if set(densities) != set(sizes_of):
+        raise DomainError(
+            f"densities of {', '.join(densities)}: {', '.join(network.trained)}, or W alone, are accepted"
+        )
+    flat: dict[str, Array] = {}
+    for name, size in sizes_of.items():
+        if densities[name].grid.ndim != size:
+            raise DomainError(f"density of {name} has {densities[name].grid.ndim} coordinates: {size} are accepted")
+        flat[name] = draw(densities[name], count, generator)
+    if "W" in flat:
+        first, second = np.split(flat["W"], [next(iter(sizes.values()))], axis=1)
+        flat = dict(zip(sizes, (first, second), strict=True))
+    w1, w2 = (
+        flat[name].reshape(count, *shape) if name in flat else np.broadcast_to(network.frozen[name], (count, *shape))
+        for name, shape in network.shapes.items()
+    )
+    return w1, w2

@@ -1,0 +1,1 @@
+"""Diagnostics of the dynamics: renormalisation (Callan-Symanzik) and the Kardar-Parisi-Zhang class."""

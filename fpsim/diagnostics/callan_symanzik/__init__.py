@@ -1,0 +1,76 @@
+"""Callan-Symanzik diagnostics: n-point functions of network outputs, identities, flows, claims that can fail."""
+
+from fpsim.diagnostics.callan_symanzik.backward import backward_residual, conditional_correlators
+from fpsim.diagnostics.callan_symanzik.beta_function import BetaFunction, FixedPoint, fit_beta
+from fpsim.diagnostics.callan_symanzik.collapse import collapse, scaled_correlators
+from fpsim.diagnostics.callan_symanzik.correlators import (
+    Correlators,
+    correlators,
+    correlators_of_outputs,
+    multi_indices,
+)
+from fpsim.diagnostics.callan_symanzik.cutoff import CutoffScaling, NetworkLoss, cutoff_differences, cutoff_scaling
+from fpsim.diagnostics.callan_symanzik.exact_cases import GeometricBrownianMotion, OrnsteinUhlenbeck
+from fpsim.diagnostics.callan_symanzik.families import (
+    Family,
+    ParametricFamily,
+    lognormal,
+    lognormal2,
+    ornstein_uhlenbeck,
+    pure_scaling,
+)
+from fpsim.diagnostics.callan_symanzik.flow import Flow, exact_flow, measured_flow, running_couplings
+from fpsim.diagnostics.callan_symanzik.identities import hierarchy_residual, kernel_drift, rates, tangent_kernel
+from fpsim.diagnostics.callan_symanzik.law import DensityLaw, SampleLaw, weights_law
+from fpsim.diagnostics.callan_symanzik.linear_regression import LinearRegression
+from fpsim.diagnostics.callan_symanzik.tangency import tangency
+from fpsim.diagnostics.callan_symanzik.transfer import Run, transfer
+from fpsim.network.outputs import Outputs, network_outputs
+from fpsim.uncertainty.estimate import Estimate
+from fpsim.uncertainty.verdict import Claim, Identity
+
+__all__ = [
+    "BetaFunction",
+    "Claim",
+    "Correlators",
+    "CutoffScaling",
+    "DensityLaw",
+    "Estimate",
+    "Family",
+    "FixedPoint",
+    "Flow",
+    "GeometricBrownianMotion",
+    "Identity",
+    "LinearRegression",
+    "NetworkLoss",
+    "OrnsteinUhlenbeck",
+    "Outputs",
+    "ParametricFamily",
+    "Run",
+    "SampleLaw",
+    "backward_residual",
+    "collapse",
+    "conditional_correlators",
+    "correlators",
+    "correlators_of_outputs",
+    "cutoff_differences",
+    "cutoff_scaling",
+    "exact_flow",
+    "fit_beta",
+    "hierarchy_residual",
+    "kernel_drift",
+    "lognormal",
+    "lognormal2",
+    "measured_flow",
+    "multi_indices",
+    "network_outputs",
+    "ornstein_uhlenbeck",
+    "pure_scaling",
+    "rates",
+    "running_couplings",
+    "scaled_correlators",
+    "tangency",
+    "tangent_kernel",
+    "transfer",
+    "weights_law",
+]

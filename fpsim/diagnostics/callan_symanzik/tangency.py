@@ -1,0 +1,80 @@
+"""R1: does the dynamics stay inside a family of few couplings?
+
+The claim ``G_n = Z^n Ghat_n(g)`` with flowing couplings means that the rates ``y = d_t G`` are a combination of the
+derivatives of ``G`` along the family's parameters. The residual ``R1 = min |y - T beta| / |y|``, every component in
+units of ``E|f .. f|``, lies between 0 (tangent) and 1 (orthogonal). With no more independent observables than
+parameters it is zero whatever the physics, and the verdict is "trivial".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.diagnostics.callan_symanzik.correlators import Correlators
+from fpsim.diagnostics.callan_symanzik.families import Family
+from fpsim.uncertainty.estimate import Estimate, stack
+from fpsim.uncertainty.verdict import Claim
+
+__all__ = ["tangency", "tangents"]
+
+Array = NDArray[np.float64]
+
+_LOST = 1e-10  # singular values below it, relatively: couplings that are functions of others add no direction
+_STEP = 1e-3  # fourth-order differences: truncation 1e-12 of the fourth derivative, rounding 1e-13
+
+
+def tangents(family: Family, theta: Array, indices: tuple[tuple[int, ...], ...]) -> Array:
+    """``d G / d theta_a`` at fixed other parameters, shape (K, parameters)."""
+    columns = []
+    for a in range(len(theta)):
+        step = np.zeros(len(theta))
+        step[a] = _STEP * max(abs(theta[a]), 1e-3)
+        one, two = (
+            family.correlators(theta + k * step, indices) - family.correlators(theta - k * step, indices)
+            for k in (1, 2)
+        )
+        columns.append((8.0 * one - two) / (12.0 * step[a]))
+    return np.stack(columns, axis=1)
+
+
+def tangency(table: Correlators, rate: Estimate, family: Family, *, tolerance: float = 0.01) -> Claim:
+    """Tangency residual R1 of a family at one time.
+
+    Parameters
+    ----------
+    table, rate : Correlators, Estimate
+        n-point functions and their rates, from :func:`fpsim.diagnostics.callan_symanzik.rates`.
+    family : Family
+        Where the flow is claimed to stay.
+    tolerance : float
+        Residual up to which the family counts as closed.
+
+    Returns
+    -------
+    Claim
+        ``details``: ``theta_rate`` (the best rates of the parameters), ``components`` of the residual vector.
+    """
+    unit = table.absolute.value
+
+    def residual(joint: Array) -> Array:
+        full, y = joint[0], joint[1] / unit
+        span = tangents(family, family.read(table.indices, full), table.indices) / unit[:, None]
+        basis, sizes, _ = np.linalg.svd(span, full_matrices=False)
+        basis = basis[:, sizes > _LOST * sizes[0]]
+        norm = np.linalg.norm(y)
+        return (y - basis @ (basis.T @ y)) / norm if norm > 0.0 else y
+
+    left = stack([table.full, rate]).map(residual)
+    theta = family.read(table.indices, table.full.value)
+    span = tangents(family, theta, table.indices) / unit[:, None]
+    best = np.linalg.lstsq(span, rate.value / unit, rcond=None)[0]
+    directions = int(np.linalg.matrix_rank(span, tol=_LOST * float(np.linalg.norm(span, 2))))
+    return Claim(
+        "R1 (tangency)",
+        float(np.linalg.norm(left.value)),
+        left.norm_error,
+        tolerance,
+        min(table.independent, len(table.indices)) - directions,
+        {"indices": table.indices, "components": left.value, "theta": theta, "theta_rate": best},
+    )

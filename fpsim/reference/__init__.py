@@ -1,1 +1,0 @@
-"""Independent solvers behind the same call, to compare with. Imported only when asked for."""

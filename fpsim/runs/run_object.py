@@ -1,0 +1,129 @@
+"""A run read back as objects: its scenario, densities, weights and labelled arrays."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from fpsim.density import Density
+from fpsim.support.errors import DomainError
+from fpsim.scenario.loading import scenario_from
+from fpsim.scenario.sections import ScenarioBase
+from fpsim.scenario.shared.records import density_series, group
+from fpsim.storage import load
+
+__all__ = ["Run", "density_variables", "open_run"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a file holds.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    scenario : ScenarioBase
+        The resolved scenario: run it again, or change it and run that.
+    tree : xarray.DataTree
+        All groups as labelled arrays; see docs/file-format.md.
+    """
+
+    path: Path
+    scenario: ScenarioBase
+    tree: xr.DataTree = field(repr=False)
+
+    @property
+    def attributes(self) -> Mapping[str, object]:
+        """Root attributes: versions, seed, command, configuration."""
+        return MappingProxyType({str(k): v for k, v in self.tree.attrs.items()})
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run ended; otherwise ``fpsim resume`` goes on with it."""
+        return bool(self.tree.attrs["complete"] == 1)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Paths of the groups that hold data, such as ``offset/ensemble``."""
+        return tuple(n.path.strip("/") for n in self.tree.subtree if n.path != "/" and n.data_vars)
+
+    @cached_property
+    def densities(self) -> Mapping[str, Mapping[str, tuple[Density, ...]]]:
+        """By group and variable, one density per recorded time: ``run.densities["offset/ensemble"]["density_W1"]``."""
+        found = {path: group(self.tree, path) for path in self.groups}
+        by_group = {
+            path: MappingProxyType({name: density_series(data, name) for name in density_variables(data)})
+            for path, data in found.items()
+        }
+        return MappingProxyType({path: series for path, series in by_group.items() if series})
+
+    @cached_property
+    def weights(self) -> Mapping[str, Mapping[str, Array]]:
+        """By group and matrix, the stored weights, shape (times, replicas, rows, columns)."""
+        by_group = {path: MappingProxyType(dict(_matrices(group(self.tree, path)))) for path in self.groups}
+        return MappingProxyType({path: matrices for path, matrices in by_group.items() if matrices})
+
+    def times(self, path: str) -> Array:
+        """Recorded times of a group, shape (times,).
+
+        Raises
+        ------
+        DomainError
+            If the group does not exist or knows no time.
+        """
+        if path not in self.groups or "time" not in group(self.tree, path).coords:
+            timed = [p for p in self.groups if "time" in group(self.tree, p).coords]
+            raise DomainError(f"group {path!r} has no times; accepted are {', '.join(timed) or 'none of this file'}")
+        return np.asarray(group(self.tree, path)["time"].values, dtype=np.float64)
+
+
+def open_run(path: str | Path) -> Run:
+    """Read a file that ``fpsim run`` wrote; the same as ``fpsim.load``.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, not written by fpsim, or of a newer schema.
+    ConfigError
+        If its scenario is of a kind that this version does not know.
+    """
+    tree = load(path)
+    return Run(Path(path), scenario_from(tomllib.loads(str(tree.attrs["config"])), where=str(path)), tree)
+
+
+def density_variables(data: xr.Dataset) -> tuple[str, ...]:
+    """Names of the variables that are densities on a grid: every axis but time carries the ends of its box."""
+    return tuple(
+        str(name)
+        for name, variable in data.data_vars.items()
+        if set(variable.dims) - {"time"}
+        and all(d in data.coords and {"lower", "upper"} <= set(data[d].attrs) for d in set(variable.dims) - {"time"})
+    )
+
+
+def _matrices(data: xr.Dataset) -> Iterator[tuple[str, Array]]:
+    """Matrices out of weights in columns named ``W1_1_1, W1_1_2, ...``."""
+    if "weights" not in data or data["weights"].dims != ("time", "replica", "weight"):
+        return
+    places: dict[str, list[tuple[int, int, int]]] = {}
+    for column, name in enumerate(map(str, data["weight"].values)):
+        matrix, i, j = name.rsplit("_", 2)
+        places.setdefault(matrix, []).append((int(i) - 1, int(j) - 1, column))
+    for matrix, mine in places.items():
+        rows, columns = max(i for i, _, _ in mine) + 1, max(j for _, j, _ in mine) + 1
+        values = np.empty((*data["weights"].shape[:2], rows, columns))
+        for row, column_of, column in mine:
+            values[:, :, row, column_of] = data["weights"].values[:, :, column]
+        values.flags.writeable = False
+        yield matrix, values

@@ -1,0 +1,80 @@
+"""Input as real numbers, or an error that says what was found."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.support.errors import DomainError
+
+__all__ = ["all_finite", "check_left", "fits", "random_generator", "real_array", "real_number", "whole_number"]
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+def all_finite(array: NDArray[np.float64]) -> bool:
+    """Whether no entry is infinite or not a number."""
+    return bool(np.count_nonzero(np.isfinite(array)) == array.size)  # half the time of ``isfinite(array).all()``
+
+
+def fits(part: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a shape broadcasts to another of as many axes."""
+    return part == shape or (len(part) == len(shape) and all(m in (1, n) for m, n in zip(part, shape, strict=True)))
+
+
+def real_array(raw: Any, what: str) -> NDArray[np.float64]:
+    """``raw`` as an array of float64; ``DomainError`` if it is complex, ragged or not numeric."""
+    if type(raw) is np.ndarray and raw.dtype is _FLOAT64:
+        return raw
+    try:
+        array = np.asarray(raw)
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float64, copy=False)
+        if array.dtype.kind == "O":
+            return array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DomainError(f"{what} is {_shown(raw)}: real numbers are accepted") from None
+    raise DomainError(f"{what} is {_shown(raw)} of type {array.dtype}: real numbers are accepted")
+
+
+def real_number(raw: Any, what: str, *, accepted: str = "a finite number") -> float:
+    """``raw`` as a finite float; ``DomainError`` if it is not one."""
+    array = real_array(raw, what)
+    if array.ndim or not np.isfinite(array):
+        raise DomainError(f"{what} is {_shown(raw)}: {accepted} is accepted")
+    return float(array)
+
+
+def random_generator(rng: Any) -> np.random.Generator:
+    """``Generator`` of what public functions take as ``rng`` (SPEC 7); ``DomainError`` for anything else."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise DomainError(
+            f"rng is {_shown(rng)}: None, a whole number >= 0, a SeedSequence or a Generator is accepted"
+        ) from None
+
+
+def check_left(values: NDArray[np.float64], t: float) -> None:
+    """``DomainError`` if walls have absorbed all mass by a time."""
+    if not values.any():
+        raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
+
+
+def whole_number(raw: Any, what: str, *, least: int) -> int:
+    """``raw`` as an int; ``DomainError`` if it is not whole or less than ``least``."""
+    try:
+        number = operator.index(raw)
+    except TypeError:
+        raise DomainError(f"{what} is {_shown(raw)}: a whole number >= {least} is accepted") from None
+    if number < least:
+        raise DomainError(f"{what} is {number}: a whole number >= {least} is accepted")
+    return number
+
+
+def _shown(raw: Any) -> str:
+    text = repr(raw)
+    return text if len(text) < 40 else f"{text[:36]} ..."
