@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fpsim.equation import FokkerPlanck
-from fpsim.support.errors import ConfigError, DomainError
+from fpsim.support.errors import DomainError
 from fpsim.theory.averages import Averages, averages_of
 from fpsim.theory.coefficients import decoder_gradient, decoder_noise, encoder_gradient, encoder_noise
 from fpsim.theory.mesh import Array, Mesh
@@ -67,7 +67,7 @@ def marginal_equation(experiment: Experiment, matrix: Matrix, partner: Partner) 
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the matrix is not a trained one of a bottleneck network.
     """
     checked_matrix(experiment, matrix)
@@ -147,9 +147,9 @@ def other(matrix: Matrix) -> Matrix:
 
 
 def checked_matrix(experiment: Experiment, matrix: str) -> None:
-    """``ConfigError`` unless ``matrix`` is a trained matrix of a network ``f(x) = W2 phi(W1 x)``."""
+    """``DomainError`` unless ``matrix`` is a trained matrix of a network ``f(x) = W2 phi(W1 x)``."""
     if list(experiment.network.shapes) != ["W1", "W2"]:
-        raise ConfigError(
+        raise DomainError(
             f"closure: the network has matrices {', '.join(experiment.network.shapes)}; W1 and W2 are accepted"
         )
     if matrix not in experiment.network.trained:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpsim.closures.base import with_arguments
 from fpsim.equation import FokkerPlanck
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 from fpsim.theory.landscape import landscape_of
 from fpsim.theory.mesh import Array, Mesh
 from fpsim.theory.modified_equation import Order, modified_equation
@@ -34,14 +34,14 @@ def joint(experiment: Experiment, *, order: Order = "sme1") -> FokkerPlanck:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the network does not fit or the order does not apply to the training.
     """
     landscape = landscape_of(experiment)
     scales = landscape.scales
     if order != "sme1":
         if callable(scales.learning_rate) or scales.mobility != 1.0:
-            raise ConfigError(f"order {order!r} with momentum or a schedule; a constant learning rate is accepted")
+            raise DomainError(f"order {order!r} with momentum or a schedule; a constant learning rate is accepted")
         return modified_equation(
             landscape, scales.learning_rate, order=order, temperature=scales.temperature
         ).fokker_planck()

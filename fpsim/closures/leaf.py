@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fpsim.equation import FokkerPlanck
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 from fpsim.theory.scalar import frozen_leaves, scalar_network
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def leaf(experiment: Experiment) -> FokkerPlanck:
 
     Raises
     ------
-    ConfigError
+    DomainError
         For another network, or with a temperature or weight decay, which move ``q``.
     """
     network = scalar_network(experiment)
     if network.scales.temperature or network.scales.weight_decay:
-        raise ConfigError("leaf closure with temperature or weight decay: both zero is accepted, since they move q")
+        raise DomainError("leaf closure with temperature or weight decay: both zero is accepted, since they move q")
     return frozen_leaves(network)

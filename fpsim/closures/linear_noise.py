@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from fpsim.support.errors import ConfigError, DomainError, ToleranceError
+from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.theory.landscape import landscape_of
 from fpsim.theory.mesh import Array
 from fpsim.theory.modified_equation import Order, jacobian, modified_equation
@@ -68,7 +68,7 @@ def linear_noise(
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the training has a schedule or momentum.
     DomainError
         If shapes do not fit or times do not increase.
@@ -78,7 +78,7 @@ def linear_noise(
     landscape = landscape_of(experiment)
     scales, n = landscape.scales, landscape.size
     if callable(scales.learning_rate) or scales.mobility != 1.0:
-        raise ConfigError("linear-noise closure with momentum or a schedule: a constant learning rate is accepted")
+        raise DomainError("linear-noise closure with momentum or a schedule: a constant learning rate is accepted")
     m, when = np.asarray(mean, dtype=np.float64), np.asarray(times, dtype=np.float64)
     lam = np.asarray(covariance, dtype=np.float64)
     lam = lam * np.eye(n) if lam.ndim == 0 else lam

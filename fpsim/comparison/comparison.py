@@ -117,7 +117,7 @@ def compare_density(
     ------
     DomainError
         If the samples have the wrong shape or are not finite (with their count), or bins do not fit the grid.
-    ConfigError
+    DomainError
         If the distance is unknown.
     """
     kind = distance_named(distance)
@@ -164,7 +164,7 @@ def compare_samples(
     ------
     DomainError
         If shapes disagree or points are not finite (with their count).
-    ConfigError
+    DomainError
         If the distance is unknown.
     """
     kind = distance_named(distance)
@@ -208,7 +208,7 @@ def compare_all(
 
     Raises
     ------
-    DomainError, ConfigError
+    DomainError
         As in the single comparisons.
     """
     kinds = [distance_named(name) for name in distances]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,20 +26,20 @@ def record_steps(
     steps: Sequence[int] | NDArray[np.int64] | None,
     begin: int,
 ) -> list[int]:
-    """Steps at which the ensemble is recorded, from ``steps`` or ``times``; ``ConfigError`` names what is wrong."""
+    """Steps at which the ensemble is recorded, from ``steps`` or ``times``; ``DomainError`` names what is wrong."""
     if (times is None) == (steps is None):
-        raise ConfigError("give either times or steps to record")
+        raise DomainError("give either times or steps to record")
     key, values = ("times", times) if steps is None else ("steps", steps)
     array = np.asarray(values)
     if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)) or np.any(np.diff(array) <= 0):
-        raise ConfigError(f"{key} = {values!r}; an increasing sequence of finite numbers is accepted")
+        raise DomainError(f"{key} = {values!r}; an increasing sequence of finite numbers is accepted")
     if steps is not None and not np.issubdtype(array.dtype, np.integer):
-        raise ConfigError(f"steps = {values!r}; integers are accepted")
+        raise DomainError(f"steps = {values!r}; integers are accepted")
     schedule = [int(k) for k in array] if steps is not None else [experiment.sgd.step(float(t)) for t in array]
     if schedule[-1] >= 2**32:
-        raise ConfigError(f"{key} reach step {schedule[-1]:.3g}; below 2^32 is accepted")
+        raise DomainError(f"{key} reach step {schedule[-1]:.3g}; below 2^32 is accepted")
     if schedule[0] < begin or np.any(np.diff(schedule) <= 0):
-        raise ConfigError(f"{key} = {values!r} mean steps {schedule}; increasing ones from {begin} on are accepted")
+        raise DomainError(f"{key} = {values!r} mean steps {schedule}; increasing ones from {begin} on are accepted")
     return schedule
 
 
@@ -50,16 +50,16 @@ def kept_steps(record: Record, schedule: list[int]) -> list[int]:
     if record == "last":
         return schedule[-1:]
     if set(record) - set(schedule):
-        raise ConfigError(f"record = {record!r}; accepted: 'weights', 'last' or some of the recorded steps")
+        raise DomainError(f"record = {record!r}; accepted: 'weights', 'last' or some of the recorded steps")
     return [int(k) for k in record]
 
 
 def tracked_names(experiment: Experiment, track: Sequence[str] | None) -> tuple[str, ...]:
-    """Names of the matrices that are kept; ``ConfigError`` if one is not in the network."""
+    """Names of the matrices that are kept; ``DomainError`` if one is not in the network."""
     trained = experiment.network.trained
     names = trained if track is None else tuple(track)
     if not names or set(names) - set(trained):
-        raise ConfigError(f"track = {track!r}; accepted: some of {', '.join(trained)}")
+        raise DomainError(f"track = {track!r}; accepted: some of {', '.join(trained)}")
     return names
 
 
@@ -73,5 +73,5 @@ def entropy_of(seed: Seed) -> int:
     if seed is None:
         return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
     if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ConfigError(f"seed = {seed!r}; a nonnegative integer, a SeedSequence, a Generator or None is accepted")
+        raise DomainError(f"seed = {seed!r}; a nonnegative integer, a SeedSequence, a Generator or None is accepted")
     return int(seed)

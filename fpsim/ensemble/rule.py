@@ -9,7 +9,7 @@ import numpy as np
 from fpsim.datasets import Dataset
 from fpsim.datasets.population import NODES
 from fpsim.experiment.settings import Noise, Sampling
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +107,7 @@ def _nodes(experiment: Experiment) -> int:
     nodes = 3 if linear else NODES
     if nodes**d > MOST_NODES:
         most = int(np.log(MOST_NODES) / np.log(nodes))
-        raise ConfigError(
+        raise DomainError(
             f"noise = 'gaussian' on a population of {d} components: the covariance of this network's gradients needs "
             f"a quadrature of {nodes}^{d} nodes; 1 to {most} components, or a linear bottleneck of at most "
             f"{MOMENTS} components, are accepted"
@@ -124,7 +124,7 @@ def source(experiment: Experiment) -> Source:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If Gaussian noise is asked for on a population whose quadrature would have too many nodes.
     """
     data, d = experiment.data, experiment.data.dimension

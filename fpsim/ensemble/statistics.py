@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fpsim.datasets import Dataset
 from fpsim.network import mean_loss
-from fpsim.support.errors import ConfigError, DomainError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +45,7 @@ class Statistics:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the histogram has a negative number of bins or an empty range.
     """
 
@@ -56,7 +56,7 @@ class Statistics:
 
     def __post_init__(self) -> None:
         if self.bins < 0 or not self.low < self.high:
-            raise ConfigError(f"statistics: bins = {self.bins}, range [{self.low}, {self.high}]; bins >= 0, low < high")
+            raise DomainError(f"statistics: bins = {self.bins}, range [{self.low}, {self.high}]; bins >= 0, low < high")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ def observable_names(experiment: Experiment, tracked: Sequence[str], spec: Stati
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the loss is asked for on a population, where it is no finite sum.
     """
     shapes = experiment.network.shapes
@@ -137,7 +137,7 @@ def observable_names(experiment: Experiment, tracked: Sequence[str], spec: Stati
         entries["Q"] = (shapes["W1"][0],) * 2
     names = [f"{name}[{i},{j}]" for name, shape in entries.items() for i, j in np.ndindex(shape)]
     if spec.loss and not isinstance(experiment.data, Dataset):
-        raise ConfigError("statistics loss = True needs a training set, not a population")
+        raise DomainError("statistics loss = True needs a training set, not a population")
     return (*names, "loss") if spec.loss else tuple(names)
 
 

@@ -21,7 +21,7 @@ from fpsim.ensemble.interrupt import deferred_interrupt
 from fpsim.ensemble.lanes import Lanes
 from fpsim.ensemble.options import entropy_of, kept_steps, record_steps, tracked_names
 from fpsim.ensemble.statistics import TILE, EnsembleStatistics, Statistics, measure, observable_names, observables
-from fpsim.support.errors import ConfigError, ValidityWarning
+from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.support.memory import check_memory
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def train(
 
     Raises
     ------
-    ConfigError
+    DomainError
         If an option is not accepted; the message names it.
     MemoryLimitError
         If the recorded weights would not fit into memory; nothing has been computed then.
@@ -105,9 +105,9 @@ def train(
     """
     for key, value in (("replicas", replicas), ("chunk", chunk if chunk is not None else 1)):
         if not isinstance(value, int | np.integer) or value < 1:
-            raise ConfigError(f"{key} = {value!r}; a positive integer is accepted")
+            raise DomainError(f"{key} = {value!r}; a positive integer is accepted")
     if not 0 <= first_replica <= 2**32 - 1 - replicas:
-        raise ConfigError(f"first_replica = {first_replica}; 0 to 2^32 - 1 - replicas is accepted")
+        raise DomainError(f"first_replica = {first_replica}; 0 to 2^32 - 1 - replicas is accepted")
     begin = 0 if state is None else state.step
     schedule = record_steps(experiment, times, steps, begin)
     kept = kept_steps(record, schedule)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpsim.datasets import Dataset, GaussianPopulation
-from fpsim.support.errors import ConfigError, ValidityWarning
+from fpsim.support.errors import DomainError, ValidityWarning
 
 if TYPE_CHECKING:
     from fpsim.experiment.settings import SGD
@@ -37,7 +37,7 @@ class Experiment:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the parts do not fit together; the message names the key.
     """
 
@@ -48,20 +48,20 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if self.network.widths[0] != self.data.dimension:
-            raise ConfigError(
+            raise DomainError(
                 f"network d = {self.network.widths[0]}, data have {self.data.dimension} components; "
                 "equal numbers are accepted"
             )
         finite = isinstance(self.data, Dataset)
         if self.sgd.sampling == "fresh" and finite:
-            raise ConfigError(
+            raise DomainError(
                 "sampling = 'fresh' needs a population; for a training set: iid, without_replacement, ..."
             )
         if self.sgd.sampling not in ("fresh", "shared") and not finite:
-            raise ConfigError(f"sampling = {self.sgd.sampling!r} needs a training set; for a population: fresh, shared")
+            raise DomainError(f"sampling = {self.sgd.sampling!r} needs a training set; for a population: fresh, shared")
         distinct = self.sgd.sampling in ("without_replacement", "epochs")
         if isinstance(self.data, Dataset) and distinct and self.sgd.batch_size > self.data.size:
-            raise ConfigError(
+            raise DomainError(
                 f"batch_size = {self.sgd.batch_size} with sampling = {self.sgd.sampling!r}; "
                 f"1 to {self.data.size}, the number of samples, is accepted"
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class PiecewiseConstant:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If there is not one rate more than boundaries, or the boundaries do not increase.
     """
 
@@ -57,7 +57,7 @@ class PiecewiseConstant:
 
     def __post_init__(self) -> None:
         if len(self.rates) != len(self.boundaries) + 1 or any(np.diff(self.boundaries) <= 0):
-            raise ConfigError(
+            raise DomainError(
                 f"schedule: {len(self.rates)} rates, boundaries {self.boundaries}; "
                 "one rate more than boundaries, which increase, is accepted"
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class SGD:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If a value is not accepted; the message names the key.
     """
 
@@ -76,30 +76,30 @@ class SGD:
 
     def __post_init__(self) -> None:
         if not callable(self.learning_rate) and not _positive(self.learning_rate):
-            raise ConfigError(f"learning_rate = {self.learning_rate!r}; a positive number or a schedule is accepted")
+            raise DomainError(f"learning_rate = {self.learning_rate!r}; a positive number or a schedule is accepted")
         for key, choices in (("sampling", get_args(Sampling)), ("noise", get_args(Noise))):
             if getattr(self, key) not in choices:
-                raise ConfigError(f"{key} = {getattr(self, key)!r}; accepted: {', '.join(choices)}")
+                raise DomainError(f"{key} = {getattr(self, key)!r}; accepted: {', '.join(choices)}")
         for key in ("batch_size", "svag_l"):
             value = getattr(self, key)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"{key} = {value!r}; a positive integer is accepted")
+                raise DomainError(f"{key} = {value!r}; a positive integer is accepted")
         for key in ("weight_decay", "label_noise", "temperature"):
             if getattr(self, key) != 0.0 and not _positive(getattr(self, key)):
-                raise ConfigError(f"{key} = {getattr(self, key)!r}; zero or a positive number is accepted")
+                raise DomainError(f"{key} = {getattr(self, key)!r}; zero or a positive number is accepted")
         if not 0.0 <= self.momentum < 1.0:
-            raise ConfigError(f"momentum = {self.momentum!r}; a number in [0, 1) is accepted")
+            raise DomainError(f"momentum = {self.momentum!r}; a number in [0, 1) is accepted")
         if self.svag_l > 1 and self.noise != "svag":
-            raise ConfigError(f"svag_l = {self.svag_l} with noise = {self.noise!r}; it needs noise = 'svag'")
+            raise DomainError(f"svag_l = {self.svag_l} with noise = {self.noise!r}; it needs noise = 'svag'")
         if self.noise != "minibatch" and self.sampling == "epochs":
-            raise ConfigError(f"noise = {self.noise!r} with sampling = 'epochs'; independent batches are accepted")
+            raise DomainError(f"noise = {self.noise!r} with sampling = 'epochs'; independent batches are accepted")
 
     def learning_rates(self, start: int, stop: int) -> NDArray[np.float64]:
         """Learning rates of steps ``start`` to ``stop - 1`` (divided by ``svag_l``), shape (stop - start,).
 
         Raises
         ------
-        ConfigError
+        DomainError
             If a schedule gives a wrong shape or a rate that is not finite and nonnegative.
         """
         steps = np.arange(start, stop, dtype=np.int64)
@@ -107,7 +107,7 @@ class SGD:
             return np.full(steps.size, self.learning_rate / self.svag_l)
         rates = np.asarray(self.learning_rate(steps), dtype=np.float64)
         if rates.shape != steps.shape or not np.all(np.isfinite(rates)) or np.any(rates < 0.0):
-            raise ConfigError(
+            raise DomainError(
                 f"learning_rate: the schedule must give {steps.size} finite nonnegative rates, one per step"
             )
         return rates / self.svag_l
@@ -123,7 +123,7 @@ class SGD:
 
         Raises
         ------
-        ConfigError
+        DomainError
             If the schedule never gets there.
         """
         if not callable(self.learning_rate):
@@ -138,7 +138,7 @@ class SGD:
             if after[-1] == t and t > 0.0:
                 break
             t, start, block = float(after[-1]), start + block, 2 * block
-        raise ConfigError(f"learning_rate: the schedule ends at t = {t:.6g}, before the time {time:.6g} asked for")
+        raise DomainError(f"learning_rate: the schedule ends at t = {t:.6g}, before the time {time:.6g} asked for")
 
 
 def _positive(value: object) -> bool:

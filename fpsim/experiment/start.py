@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -50,9 +50,9 @@ class Start:
                 object.__setattr__(self, key, float(value))
                 values = [np.asarray(value, dtype=np.float64)]
             if not all(np.all(np.isfinite(v)) for v in values):
-                raise ConfigError(f"start {key}: finite numbers are accepted")
+                raise DomainError(f"start {key}: finite numbers are accepted")
             if key == "spread" and any(np.any(v < 0) for v in values):
-                raise ConfigError("start spread is negative; zero or a positive number is accepted")
+                raise DomainError("start spread is negative; zero or a positive number is accepted")
 
     @classmethod
     def point(cls, weights: Mapping[str, ArrayLike]) -> Start:
@@ -68,7 +68,7 @@ class Start:
     def uniform(cls, low: float, high: float) -> Start:
         """Independent entries, uniform in [low, high]."""
         if not low <= high:
-            raise ConfigError(f"start uniform({low}, {high}); low <= high is accepted")
+            raise DomainError(f"start uniform({low}, {high}); low <= high is accepted")
         return cls("uniform", 0.5 * (low + high), 0.5 * (high - low))
 
     @classmethod
@@ -96,12 +96,12 @@ class Start:
 
         Raises
         ------
-        ConfigError
+        DomainError
             If names or shapes do not fit the network, or a balanced start is asked of a network that has
             none.
         """
         if self.kind == "balanced" and (len(network.trained) != 2 or len(network.shapes) != 2):
-            raise ConfigError("start balanced: two trained layers are accepted")
+            raise DomainError("start balanced: two trained layers are accepted")
         result = {}
         for name in network.trained:
             rows, columns = network.shapes[name]
@@ -118,17 +118,17 @@ class Start:
             value = getattr(self, key)
             if isinstance(value, Mapping) and set(value) - set(network.trained):
                 unknown = ", ".join(sorted(set(value) - set(network.trained)))
-                raise ConfigError(f"start {key}: {unknown} not trained; accepted: {', '.join(network.trained)}")
+                raise DomainError(f"start {key}: {unknown} not trained; accepted: {', '.join(network.trained)}")
         return result
 
 
 def _entry(key: str, value: float | Mapping[str, ArrayLike], name: str, shape: tuple[int, int]) -> np.ndarray:
     if isinstance(value, Mapping):
         if name not in value:
-            raise ConfigError(f"start {key}: {name!r} is missing; one array of shape {shape} is accepted")
+            raise DomainError(f"start {key}: {name!r} is missing; one array of shape {shape} is accepted")
         value = value[name]  # type: ignore[assignment]
     array = np.asarray(value, dtype=np.float64)
     try:
         return np.array(np.broadcast_to(array, shape))
     except ValueError:
-        raise ConfigError(f"start {key}: {name!r} has shape {array.shape}; {shape} is accepted") from None
+        raise DomainError(f"start {key}: {name!r} has shape {array.shape}; {shape} is accepted") from None

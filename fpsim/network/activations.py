@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 __all__ = ["Activation", "activation", "activation_names", "register_activation"]
 
@@ -71,14 +71,14 @@ def activation(name: str) -> Activation:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If no activation of this name is registered.
     """
     try:
         return _registry[name]
     except (KeyError, TypeError):
         accepted = ", ".join(_registry)
-        raise ConfigError(f"activation = {name!r} is unknown; accepted: {accepted}, or one registered before") from None
+        raise DomainError(f"activation = {name!r} is unknown; accepted: {accepted}, or one registered before") from None
 
 
 def register_activation(
@@ -96,11 +96,11 @@ def register_activation(
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the name belongs to a built-in activation or the derivative disagrees with the function.
     """
     if name in (a.name for a in BUILT_IN):
-        raise ConfigError(f"activation {name!r} is built in and cannot be replaced; choose another name")
+        raise DomainError(f"activation {name!r} is built in and cannot be replaced; choose another name")
     z = np.array([-1.37, -0.61, 0.23, 0.94, 1.71])
     for key, f, df in (
         ("derivative", function, derivative),
@@ -110,6 +110,6 @@ def register_activation(
             continue
         slope = (f(z + 1e-6) - f(z - 1e-6)) / 2e-6
         if not np.allclose(df(z), slope, rtol=1e-6, atol=1e-6):
-            raise ConfigError(f"activation {name!r}: {key} gives {df(z)} at {z}, finite differences give {slope}")
+            raise DomainError(f"activation {name!r}: {key} gives {df(z)} at {z}, finite differences give {slope}")
     _registry[name] = Activation(name, function, derivative, second_derivative)
     return _registry[name]

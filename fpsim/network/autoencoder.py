@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fpsim.network.activations import activation
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,14 +53,14 @@ def _freeze(
     matrices = {}
     for name, matrix in frozen.items():
         if name not in shapes:
-            raise ConfigError(f"frozen: {name!r} is no matrix of this network; accepted: {', '.join(shapes)}")
+            raise DomainError(f"frozen: {name!r} is no matrix of this network; accepted: {', '.join(shapes)}")
         array = np.array(matrix, dtype=np.float64, order="C")
         if array.shape != shapes[name] or not np.all(np.isfinite(array)):
-            raise ConfigError(f"frozen {name!r} has shape {array.shape}; a finite {shapes[name]} matrix is accepted")
+            raise DomainError(f"frozen {name!r} has shape {array.shape}; a finite {shapes[name]} matrix is accepted")
         array.setflags(write=False)
         matrices[name] = array
     if len(matrices) == len(shapes):
-        raise ConfigError("all layers are frozen; at least one must be trained")
+        raise DomainError("all layers are frozen; at least one must be trained")
     return MappingProxyType(matrices)
 
 
@@ -79,7 +79,7 @@ class AutoEncoder:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If widths, activations and frozen matrices do not fit together.
     """
 
@@ -91,9 +91,9 @@ class AutoEncoder:
         object.__setattr__(self, "widths", tuple(int(n) for n in self.widths))
         object.__setattr__(self, "activations", tuple(self.activations))
         if len(self.widths) < 2 or min(self.widths) < 1 or self.widths[0] != self.widths[-1]:
-            raise ConfigError(f"widths = {self.widths}; two or more positive widths with equal ends are accepted")
+            raise DomainError(f"widths = {self.widths}; two or more positive widths with equal ends are accepted")
         if len(self.activations) != len(self.widths) - 1:
-            raise ConfigError(
+            raise DomainError(
                 f"activations = {self.activations} for {len(self.widths) - 1} layers; one each is accepted"
             )
         for name in self.activations:
@@ -130,7 +130,7 @@ class BottleneckAutoEncoder:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If a width is not positive, the activation unknown or a frozen matrix misshapen.
     """
 
@@ -142,7 +142,7 @@ class BottleneckAutoEncoder:
     def __post_init__(self) -> None:
         for key in ("d", "k"):
             if getattr(self, key) < 1:
-                raise ConfigError(f"network {key} = {getattr(self, key)}; a positive width is accepted")
+                raise DomainError(f"network {key} = {getattr(self, key)}; a positive width is accepted")
         activation(self.activation)
         object.__setattr__(self, "frozen", _freeze(self.frozen, self.shapes))
 

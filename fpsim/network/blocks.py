@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 __all__ = ["for_blocks"]
 
@@ -24,11 +24,11 @@ def for_blocks(work: Callable[[slice], None], blocks: int, threads: int | None =
 
     Raises
     ------
-    ConfigError
+    DomainError
         If ``threads`` is not positive.
     """
     if threads is not None and threads < 1:
-        raise ConfigError(f"threads = {threads}; a positive number is accepted")
+        raise DomainError(f"threads = {threads}; a positive number is accepted")
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     size = min(threads or available, blocks)
     if size == 1:

@@ -18,7 +18,7 @@ from numba.core.errors import NumbaError
 from fpsim.network.activations import BUILT_IN, Activation, activation
 from fpsim.network.elementary import tanh
 from fpsim.network.kernel import lane_kernel
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def _compiled(phi: Activation) -> tuple[Any, ...]:
         return tuple(cfunc("float64(float64)")(_plain(f)) for f in (phi.function, phi.derivative))
     except NumbaError as error:
         reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"activation {phi.name!r} cannot be compiled for a number: {reason}") from error
+        raise DomainError(f"activation {phi.name!r} cannot be compiled for a number: {reason}") from error
 
 
 def layers(network: Network) -> Layers:
@@ -74,13 +74,13 @@ def layers(network: Network) -> Layers:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If more than one activation of the user's own occurs.
     """
     names = [a.name for a in BUILT_IN]
     custom = sorted(set(network.activations) - set(names))
     if len(custom) > 1:
-        raise ConfigError(f"activations {', '.join(custom)}: one activation of one's own per network is accepted")
+        raise DomainError(f"activations {', '.join(custom)}: one activation of one's own per network is accepted")
     function, derivative = _compiled(activation(custom[0] if custom else "linear"))
     offsets, size, fixed = [], 0, [np.empty(0)]
     for name, (rows, columns) in network.shapes.items():

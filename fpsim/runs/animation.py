@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.support.errors import ConfigError, FileError
+from fpsim.support.errors import DomainError, FileError
 from fpsim.plots import LABELS, plot_density, plot_marginal, styled
 from fpsim.runs.run_object import Run
 
@@ -45,7 +45,7 @@ def animate(run: Run, path: str | Path, *, variable: str | None = None, rate: in
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the run holds no densities through time, or not this one, or the ending is not accepted.
     FileError
         If the file cannot be written, or an MP4 is asked for without ffmpeg.
@@ -53,12 +53,12 @@ def animate(run: Run, path: str | Path, *, variable: str | None = None, rate: in
     target = Path(path)
     names = {n: None for by_name in run.densities.values() for n, series in by_name.items() if len(series) > 1}
     if not names:
-        raise ConfigError(f"{run.path}: kind {run.attributes['kind']} keeps no densities through time to animate")
+        raise DomainError(f"{run.path}: kind {run.attributes['kind']} keeps no densities through time to animate")
     name = variable or next(iter(names))
     if name not in names:
-        raise ConfigError(f"variable {name!r} is no density of {run.path}: accepted are {', '.join(names)}")
+        raise DomainError(f"variable {name!r} is no density of {run.path}: accepted are {', '.join(names)}")
     if target.suffix not in (".gif", ".mp4"):
-        raise ConfigError(f"{target}: accepted are names that end in .gif or .mp4")
+        raise DomainError(f"{target}: accepted are names that end in .gif or .mp4")
     if target.suffix == ".mp4" and shutil.which("ffmpeg") is None:
         raise FileError(f"{target}: an MP4 needs ffmpeg, which is not installed; a .gif does not")
     with styled():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fpsim.comparison import compare_density, compare_samples
 from fpsim.density import Density, regrid
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 from fpsim.runs.run_object import Run
 from fpsim.scenario.shared.records import group
 
@@ -103,7 +103,7 @@ def compare_files(
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the distance is unknown or nothing in the files can be compared.
     """
     mine, theirs = list(_series(one)), list(_series(other or one))
@@ -115,7 +115,7 @@ def compare_files(
             if a.variable == b.variable and (against_ensemble or same):
                 rows += _compare(a, b, distance, all_times)
     if not rows:
-        raise ConfigError(
+        raise DomainError(
             f"{one.path}{f' and {other.path}' if other else ''}: nothing to compare; accepted are runs that hold "
             f"densities of the same groups and times, an experiment in groups named {ENSEMBLE}"
         )

@@ -26,7 +26,7 @@ class DomainError(FpsimError, ValueError):
 
 
 class ConfigError(FpsimError, ValueError):
-    """A configuration key is unknown or its value is not accepted."""
+    """A key of a scenario is unknown or its value is not accepted."""
 
 
 class FileError(FpsimError, OSError):

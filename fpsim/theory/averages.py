@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 from fpsim.theory.mesh import Array, Mesh, remembered
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def averages_of(experiment: Experiment) -> Averages:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the network is not two trained or frozen matrices around a bottleneck.
     """
     from fpsim.theory.linear import LinearAverages
@@ -84,7 +84,7 @@ def averages_of(experiment: Experiment) -> Averages:
     network = experiment.network
     widths = network.widths
     if len(widths) != 3 or network.activations[1] != "linear":
-        raise ConfigError(
+        raise DomainError(
             f"theory: widths {widths} with activations {network.activations}; f(x) = W2 phi(W1 x) is accepted"
         )
     if network.activations[0] == "linear":

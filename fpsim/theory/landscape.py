@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 from fpsim.theory.averages import Averages, averages_of
 from fpsim.theory.coefficients import (
     cross_noise,
@@ -114,12 +114,12 @@ def landscape_of(experiment: Experiment) -> BottleneckLandscape:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If the network is not a bottleneck of two trained matrices.
     """
     averages = averages_of(experiment)
     if len(experiment.network.trained) != 2:
-        raise ConfigError(f"landscape: only {experiment.network.trained[0]} is trained; W1 and W2 are accepted")
+        raise DomainError(f"landscape: only {experiment.network.trained[0]} is trained; W1 and W2 are accepted")
     return BottleneckLandscape(averages, scales_of(experiment))
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
-from fpsim.support.errors import ConfigError, DomainError, ValidityWarning
+from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.theory.mesh import Array
 from fpsim.theory.scales import Scales, scales_of
 
@@ -82,11 +82,11 @@ class ScalarNetwork:
 
         Raises
         ------
-        ConfigError
+        DomainError
             For an order other than ``sme1`` and ``sme2``, or ``sme2`` with momentum or temperature.
         """
         if order not in ("sme1", "sme2") or (order == "sme2" and (self.scales.thermal or self.scales.mobility != 1.0)):
-            raise ConfigError(f"order {order!r}: sme1, or sme2 without temperature and momentum, is accepted")
+            raise DomainError(f"order {order!r}: sme1, or sme2 without temperature and momentum, is accepted")
         return _equation(lambda w, q, t: self.drift(w, q, t, order=order), self.diffusion, self.scales.scheduled)
 
 
@@ -95,7 +95,7 @@ def scalar_network(experiment: Experiment) -> ScalarNetwork:
 
     Raises
     ------
-    ConfigError
+    DomainError
         For any other network.
 
     Warns
@@ -105,7 +105,7 @@ def scalar_network(experiment: Experiment) -> ScalarNetwork:
     """
     network = experiment.network
     if network.widths != (1, 1, 1) or network.activations != ("linear", "linear") or len(network.trained) != 2:
-        raise ConfigError(
+        raise DomainError(
             f"(w, q) coordinates: widths {network.widths}, {network.activations}, {', '.join(network.trained)} "
             "trained; the linear network 1-1-1 with both weights trained is accepted"
         )

@@ -17,7 +17,7 @@ from numba import njit
 
 from fpsim.datasets import Dataset
 from fpsim.network import activation
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 from fpsim.support.threads import Team
 from fpsim.theory.mesh import Array, Mesh
 
@@ -47,7 +47,7 @@ class SummedAverages:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If a population has more than three components.
     """
 
@@ -73,7 +73,7 @@ class SummedAverages:
             weight = np.full(len(x), 1.0 / len(x))
         else:
             if self.d > 3:
-                raise ConfigError(
+                raise DomainError(
                     f"a Gaussian population of {self.d} components under a nonlinear network; 1 to 3 are accepted"
                 )
             x, weight = self.data.quadrature()

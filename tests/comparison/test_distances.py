@@ -15,7 +15,7 @@ from fpsim.comparison import DISTANCES, compare_density, compare_samples
 from fpsim.comparison.distances import distance_named
 from fpsim.comparison.law import Sample
 from fpsim.density import Grid, gaussian
-from fpsim.support.errors import ConfigError, DomainError
+from fpsim.support.errors import DomainError
 
 SHIFT = 0.7
 METRICS = ("total_variation", "hellinger", "wasserstein", "energy", "kolmogorov_smirnov", "mean", "covariance")
@@ -162,7 +162,7 @@ def test_thresholds_agree_with_the_library(name):
 
 
 def test_unknown_distance_is_refused_with_the_names():
-    with pytest.raises(ConfigError, match="'chi' is unknown: accepted are total_variation, kullback_leibler"):
+    with pytest.raises(DomainError, match="'chi' is unknown: accepted are total_variation, kullback_leibler"):
         distance_named("chi")
 
 

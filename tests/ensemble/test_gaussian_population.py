@@ -10,7 +10,7 @@ from fpsim.ensemble import SGD, Start, train
 from fpsim.ensemble.philox import GRADIENT, normals
 from fpsim.experiment import Experiment
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder, sample_gradients
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of
 
 SIZE, SEED = 3, 5
@@ -127,5 +127,5 @@ def test_label_noise_of_gaussian_steps(case):
 def test_too_many_components_are_refused_with_the_reason(network, message):
     data = GaussianPopulation(np.eye(network.widths[0]))
     run = Experiment(data, network, SGD(0.1, 2, "fresh", noise="gaussian"), Start.gaussian(0.0, 0.1))
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(DomainError, match=message):
         train(run, replicas=1, steps=[1])

@@ -7,7 +7,7 @@ from fpsim.datasets import GaussianPopulation, digits
 from fpsim.ensemble import SGD, ExponentialDecay, Start, Statistics, resume, train
 from fpsim.experiment import Experiment
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder
-from fpsim.support.errors import ConfigError, DomainError
+from fpsim.support.errors import DomainError
 
 DATA = digits(2)
 LINEAR, TANH = BottleneckAutoEncoder(2, 1), BottleneckAutoEncoder(2, 1, "tanh")
@@ -80,7 +80,7 @@ def test_seeds():
     assert same(last(np.random.default_rng(5)), last(np.random.default_rng(5)))
     one, two = np.random.SeedSequence(1).spawn(2)
     assert not same(last(one), last(two))
-    with pytest.raises(ConfigError, match="seed = -1"):
+    with pytest.raises(DomainError, match="seed = -1"):
         last(-1)
 
 
@@ -88,5 +88,5 @@ def test_state_of_another_run_is_refused():
     stopped = train(experiment("iid"), replicas=5, steps=[3], seed=0)
     with pytest.raises(DomainError, match=r"state holds weights \(5, 4\)"):
         train(experiment("iid"), replicas=6, steps=[7], seed=0, state=stopped.state)
-    with pytest.raises(ConfigError, match="increasing ones from 3 on"):
+    with pytest.raises(DomainError, match="increasing ones from 3 on"):
         resume(stopped, steps=[2])

@@ -14,7 +14,7 @@ from fpsim.datasets import GaussianPopulation, digits, from_array
 from fpsim.ensemble import SGD, CosineDecay, ExponentialDecay, PiecewiseConstant, Start, Statistics, resume, train
 from fpsim.experiment import Experiment
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder, loss, register_activation
-from fpsim.support.errors import ConfigError, DomainError, MemoryLimitError, ValidityWarning
+from fpsim.support.errors import DomainError, MemoryLimitError, ValidityWarning
 
 DATA, NETWORK = digits(2), BottleneckAutoEncoder(2, 1)
 START = Start.gaussian({"W1": [[0.6, 0.2]], "W2": [[0.6], [0.2]]}, 0.1)
@@ -123,7 +123,7 @@ def test_activation_that_numba_cannot_compile_is_refused():
 
     register_activation("uncompilable", lambda z: helper(z), lambda z: 0.0 * z + 2.0)
     run = experiment(network=BottleneckAutoEncoder(2, 1, "uncompilable"))
-    with pytest.raises(ConfigError, match="'uncompilable' cannot be compiled"):
+    with pytest.raises(DomainError, match="'uncompilable' cannot be compiled"):
         train(run, replicas=1, steps=[1])
 
 
@@ -254,7 +254,7 @@ def test_progress_counts_steps():
     ],
 )
 def test_bad_input_names_the_key_and_what_is_accepted(make, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(DomainError, match=message):
         make()
 
 

@@ -17,7 +17,7 @@ from fpsim.network import (
     register_activation,
     sample_gradients,
 )
-from fpsim.support.errors import ConfigError, DomainError
+from fpsim.support.errors import DomainError
 
 PHI = {
     "linear": lambda z: z,
@@ -137,7 +137,7 @@ def test_activation_derivatives(name):
     ],
 )
 def test_bad_networks_are_refused(call, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(DomainError, match=message):
         call()
 
 

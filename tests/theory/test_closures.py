@@ -16,7 +16,7 @@ from fpsim.ensemble import SGD, Start, train
 from fpsim.evolution import evolve
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.support.errors import ConfigError, DomainError
+from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of, scalar_network, valley_density, weight_moments
 
 MATRICES = ("W1", "W2")
@@ -281,9 +281,9 @@ def test_bad_input():
         mean_field(e, "W3")
     with pytest.raises(DomainError, match=r"\(1, 1\) matrix"):
         frozen(e, "W1", partner=[1.0, 2.0])
-    with pytest.raises(ConfigError, match="both zero"):
+    with pytest.raises(DomainError, match="both zero"):
         leaf(pair((0.0, 0.0), 0.5, temperature=0.1))
-    with pytest.raises(ConfigError, match="sme2"):
+    with pytest.raises(DomainError, match="sme2"):
         joint(pair((0.0, 0.0), 0.5, momentum=0.5), order="sme2")
     with pytest.raises(DomainError, match="at least 2 of 100"):
         conditional(e, "W1", train(e, replicas=50, times=[0.0, 0.1], seed=1))

@@ -14,7 +14,7 @@ from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.support.errors import ConfigError, DomainError, ValidityWarning
+from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.theory import (
     BalancedLaw,
     collapse_rate,
@@ -196,7 +196,7 @@ def test_absorbing_valley_draws_a_warning():
 
 
 def test_bad_input():
-    with pytest.raises(ConfigError, match="network 1-1-1"):
+    with pytest.raises(DomainError, match="network 1-1-1"):
         scalar_network(
             Experiment(
                 GaussianPopulation([1.0, 0.5]),
@@ -205,7 +205,7 @@ def test_bad_input():
                 Start.gaussian(0.0, 0.5),
             )
         )
-    with pytest.raises(ConfigError, match="sme2 without"):
+    with pytest.raises(DomainError, match="sme2 without"):
         scalar_network(experiment(temperature=0.1)).equation(order="sme2")
     with pytest.raises(DomainError, match="absorbing"):
         BalancedLaw(**{**LAW, "s0": 0.0})

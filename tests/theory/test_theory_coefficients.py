@@ -13,7 +13,7 @@ from fpsim.datasets import GaussianPopulation, digits, from_array
 from fpsim.ensemble import SGD, Start
 from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of
 from fpsim.theory.linear import LinearAverages
 from fpsim.theory.mesh import columns
@@ -133,9 +133,9 @@ def test_refuses_other_networks():
     from fpsim.network import AutoEncoder
 
     deep = AutoEncoder((2, 2, 1, 2, 2), ("tanh",) * 3 + ("linear",))
-    with pytest.raises(ConfigError, match="widths"):
+    with pytest.raises(DomainError, match="widths"):
         landscape_of(Experiment(digits(2), deep, SGD(0.1, 8), Start.gaussian(0.0, 0.5)))
-    with pytest.raises(ConfigError, match="1 to 3"):
+    with pytest.raises(DomainError, match="1 to 3"):
         landscape_of(experiment(GaussianPopulation(np.eye(4)), 4, 1, "tanh", sampling="fresh")).gradient(np.zeros(8))
 
 

@@ -12,7 +12,7 @@ from fpsim.comparison.distances.kullback_leibler import KULLBACK_LEIBLER
 from fpsim.comparison.distances.moments import COVARIANCE, MEAN
 from fpsim.comparison.distances.total_variation import TOTAL_VARIATION
 from fpsim.comparison.distances.wasserstein import WASSERSTEIN
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 __all__ = ["DISTANCES", "Distance", "distance_named"]
 
@@ -38,10 +38,10 @@ def distance_named(name: str) -> Distance:
 
     Raises
     ------
-    ConfigError
+    DomainError
         If there is none, with the names that exist.
     """
     try:
         return DISTANCES[name]
     except KeyError:
-        raise ConfigError(f"distance {name!r} is unknown: accepted are {', '.join(DISTANCES)}") from None
+        raise DomainError(f"distance {name!r} is unknown: accepted are {', '.join(DISTANCES)}") from None
