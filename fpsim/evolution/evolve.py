@@ -5,7 +5,7 @@
 ``method="sweeps"`` (see :mod:`fpsim.evolution.stepper`) is made for small noise: high order, positive, conservative,
 without a step restriction. ``"generator"`` propagates with the Scharfetter-Gummel generator by uniformization: second
 order in the cell width, exact in time and in the tails, for equations with fixed coefficients. ``"rational"`` does the
-same along a single axis within the tolerance, for any duration (see :mod:`fpsim.generator.chain`). ``"fipy"`` is an
+same along a single axis within the tolerance, for any duration. ``"fipy"`` is an
 independent reference. ``"auto"`` takes the generator where every cell Peclet number is below 1/4, no jump is longer
 than a cell and it is cheap in time and memory, where it is not, on a single axis, the rational approximation, else the
 sweeps. After more than a thousand relaxation times of the steepest drift the sweeps' errors, which add up, are too

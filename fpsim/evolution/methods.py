@@ -21,8 +21,8 @@ from fpsim.support.errors import DomainError
 if TYPE_CHECKING:  # linear algebra that sweeps do without
     from collections.abc import Callable
 
-    from fpsim.generator.chain import ChainEvolution
     from fpsim.generator.generator import Generator
+    from fpsim.generator.propagation.rational import ChainEvolution
 
 __all__ = ["Path", "by_fipy", "by_generator", "by_rational", "by_sweeps", "repeat"]
 
@@ -113,8 +113,8 @@ def repeat(stepper: Stepper, starts: tuple[Density, ...], when: Array, path: Pat
 
 def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Run:
     """Uniformization: exact in time."""
-    from fpsim.generator.uniformization import densities_at
-    from fpsim.generator.uniformization import evolve as uniformize
+    from fpsim.generator.propagation.uniformization import densities_at
+    from fpsim.generator.propagation.uniformization import evolve as uniformize
 
     found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
     densities = densities_at(generator, found.states, when.tolist())

@@ -34,8 +34,8 @@ from fpsim.support.threads import Team
 if TYPE_CHECKING:  # linear algebra that sweeps do without
     from collections.abc import Callable
 
-    from fpsim.generator.chain import ChainEvolution
     from fpsim.generator.generator import Generator
+    from fpsim.generator.propagation.rational import ChainEvolution
 
 __all__ = ["Propagator"]
 
@@ -209,7 +209,7 @@ class Propagator:
 
     @cached_property
     def _approximate(self) -> Callable[..., ChainEvolution]:
-        from fpsim.generator.chain import LEAST, MOST, chain_of, evolve
+        from fpsim.generator.propagation.rational import LEAST, MOST, chain_of, evolve
 
         chain = chain_of(self._generator)
         return lambda p, times, tolerance: evolve(chain, p, times, tolerance=min(max(tolerance, LEAST), MOST))

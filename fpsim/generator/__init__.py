@@ -1,24 +1,24 @@
 """The Markov generator of a Fokker-Planck equation and its analyses: plain functions of one immutable object."""
 
-from fpsim.generator.adjoint import evolve_observable
-from fpsim.generator.build import build_generator
-from fpsim.generator.chain import propagate_rational
-from fpsim.generator.current import circulation, face_currents, mean_velocity
-from fpsim.generator.entropy import entropy_production
-from fpsim.generator.generator import Generator
-from fpsim.generator.grid_error import with_grid_error
-from fpsim.generator.passage import (
+from fpsim.generator.analysis.currents import circulation, face_currents, mean_velocity
+from fpsim.generator.analysis.entropy import entropy_production
+from fpsim.generator.analysis.grid_error import with_grid_error
+from fpsim.generator.analysis.passage import (
     committor,
     exit_probability,
     mean_first_passage_time,
     passage_time_variance,
     splitting_probability,
 )
-from fpsim.generator.quasi_stationary import QuasiStationary, quasi_stationary
-from fpsim.generator.reversibility import is_reversible
-from fpsim.generator.spectrum import Spectrum, slowest_modes
-from fpsim.generator.stationary import stationarity_residual, stationary_density
-from fpsim.generator.uniformization import absorbed_mass, propagate
+from fpsim.generator.analysis.quasi_stationary import QuasiStationary, quasi_stationary
+from fpsim.generator.analysis.reversibility import is_reversible
+from fpsim.generator.analysis.spectrum import Spectrum, slowest_modes
+from fpsim.generator.analysis.stationary import stationarity_residual, stationary_density
+from fpsim.generator.build import build_generator
+from fpsim.generator.generator import Generator
+from fpsim.generator.propagation.observables import evolve_observable
+from fpsim.generator.propagation.rational import propagate_rational
+from fpsim.generator.propagation.uniformization import absorbed_mass, propagate
 
 __all__ = [
     "Generator",

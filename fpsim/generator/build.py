@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck, diffusion_on_cells, phi_on_cells, potential_on_cells
+from fpsim.generator.axis_rates import axis_absorption, axis_links
 from fpsim.generator.generator import Generator
-from fpsim.generator.rates import axis_absorption, axis_links
-from fpsim.generator.tensor import tensor_generator
+from fpsim.generator.tensor_rates import tensor_generator
 from fpsim.support.checks import real_array
 from fpsim.support.errors import DomainError
 from fpsim.support.memory import check_memory
@@ -47,7 +48,7 @@ def build_generator(
 
     Notes
     -----
-    See :mod:`fpsim.generator.rates` for diagonal and :mod:`fpsim.generator.tensor` for full tensors.
+    See :mod:`fpsim.generator.axis_rates` for diagonal and :mod:`fpsim.generator.tensor_rates` for full tensors.
 
     Examples
     --------
@@ -69,7 +70,7 @@ def build_generator(
     phi = phi_on_cells(equation, grid, t=t, p=p)
     for values, sample, what in ((potential, potential_on_cells, "potential"), (phi, phi_on_cells, "phi")):
         if values is not None and callable(getattr(equation, what)):
-            _check_periodic(grid, values, lambda moved, f=sample: f(equation, moved, t=t, p=p), what)  # type: ignore[misc]
+            _check_periodic(grid, values, partial(sample, equation, t=t, p=p), what)
     field = diffusion_on_cells(equation, grid, t=t, p=p)
     if not field.diagonal:
         check_memory(_bytes(grid, grid.ndim * (grid.ndim + 1) // 2), f"a generator on {grid.shape} cells")

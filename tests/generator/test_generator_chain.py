@@ -17,9 +17,9 @@ from fpsim.generator import (
     propagate_rational,
     quasi_stationary,
 )
-from fpsim.generator.chain import chain_of, evolve
-from fpsim.generator.chain_kernels import mend
 from fpsim.generator.links import Links
+from fpsim.generator.propagation.rational import chain_of, evolve
+from fpsim.generator.propagation.rational_kernels import mend
 from fpsim.support.errors import DomainError, MemoryLimitError, ToleranceError
 
 

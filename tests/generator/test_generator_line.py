@@ -6,8 +6,9 @@ from scipy.linalg import expm
 
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.generator import Generator, absorbed_mass, build_generator, evolve_observable, propagate, terms
+from fpsim.generator import Generator, absorbed_mass, build_generator, evolve_observable, propagate
 from fpsim.generator.links import Links
+from fpsim.generator.propagation import poisson_kernels as terms
 
 WALLS = ["reflecting", "absorbing", "periodic"]
 
@@ -44,7 +45,9 @@ def random_density(grid, seed):
 @pytest.mark.parametrize("size", [2, 3, 7, 10, 33, 64])
 def test_random_line_is_the_exponential(monkeypatch, walls, size):
     calls = []
-    monkeypatch.setattr("fpsim.generator.poisson.line_terms", lambda *given: calls.append(terms.line_terms(*given)))
+    monkeypatch.setattr(
+        "fpsim.generator.propagation.poisson_series.line_terms", lambda *given: calls.append(terms.line_terms(*given))
+    )
     for seed in range(3):
         generator, matrix = random_line(size, walls, seed)
         p = random_density(generator.grid, seed)

@@ -171,8 +171,8 @@ def test_methods_of_large_grids_agree_with_elimination(monkeypatch, planar):
         ), slowest_modes(generator, 4).eigenvalues
 
     exact, eigenvalues = analyses()
-    monkeypatch.setattr("fpsim.generator.m_matrix.BANDED_WORK", 0.0)
-    monkeypatch.setattr("fpsim.generator.m_matrix.PLANAR", planar)
+    monkeypatch.setattr("fpsim.generator.linear_algebra.m_matrix.BANDED_WORK", 0.0)
+    monkeypatch.setattr("fpsim.generator.linear_algebra.m_matrix.PLANAR", planar)
     again, modes = analyses()
     for a, b in zip(exact, again, strict=True):
         assert a.method != b.method

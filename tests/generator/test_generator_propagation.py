@@ -16,9 +16,9 @@ from fpsim.generator import (
     passage_time_variance,
     propagate,
     quasi_stationary,
-    uniformization,
 )
-from fpsim.generator.poisson import poisson_windows
+from fpsim.generator.propagation import uniformization
+from fpsim.generator.propagation.poisson_series import poisson_windows
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-12, 0.3, 7.9, 250.0, 1e5])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from generator_oracles import fitted_order
 
-from fpsim.generator.rational import STRIP, Family, evaluate, fit
+from fpsim.generator.propagation.rational_approximation import STRIP, Family, evaluate, fit
 
 FAMILY = Family()
 LEVELS = range(FAMILY.degrees.size)

@@ -5,7 +5,8 @@ import pytest
 
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.generator import build_generator, is_reversible, mean_first_passage_time, slowest_modes, spectrum
+from fpsim.generator import build_generator, is_reversible, mean_first_passage_time, slowest_modes
+from fpsim.generator.analysis import spectrum
 from fpsim.generator.bernoulli import exponential_rate
 from fpsim.support.errors import ToleranceError, ValidityWarning
 

@@ -179,8 +179,8 @@ def test_stationary_density_by_another_elimination():
 
 @pytest.mark.parametrize("planar", [1e9, 0.0])
 def test_stationary_density_by_the_methods_of_large_grids(monkeypatch, planar):
-    monkeypatch.setattr("fpsim.generator.m_matrix.BANDED_WORK", 0.0)
-    monkeypatch.setattr("fpsim.generator.m_matrix.PLANAR", planar)
+    monkeypatch.setattr("fpsim.generator.linear_algebra.m_matrix.BANDED_WORK", 0.0)
+    monkeypatch.setattr("fpsim.generator.linear_algebra.m_matrix.PLANAR", planar)
     generator = rotating()
     exact = gth(generator.jumps.toarray())
     np.testing.assert_allclose(generator.masses(stationary_density(generator)), exact, atol=1e-12)

@@ -6,7 +6,8 @@ from generator_oracles import exponential
 
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.generator import absorbed_mass, build_generator, evolve_observable, poisson, propagate
+from fpsim.generator import absorbed_mass, build_generator, evolve_observable, propagate
+from fpsim.generator.propagation import poisson_series as poisson
 from fpsim.support.errors import DomainError
 
 DRIFTS = {

@@ -33,7 +33,7 @@ def conditional_correlators(
 ) -> Array:
     """``F(W0, t) = E[f_i1 .. f_in | W0]`` at the times, shape (T, *grid.shape)."""
     from fpsim.generator import build_generator  # compiled, needed only here
-    from fpsim.generator.adjoint import evolve_observable
+    from fpsim.generator.propagation.observables import evolve_observable
 
     product = product_of(outputs.values(grid.mesh()), index)
     return np.asarray(evolve_observable(build_generator(equation, grid), product, times).value)

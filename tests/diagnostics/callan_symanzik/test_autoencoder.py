@@ -79,8 +79,7 @@ def test_tangency_from_holding_to_failing_as_the_start_nears_the_valley():
 
 
 def test_tangency_rises_along_the_evolved_density():
-    from fpsim.generator import build_generator
-    from fpsim.generator.uniformization import propagate
+    from fpsim.generator import build_generator, propagate
 
     grid, times = Grid.box((-5.5, 1.5, 512)), [0.0, 0.5, 1.0, 2.0, 2.5, 3.0]
     densities = propagate(build_generator(equation(), grid), gaussian(grid, -3.0, S2), times)

@@ -15,8 +15,7 @@ from fpsim.diagnostics.random_environment.environment import (
 )
 from fpsim.diagnostics.random_environment.random_features import feature_correlation, feature_gradients
 from fpsim.equation import FokkerPlanck
-from fpsim.generator import build_generator
-from fpsim.generator.uniformization import propagate
+from fpsim.generator import build_generator, propagate
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 

@@ -6,8 +6,7 @@ import pytest
 from fpsim.density import Grid, gaussian
 from fpsim.diagnostics.height_equation.cole_hopf import cole_hopf_height, cole_hopf_residual, schroedinger_potential
 from fpsim.equation import FokkerPlanck
-from fpsim.generator import build_generator
-from fpsim.generator.uniformization import propagate
+from fpsim.generator import build_generator, propagate
 from fpsim.support.errors import DomainError
 
 NU = 0.05

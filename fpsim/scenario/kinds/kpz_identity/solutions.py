@@ -17,8 +17,7 @@ from fpsim.diagnostics.height_equation.height_regression import (
     coefficients_from_samples,
 )
 from fpsim.evolution import evolve
-from fpsim.generator import build_generator
-from fpsim.generator.uniformization import propagate
+from fpsim.generator import build_generator, propagate
 from fpsim.paths import simulate
 from fpsim.scenario.kinds.kpz_identity.model import KPZIdentityScenario
 from fpsim.scenario.kinds.kpz_identity.system import (

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid, gaussian
 from fpsim.diagnostics.random_environment.common_batches import RegressionPair
 from fpsim.diagnostics.surface_growth.claims import exact_value
-from fpsim.generator import build_generator
-from fpsim.generator.uniformization import propagate
+from fpsim.generator import build_generator, propagate
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.support.progress import Reporter

@@ -1,8 +1,8 @@
 """The stationary density of a generator.
 
-Found by the elimination of Grassmann, Taksar and Heyman (see :mod:`fpsim.generator.elimination`): every cell's
-density to full relative precision, also the weights of wells that exchange probability once in 1e30 time units. On
-grids too large for it the methods of :mod:`fpsim.generator.m_matrix` take over.
+Found by the elimination of Grassmann, Taksar and Heyman (see :mod:`fpsim.generator.linear_algebra.elimination`): every
+cell's density to full relative precision, also the weights of wells that exchange probability once in 1e30 time units.
+On grids too large for it the methods of :mod:`fpsim.generator.linear_algebra.m_matrix` take over.
 
 Limits: exists only without absorption, and is unique only if there is one closed class of cells; both are checked.
 """
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density
+from fpsim.generator.analysis.grid_error import on_one_grid
+from fpsim.generator.analysis.targets import closed_classes, restrict
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.grid_error import on_one_grid
-from fpsim.generator.m_matrix import null_vector
-from fpsim.generator.targets import closed_classes, restrict
+from fpsim.generator.linear_algebra.m_matrix import null_vector
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
@@ -35,8 +35,8 @@ def stationary_density(generator: Generator) -> Density:
     Raises
     ------
     DomainError
-        If the generator absorbs (ask for :func:`fpsim.generator.quasi_stationary`), or more than one set of cells is
-        closed, so that the answer depends on the start.
+        If the generator absorbs (ask for :func:`fpsim.generator.analysis.quasi_stationary`), or more than one set of
+        cells is closed, so that the answer depends on the start.
     """
     if generator.absorbing:
         raise DomainError(

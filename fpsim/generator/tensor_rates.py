@@ -38,10 +38,10 @@ from numpy.typing import NDArray
 
 from fpsim.density import Grid
 from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cells, phi_on_cells
+from fpsim.generator.axis_rates import UNRESOLVED
 from fpsim.generator.bernoulli import exponential_rate
 from fpsim.generator.generator import Generator
 from fpsim.generator.links import Indices, Links, outward, pairs
-from fpsim.generator.rates import UNRESOLVED
 from fpsim.lattice import lattice_diffusion
 from fpsim.support.errors import ValidityWarning
 

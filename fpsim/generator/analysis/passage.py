@@ -7,9 +7,10 @@ With ``M = -Q`` among the cells outside the target and the absorbing walls:
   moments);
 - probability ``q`` to reach target ``B`` first: ``M q = `` rate into ``B``.
 
-All are solved without subtractions (:mod:`fpsim.generator.elimination`), so long times keep their digits. Errors given
-are those of the linear algebra; :func:`fpsim.generator.with_grid_error` tells that of the grid. A target is a union of
-cells and its border runs along their faces; the border of a predicate is moved there, by up to half a cell.
+All are solved without subtractions (:mod:`fpsim.generator.linear_algebra.elimination`), so long times keep their
+digits. Errors given are those of the linear algebra; :func:`fpsim.generator.with_grid_error` tells that of the grid. A
+target is a union of cells and its border runs along their faces; the border of a predicate is moved there, by up to
+half a cell.
 
 Reference: Gardiner, Stochastic Methods (2009), sections 5.5 and 6.6; Metzner, Schuette & Vanden-Eijnden, Multiscale
 Model. Simul. 7, 1192 (2009).
@@ -23,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from fpsim.generator.analysis.grid_error import on_one_grid
+from fpsim.generator.analysis.targets import Target, cells_of, name_of, rates_into, reaching, restrict
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.grid_error import on_one_grid
-from fpsim.generator.m_matrix import MMatrix, m_matrix
-from fpsim.generator.targets import Target, cells_of, name_of, rates_into, reaching, restrict
+from fpsim.generator.linear_algebra.m_matrix import MMatrix, m_matrix
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
@@ -84,8 +85,8 @@ def mean_first_passage_time(generator: Generator, target: Target | None = None) 
     ----------
     generator : Generator
     target : predicate, mask or indices, optional
-        See :func:`fpsim.generator.targets.cells_of`. Absorbing walls end a path as well; ``None`` (the default) asks
-        for them alone.
+        See :func:`fpsim.generator.analysis.targets.cells_of`. Absorbing walls end a path as well; ``None`` (the
+        default) asks for them alone.
 
     Raises
     ------

@@ -7,7 +7,8 @@
   finds what is close to zero, rates of 1e-12 among it. Eigenvalues are right to about ``1e-16 max(s, |lambda|^2 / s)``
   times their condition number.
 - Reversible rates have real eigenvalues only, so that is all. Else a mode may turn fast and decay slowly, far from
-  zero: a second iteration, on ``exp(tau Q)`` (:mod:`fpsim.generator.turning`), which sees decay alone, finds those.
+  zero: a second iteration, on ``exp(tau Q)`` (:mod:`fpsim.generator.propagation.propagator_arnoldi`), which sees decay
+  alone, finds those.
 
 Errors and residuals are part of the answer. Limits: both iterations start from one vector, so a mode without a share
 in it (to rounding) would be missed; eigenvalues closer together than their error share their eigenspace, not their
@@ -25,10 +26,10 @@ from numpy.typing import NDArray
 from scipy.linalg import eig
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
+from fpsim.generator.analysis.reversibility import is_reversible
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.m_matrix import m_matrix
-from fpsim.generator.reversibility import is_reversible
-from fpsim.generator.turning import slowest_decay
+from fpsim.generator.linear_algebra.m_matrix import m_matrix
+from fpsim.generator.propagation.propagator_arnoldi import slowest_decay
 from fpsim.support.checks import whole_number
 from fpsim.support.errors import DomainError, ToleranceError, ValidityWarning
 

@@ -5,7 +5,7 @@ part, so the iteration meets the slowest decay first. Eigenvalues are Rayleigh q
 turn is lost. Modes much slower than ``1 / tau`` crowd at one and come out to about ``1e-15 / tau`` only.
 
 Limits: a Krylov space of one start vector; the work is ``tau L`` terms per product (see
-:mod:`fpsim.generator.poisson`).
+:mod:`fpsim.generator.propagation.poisson_series`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.generator.generator import Generator
-from fpsim.generator.poisson import poisson_series, poisson_windows
+from fpsim.generator.propagation.poisson_series import poisson_series, poisson_windows
 from fpsim.support.errors import ToleranceError
 from fpsim.support.threads import Team
 

@@ -1,8 +1,9 @@
 """Densities of one-dimensional Markov generators in time: few tridiagonal solves, however stiff and however long.
 
-``p(t) = exp(t Q^T) p`` goes in steps ``r(h Q^T) p`` with the approximations of :mod:`fpsim.generator.rational`: ``m``
-solves with the tridiagonal M-matrix ``1 - (h / x) Q^T``. What diffuses takes one step of 8 to 36 solves to any time;
-only transport over many widths of the density limits steps. What walls absorb lies in one more cell at either end.
+``p(t) = exp(t Q^T) p`` goes in steps ``r(h Q^T) p`` with the approximations of
+:mod:`fpsim.generator.propagation.rational_approximation`: ``m`` solves with the tridiagonal M-matrix ``1 - (h / x)
+Q^T``. What diffuses takes one step of 8 to 36 solves to any time; only transport over many widths of the density limits
+steps. What walls absorb lies in one more cell at either end.
 
 What holds:
 
@@ -31,10 +32,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Density
-from fpsim.generator.chain_kernels import apply_rational, distance, factor, mend
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.rational import Family
-from fpsim.generator.uniformization import check_times, densities_at
+from fpsim.generator.propagation.rational_approximation import Family
+from fpsim.generator.propagation.rational_kernels import apply_rational, distance, factor, mend
+from fpsim.generator.propagation.uniformization import check_times, densities_at
 from fpsim.support.checks import real_array
 from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.support.memory import check_memory

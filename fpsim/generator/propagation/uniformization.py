@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Density
+from fpsim.generator.analysis.grid_error import on_one_grid
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.grid_error import on_one_grid
-from fpsim.generator.poisson import poisson_series, poisson_windows
-from fpsim.generator.squaring import transition_matrix
+from fpsim.generator.propagation.dense_propagator import transition_matrix
+from fpsim.generator.propagation.poisson_series import poisson_series, poisson_windows
 from fpsim.support.checks import check_left, real_array
 from fpsim.support.errors import DomainError
 from fpsim.support.memory import check_memory

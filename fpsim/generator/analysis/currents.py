@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
+from fpsim.generator.analysis.grid_error import on_one_grid
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.grid_error import on_one_grid
 from fpsim.generator.links import Links
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result

@@ -18,8 +18,8 @@ from __future__ import annotations
 import numpy as np
 
 from fpsim.density import Density
+from fpsim.generator.analysis.grid_error import on_one_grid
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.grid_error import on_one_grid
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 

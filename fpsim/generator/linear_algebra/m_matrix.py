@@ -1,7 +1,7 @@
 """M-matrices of a generator, solved by the method that fits their size.
 
 - Up to :data:`BANDED_WORK` operations (some 300^2 or 30^3 cells): elimination without subtractions, to relative
-  accuracy in every entry (:mod:`fpsim.generator.elimination`).
+  accuracy in every entry (:mod:`fpsim.generator.linear_algebra.elimination`).
 - Larger, but of a planar kind (two axes): a sparse LU factorisation, with the usual normwise accuracy.
 - Larger in three and four dimensions: BiCGSTAB, then GMRES, preconditioned by an incomplete factorisation, which an
   M-matrix always has; to a relative residual of 1e-12, or of rounding.
@@ -22,7 +22,7 @@ from scipy.sparse import csc_array, csr_array, diags_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import LinearOperator, bicgstab, gmres, spilu, splu
 
-from fpsim.generator.elimination import Elimination, eliminate, inverse_order, null_vector_of_band
+from fpsim.generator.linear_algebra.elimination import Elimination, eliminate, inverse_order, null_vector_of_band
 from fpsim.support.errors import ToleranceError
 from fpsim.support.memory import check_memory
 

@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fpsim.generator.propagation.poisson_kernels import line_terms, slab_terms
 from fpsim.generator.stencil import Stencil
-from fpsim.generator.terms import line_terms, slab_terms
 from fpsim.support.threads import LANES, Team
 
 __all__ = ["Windows", "poisson_series", "poisson_windows"]

@@ -1,7 +1,8 @@
 """The quasi-stationary density: what survivors look like after a long time, and how fast they die out.
 
 The Perron pair of the killed generator: ``Q^T m = -rate m`` with ``m > 0``. Found by inverse iteration on a matrix that
-is never subtracted from (:mod:`fpsim.generator.elimination`), so that rates of 1e-30 come out as well as rates of 1.
+is never subtracted from (:mod:`fpsim.generator.linear_algebra.elimination`), so that rates of 1e-30 come out as well as
+rates of 1.
 
 Reference: Collet, Martinez & San Martin, Quasi-Stationary Distributions (2013).
 """
@@ -14,10 +15,10 @@ import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.density import Density
+from fpsim.generator.analysis.grid_error import on_one_grid
+from fpsim.generator.analysis.targets import Target, cells_of, closed_classes, rates_into, reaching, restrict
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.grid_error import on_one_grid
-from fpsim.generator.m_matrix import m_matrix
-from fpsim.generator.targets import Target, cells_of, closed_classes, rates_into, reaching, restrict
+from fpsim.generator.linear_algebra.m_matrix import m_matrix
 from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.uncertainty.result import Result
 

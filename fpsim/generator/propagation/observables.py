@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.generator.analysis.grid_error import on_one_grid
 from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.grid_error import on_one_grid
-from fpsim.generator.uniformization import evolve
+from fpsim.generator.propagation.uniformization import evolve
 from fpsim.support.checks import real_array
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result

@@ -1,0 +1,1 @@
+"""Analyses of a generator: stationary states, first passage, spectra, currents, entropy production, grid errors."""

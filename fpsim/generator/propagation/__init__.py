@@ -1,0 +1,1 @@
+"""Masses and observables in time: uniformization, dense propagators and rational approximation."""
