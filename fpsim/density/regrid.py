@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density.carry import carry
+from fpsim.density.remap import carry
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
 from fpsim.support.checks import real_number

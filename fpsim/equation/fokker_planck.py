@@ -24,13 +24,17 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from fpsim.equation.calculus import Calculus, calculus_of
+from fpsim.support.checks import real_array
 from fpsim.support.errors import DomainError
 
 __all__ = ["Coefficient", "FokkerPlanck", "depends_on", "parameters_of"]
@@ -73,6 +77,14 @@ class FokkerPlanck:
         ``D``, with ``D = sigma sigma^T / 2``; zero in places is allowed, negative is not.
     calculus : {"ito", "stratonovich", "klimontovich"}
         What the noise means where ``D`` depends on place.
+    jumps : sequence of float, optional
+        Times at which coefficients jump: steps end there. Where they depend on time and none are named (``None``), jumps
+        are searched for; an empty sequence says that there are none.
+
+    Raises
+    ------
+    DomainError
+        If the diffusion is ``None``, the calculus unknown, or jumps are not finite, increasing times.
 
     Examples
     --------
@@ -86,6 +98,7 @@ class FokkerPlanck:
     potential: Coefficient = None
     phi: Coefficient = None
     calculus: Calculus = Calculus.ITO
+    jumps: tuple[float, ...] | None = None
 
     def __init__(
         self,
@@ -95,12 +108,19 @@ class FokkerPlanck:
         potential: Coefficient = None,
         phi: Coefficient = None,
         calculus: str = Calculus.ITO,
+        jumps: Sequence[float] | None = None,
     ) -> None:
         for key, value in (("drift", drift), ("diffusion", diffusion), ("potential", potential), ("phi", phi)):
             object.__setattr__(self, key, value)
         object.__setattr__(self, "calculus", calculus_of(calculus))
         if diffusion is None:
             raise DomainError("diffusion is None: a number, array, nested sequence or callable is accepted")
+        if jumps is not None:
+            times = tuple(np.atleast_1d(real_array(jumps, "jumps")).tolist())
+            if not (np.isfinite(times).all() and all(a < b for a, b in pairwise(times))):
+                raise DomainError(f"jumps are {times}: finite, increasing times are accepted")
+            jumps = times
+        object.__setattr__(self, "jumps", jumps)
 
     @cached_property
     def autonomous(self) -> bool:

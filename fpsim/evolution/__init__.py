@@ -1,6 +1,6 @@
 """Evolution of densities in time: split semi-Lagrangian sweeps, tensors as jumps along the lattice, step control."""
 
-from fpsim.evolution.evolution import Evolution
+from fpsim.evolution.result import Evolution
 from fpsim.evolution.evolve import evolve
 from fpsim.evolution.propagator import Propagator
 

@@ -1,4 +1,4 @@
-"""Symmetric composition of sweeps: second order in time, positive and conservative.
+"""Strang splitting: symmetric composition of sweeps, second order in time, positive and conservative.
 
 For blocks ``B_1 ... B_m`` of commuting sweeps one step is ``B_1(h/2) ... B_m(h) ... B_1(h/2)`` (Strang, SIAM J. Numer.
 Anal. 5, 506 (1968)); between steps of equal length the outer halves merge. Coefficients that depend on time are taken
@@ -19,20 +19,19 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.evolution.averaged import averaged
-from fpsim.evolution.held import too_large
-from fpsim.evolution.late import late_blocks
-from fpsim.evolution.sweep import Block, Sweep
-from fpsim.evolution.sweeps import Sampled, sample, sweep_blocks
+from fpsim.equation.time_averages import time_average
+from fpsim.evolution.coefficients import Coefficients, evaluate_coefficients
+from fpsim.evolution.sweeps.assembly import sweep_blocks
+from fpsim.evolution.sweeps.sweep import Block, Sweep
 from fpsim.support.checks import check_left
 from fpsim.support.threads import Team
 
-__all__ = ["Stepper", "palindrome"]
+__all__ = ["StepBalance", "Splitting", "strang_sequence"]
 
 Array = NDArray[np.float64]
 
 
-def palindrome(blocks: tuple[Block, ...], steps: int = 1) -> Iterator[tuple[Sweep, float, int]]:
+def strang_sequence(blocks: tuple[Block, ...], steps: int = 1) -> Iterator[tuple[Sweep, float, int]]:
     """Sweeps of ``steps`` symmetric steps with their share of the step and how often, outer halves merged."""
     if len(blocks) <= 1:
         yield from ((sweep, 1.0, steps) for block in blocks for sweep in block)
@@ -48,16 +47,16 @@ def palindrome(blocks: tuple[Block, ...], steps: int = 1) -> Iterator[tuple[Swee
             yield from ((sweep, share, 1) for sweep in block)
 
 
-class Ledger(NamedTuple):
-    """Per equation: mass absorbed by walls, mass misplaced by limiters."""
+class StepBalance(NamedTuple):
+    """Per equation: mass absorbed by walls, mass moved by limiters."""
 
     absorbed: tuple[float, ...]
-    clipped: tuple[float, ...]
+    limited: tuple[float, ...]
 
 
 @dataclass(eq=False)
-class Stepper:
-    """Advances the densities of one equation, or of a coupled system, by steps of given length.
+class Splitting:
+    """Steps of given length of the densities of one equation, or of a coupled system.
 
     Attributes
     ----------
@@ -77,7 +76,7 @@ class Stepper:
     added: float = 0.0
     speed: float = 0.0
     _fixed: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
-    _courses: dict[int, list[tuple[tuple[Sweep, float, int], ...]]] = field(default_factory=dict, init=False)
+    _sequences: dict[int, list[tuple[tuple[Sweep, float, int], ...]]] = field(default_factory=dict, init=False)
     _predicted: tuple[Array, ...] | None = field(default=None, init=False)
     _recent: tuple[tuple[Block, ...], ...] | None = field(default=None, init=False)
 
@@ -96,6 +95,11 @@ class Stepper:
         """Whether a coefficient depends on the density."""
         return any(e.mean_field for e in self.equations)
 
+    @cached_property
+    def searches_jumps(self) -> bool:
+        """Whether coefficients may jump in time at places that the equation does not name."""
+        return any(e.time_dependent and e.jumps is None for e in self.equations)
+
     @property
     def volumes(self) -> tuple[float, ...]:
         """Cell volume per equation."""
@@ -104,60 +108,68 @@ class Stepper:
     def move(self, grids: tuple[Grid, ...]) -> None:
         """Go on with other grids of the same shapes."""
         if grids != self.grids:
-            self.grids, self._fixed, self._recent = grids, None, None
-            self._courses.clear()
+            self.grids, self._fixed = grids, None
+            self._sequences.clear()
+            self.forget()
 
-    def know(self, known: Sampled) -> None:
-        """Take the fixed coefficients of a single equation, which have been evaluated already."""
-        self._fixed = self._noted([sweep_blocks(known, self.grids[0], keep=True)])
+    def forget(self) -> None:
+        """Let go of the coefficients of the step before: they have changed at once."""
+        self._recent = None
 
-    def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> Ledger:
+    def hold(self, known: Sequence[Coefficients]) -> None:
+        """Take fixed coefficients that have been evaluated already."""
+        self._fixed = self._noted([(sweep_blocks(c, g, keep=True), c.added) for c, g in zip(known, self.grids)])
+
+    def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> StepBalance:
         """Advance flat arrays in place by ``steps`` steps ``h``.
 
         Each drift sweep is made of ``pieces`` equal ones. A step ``2 h`` in two pieces remaps as often and as far as
         two steps ``h``: what differs between them is the error of the splitting, not that of the remap. Of coefficients
-        that depend on time it takes an average, which notices jumps (see :mod:`fpsim.evolution.averaged`).
+        that may jump in time it takes an average, which notices jumps (see :mod:`fpsim.equation.time_averages`).
         """
         if self.autonomous:
             if self._fixed is None:
-                self._fixed, _ = self._blocks(t, None)
-            courses = self._courses.get(steps)
-            if courses is None:
-                self._courses[steps] = courses = [tuple(palindrome(blocks, steps)) for blocks in self._fixed]
-            return self._ledger([self._take(u, c, h, pieces) for u, c in zip(state, courses, strict=True)])
+                self._fixed = self._blocks(t, None)
+            sequences = self._sequences.get(steps)
+            if sequences is None:
+                self._sequences[steps] = sequences = [tuple(strang_sequence(b, steps)) for b in self._fixed]
+            return self._balance([self._take(u, s, h, pieces) for u, s in zip(state, sequences, strict=True)])
         total = np.zeros((len(state), 2))
         for step in range(steps):
             total += self._change(state, t + step * h, h, pieces)
-        return self._ledger(total.tolist())
+        return self._balance(total.tolist())
 
     def _change(self, state: tuple[Array, ...], t: float, h: float, pieces: int) -> Array:
-        """One step with coefficients of its own: content absorbed and content clipped, per equation."""
+        """One step with coefficients of its own: content absorbed and moved by limiters, per equation."""
         middle = self._middle(state, t, h) if self.mean_field else None
         self._recent = None  # not two sets of coefficients at a time
-        blocks, done = self._blocks(t + 0.5 * h, middle, h if pieces > 1 else 0.0)
-        if done and self.mean_field:
+        blocks = self._blocks(t + 0.5 * h, middle, h if pieces > 1 else 0.0)
+        if self.mean_field:
             self._recent = blocks
-        return np.array([self._take(u, palindrome(b), h, pieces) for u, b in zip(state, blocks, strict=True)])
+        taken = [self._take(u, strang_sequence(b), h, pieces) for u, b in zip(state, blocks, strict=True)]
+        return np.array(taken)
 
-    def _take(self, u: Array, course: Iterable[tuple[Sweep, float, int]], h: float, pieces: int) -> tuple[float, float]:
-        """Content absorbed and content clipped in some steps."""
-        absorbed = clipped = 0.0
-        for sweep, share, times in course:
+    def _take(
+        self, u: Array, sequence: Iterable[tuple[Sweep, float, int]], h: float, pieces: int
+    ) -> tuple[float, float]:
+        """Content absorbed and moved by limiters in some steps."""
+        absorbed = limited = 0.0
+        for sweep, share, times in sequence:
             more, moved = sweep.apply(u, share * h, self.team, steps=times, pieces=pieces)
-            absorbed, clipped = absorbed + more, clipped + moved
-        return absorbed, clipped
+            absorbed, limited = absorbed + more, limited + moved
+        return absorbed, limited
 
-    def _ledger(self, contents: Sequence[Sequence[float]]) -> Ledger:
+    def _balance(self, contents: Sequence[Sequence[float]]) -> StepBalance:
         """Masses of contents."""
-        absorbed, clipped = zip(*contents, strict=True)
+        absorbed, limited = zip(*contents, strict=True)
         volumes = self.volumes
-        return Ledger(*(tuple(v * c for v, c in zip(volumes, row, strict=True)) for row in (absorbed, clipped)))
+        return StepBalance(*(tuple(v * c for v, c in zip(volumes, row, strict=True)) for row in (absorbed, limited)))
 
     def _middle(self, state: tuple[Array, ...], t: float, h: float) -> tuple[Array, ...]:
         """Densities half a step ahead, to first order."""
         if self._predicted is None:
             self._predicted = tuple(np.empty_like(u) for u in state)
-        recent = self._recent or self._blocks(t, state)[0]
+        recent = self._recent or self._blocks(t, state)
         for copy, u, blocks in zip(self._predicted, state, recent, strict=True):
             copy[:] = u
             for block in blocks:
@@ -167,26 +179,21 @@ class Stepper:
 
     def _blocks(
         self, t: float, state: tuple[Array, ...] | None, around: float = 0.0
-    ) -> tuple[tuple[tuple[Block, ...], ...], bool]:
-        """Blocks of sweeps per equation, and whether they do without the density they were made for.
-
-        Coefficients are those of a time, or an average over a time ``around`` it.
-        """
+    ) -> tuple[tuple[Block, ...], ...]:
+        """Blocks of sweeps per equation, with coefficients of a time, or averaged over a time ``around`` it."""
         p: tuple[Density, ...] | Density | None = None
         if state is not None:
             for u in state:
                 check_left(u, t)
             p = tuple(Density.over(g, u) for g, u in zip(self.grids, state, strict=True))
             p = p if self.coupled else p[0]
-        found, done = [], True
+        found = []
         for equation, grid in zip(self.equations, self.grids, strict=True):
-            now = averaged(equation, t - 0.5 * around, around) if around and equation.time_dependent else equation
-            if too_large(equation, grid, t=t, p=p) is not None:
-                found.append(late_blocks(now, grid, t=t, p=p))
-                done = done and not equation.mean_field
-            else:
-                found.append(sweep_blocks(sample(now, grid, t=t, p=p), grid, keep=self.autonomous))
-        return self._noted(found), done
+            averages = around and equation.time_dependent and equation.jumps is None
+            now = time_average(equation, t - 0.5 * around, around) if averages else equation
+            known = evaluate_coefficients(now, grid, t=t, p=p)
+            found.append((sweep_blocks(known, grid, keep=self.autonomous), known.added))
+        return self._noted(found)
 
     def _noted(self, found: Sequence[tuple[tuple[Block, ...], float]]) -> tuple[tuple[Block, ...], ...]:
         self.added = max(self.added, *(added for _, added in found))

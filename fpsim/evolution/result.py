@@ -1,4 +1,4 @@
-"""What an evolution answers, and what a method answers before the grid's error is known."""
+"""Result of an evolution: densities with their errors, the method and the reason for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 class Run(NamedTuple):
-    """Of :class:`Evolution`, what a method knows."""
+    """The part of :class:`Evolution` that a method knows, before the grid's error."""
 
     times: Array
     densities: tuple[Any, ...]
@@ -30,7 +30,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Evolution:
-    """Densities at the requested times and the account of how they were computed.
+    """Densities at the requested times, with their errors and how they were computed.
 
     Attributes
     ----------
@@ -47,13 +47,17 @@ class Evolution:
     steps, rejected : int
         Accepted and rejected steps; by method "rational", tridiagonal systems solved; by "generator", 0.
     method : str
-        "sweeps", "generator", "rational" or "fipy".
+        "sweeps", "generator" or "rational".
+    reason : str
+        Why this method: the line of the table in :mod:`fpsim.evolution.method_choice` that decided.
     warnings : tuple of str
-        Every stated reason for caution, in words.
+        Every reason for caution, in words.
     peclet : (float, float)
         Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` on the grid, at the start.
     memory : int
         Estimated bytes held at once, beside the start.
+    budget : float
+        Bytes that it might have taken.
     """
 
     times: Array
@@ -64,9 +68,11 @@ class Evolution:
     steps: int
     rejected: int
     method: str
+    reason: str = ""
     warnings: tuple[str, ...] = ()
     peclet: tuple[float, float] = (0.0, 0.0)
     memory: int = 0
+    budget: float = float("inf")
 
     @property
     def final(self) -> Any:

@@ -8,15 +8,16 @@ periodic::
     . a . d
     a . . .
 
-Sweeps see gathered lines only, never how cells are stored: ``cell(k) = start + k * stride`` in the flattened array, or
+Sweeps see tiles of lines only, never how cells are stored: ``cell(k) = start + k * stride`` in the flattened array, or
 ``order`` where a line wraps around a periodic axis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from math import gcd, lcm, prod
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -24,10 +25,10 @@ from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
-from fpsim.lattice.line_set import LineSet, strides_of
 
-__all__ = ["find_lines", "line_bytes", "lines_along", "portions_of_lines", "wraps"]
+__all__ = ["Coefficient", "LineSet", "Places", "coefficient_along", "line_bytes", "lines_along", "wraps"]
 
+Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Small = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -35,10 +36,129 @@ Mask = NDArray[np.bool_]
 _PLACES = 1 << 15
 
 
+class Places(NamedTuple):
+    """Cells of lines, for kernels: that of step ``k`` is ``starts[line] + k * stride``, or ``order[line, k]``."""
+
+    starts: Small
+    lengths: Small
+    stride: int
+    order: Small
+
+
+class Coefficient(NamedTuple):
+    """A coefficient along lines, for kernels: at step ``k``, ``values[starts[line] + k * stride]``.
+
+    Or ``values[order[line, k]]``, where there is an order.
+    """
+
+    values: Array
+    starts: Small
+    stride: int
+    order: Small
+
+
+@dataclass(frozen=True, eq=False)
+class LineSet:
+    """All lines of a grid along one offset.
+
+    Attributes
+    ----------
+    offset : tuple of int
+    shape : tuple of int
+        Cells of the grid.
+    starts, lengths : ndarray of int32, shape (lines,)
+        Flat index of the first cell, and number of cells.
+    stride : int
+        Step in the flattened array; 0 where ``order`` is needed.
+    order : ndarray of int32, shape (lines, length) or (0, 0)
+        Flat indices of every cell, only for lines that wrap around an axis other than by single steps along it.
+    closed : bool
+        Whether the last cell is followed by the first.
+    low_exit, high_exit : ndarray of float32, shape (lines,)
+        Rate at which a jump beyond either end leaves the box, relative to the rate of the jump: 0 at a reflecting
+        wall, 1 / (distance to the wall in jumps) at an absorbing one.
+    """
+
+    offset: tuple[int, ...]
+    shape: tuple[int, ...]
+    starts: Small
+    lengths: Small
+    stride: int
+    order: Small
+    closed: bool
+    low_exit: NDArray[np.float32]
+    high_exit: NDArray[np.float32]
+
+    @property
+    def count(self) -> int:
+        """Number of lines."""
+        return len(self.starts)
+
+    @cached_property
+    def longest(self) -> int:
+        """Cells of the longest line."""
+        return int(self.lengths.max())
+
+    @property
+    def places(self) -> Places:
+        """The lines as kernels take them."""
+        return Places(self.starts, self.lengths, self.stride, self.order)
+
+    def starts_in(self, shape: tuple[int, ...]) -> tuple[Small, int]:
+        """First place of each line in a flat array of that (broadcast) shape, and its step along lines."""
+        strides = _strides_of(shape)
+        index = np.unravel_index(self.starts, self.shape)
+        flat = np.zeros(self.count, np.int32)
+        for i, step in zip(index, strides, strict=True):
+            if step:
+                flat += (i * step).astype(np.int32)
+        return flat, int(np.array(self.offset) @ strides)
+
+    def where(self, chosen: Mask) -> LineSet:
+        """Some of the lines."""
+        names = ("starts", "lengths", "low_exit", "high_exit", *(("order",) if self.order.size else ()))
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
+
 @lru_cache(maxsize=64)
 def lines_along(grid: Grid, offset: tuple[int, ...]) -> LineSet:
     """Lines of ``grid`` along ``offset``, ordered so that neighbouring lines are neighbours in memory; kept."""
-    return find_lines(grid, offset)
+    walls = [axis for axis, step in enumerate(offset) if step and not grid.periodic(axis)]
+    starts = _listed(_first_cells(grid, offset, walls) if walls else _cycle_cells(grid, offset))
+    if walls:
+        lengths = np.full(len(starts), np.iinfo(np.int32).max, np.int32)
+        for axis in walls:
+            room, step = _index(starts, grid.shape, axis), offset[axis]
+            if step > 0:
+                np.subtract(grid.shape[axis] - 1, room, out=room)
+            room //= abs(step)
+            np.minimum(lengths, np.add(room, 1, out=room), out=lengths)
+    else:
+        lengths = np.full(len(starts), _period(grid, offset), np.int32)
+    wrapping = wraps(grid, offset)
+    return LineSet(
+        offset,
+        grid.shape,
+        starts,
+        lengths,
+        0 if wrapping else int(np.array(offset) @ _strides_of(grid.shape)),
+        _order(grid, offset, starts, int(lengths.max())) if wrapping else np.empty((0, 0), np.int32),
+        not walls,
+        *(_exit_rate(grid, offset, starts, lengths, walls, high=high) for high in (False, True)),
+    )
+
+
+def coefficient_along(lines: LineSet, coefficient: Array) -> Coefficient:
+    """A coefficient of broadcast shape along lines."""
+    shape, flat = coefficient.shape, np.ascontiguousarray(coefficient).ravel()
+    if shape == lines.shape:
+        return Coefficient(flat, lines.starts, lines.stride, lines.order)
+    return Coefficient(flat, *_starts_in(lines, shape), lines.order[:0])
+
+
+@lru_cache(maxsize=64)
+def _starts_in(lines: LineSet, shape: tuple[int, ...]) -> tuple[Small, int]:
+    return lines.starts_in(shape)
 
 
 def line_bytes(grid: Grid, offset: tuple[int, ...]) -> int:
@@ -59,56 +179,11 @@ def wraps(grid: Grid, offset: tuple[int, ...]) -> bool:
     return any(map(grid.periodic, moving)) and (len(moving) > 1 or offset[moving[0]] != 1)
 
 
-def find_lines(grid: Grid, offset: tuple[int, ...]) -> LineSet:
-    """Lines of ``grid`` along ``offset``, found again at every call: a fifth of the time of a sweep."""
-    return _lines_from(grid, offset, _starts(grid, offset))
-
-
-def portions_of_lines(grid: Grid, offset: tuple[int, ...], cells: int) -> Iterator[LineSet]:
-    """The same lines, some at a time, of about so many cells: all that is ever there at once is where they begin."""
-    starts = _starts(grid, offset)
-    many = max(cells * len(starts) // grid.size, 1)
-    for first in range(0, len(starts), many):
-        lines = _lines_from(grid, offset, starts[first : first + many])
-        total = int(lines.lengths.sum())
-        ends = np.searchsorted(np.cumsum(lines.lengths), np.arange(cells, total + cells, cells))
-        begin = 0
-        for end in [*np.unique(ends).tolist(), lines.count]:  # lines that begin near a corner are the longest
-            if end > begin:
-                yield lines.some(begin, end)
-                begin = end
-
-
-def _starts(grid: Grid, offset: tuple[int, ...]) -> Small:
-    """First cell of every line."""
-    walls = [axis for axis, step in enumerate(offset) if step and not grid.periodic(axis)]
-    return _listed(_first_cells(grid, offset, walls) if walls else _cycle_cells(grid, offset))
-
-
-def _lines_from(grid: Grid, offset: tuple[int, ...], starts: Small) -> LineSet:
-    """The lines that begin at these cells."""
-    walls = [axis for axis, step in enumerate(offset) if step and not grid.periodic(axis)]
-    if walls:
-        lengths = np.full(len(starts), np.iinfo(np.int32).max, np.int32)
-        for axis in walls:
-            room, step = _index(starts, grid.shape, axis), offset[axis]
-            if step > 0:
-                np.subtract(grid.shape[axis] - 1, room, out=room)
-            room //= abs(step)
-            np.minimum(lengths, np.add(room, 1, out=room), out=lengths)
-    else:
-        lengths = np.full(len(starts), _period(grid, offset), np.int32)
-    wrapping = wraps(grid, offset)
-    return LineSet(
-        offset,
-        grid.shape,
-        starts,
-        lengths,
-        0 if wrapping else int(np.array(offset) @ strides_of(grid.shape)),
-        _order(grid, offset, starts, int(lengths.max())) if wrapping else np.empty((0, 0), np.int32),
-        not walls,
-        *(_exit_rate(grid, offset, starts, lengths, walls, high=high) for high in (False, True)),
-    )
+def _strides_of(shape: tuple[int, ...]) -> Integers:
+    """Flat strides of a C-contiguous array of that shape, zero along axes of length one."""
+    strides = np.ones(len(shape), np.int64)
+    strides[:-1] = np.cumprod(shape[:0:-1])[::-1]
+    return np.where(np.array(shape) == 1, 0, strides)
 
 
 def _index(flat: Small, shape: tuple[int, ...], axis: int) -> Small:
@@ -137,7 +212,7 @@ def _period(grid: Grid, offset: tuple[int, ...]) -> int:
 def _cycle_cells(grid: Grid, offset: tuple[int, ...]) -> Mask:
     """One cell of every closed line: the first in memory."""
     first = np.ones(grid.size, bool)
-    _mark_cycles(np.array(grid.shape), np.array(offset), strides_of(grid.shape), first)
+    _mark_cycles(np.array(grid.shape), np.array(offset), _strides_of(grid.shape), first)
     return first
 
 
@@ -178,7 +253,7 @@ def _order(grid: Grid, offset: tuple[int, ...], starts: Small, longest: int) -> 
     rows = max(_PLACES // longest, 1)  # some at a time: no second table of the same size
     for begin in range(0, len(starts), rows):
         part = slice(begin, begin + rows)
-        for axis, (n, step, stride) in enumerate(zip(grid.shape, offset, strides_of(grid.shape), strict=True)):
+        for axis, (n, step, stride) in enumerate(zip(grid.shape, offset, _strides_of(grid.shape), strict=True)):
             cells = _index(starts[part], grid.shape, axis)[:, None] + np.arange(longest, dtype=np.int32) * step
             flat[part] += (cells % n if grid.periodic(axis) else np.clip(cells, 0, n - 1)) * np.int32(stride)
     return flat

@@ -1,4 +1,4 @@
-"""A grid that follows the density: refitted, conservatively, as the density moves, contracts or spreads.
+"""Moving grids: boxes refitted to the density, conservatively, as the density moves, contracts or spreads.
 
 Along an axis with two reflecting walls the box is taken to be the computation's, not the problem's: it moves. Periodic
 and absorbing axes keep theirs. The number of cells stays; where it could not resolve the density in a wider box, the
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, Grid, fitted_grid, regrid
 from fpsim.density.regrid import support
 
-__all__ = ["Follower"]
+__all__ = ["MovingGrid", "shrunk"]
 
 Array = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ RESOLVED = 1.5  # cells that a standard deviation must be wide in a box with wid
 
 
 @dataclass
-class Follower:
+class MovingGrid:
     """Decides when densities need other boxes, and moves them there.
 
     ``refused`` are the axes, by equation, along which a wider box would not resolve the density; ``missed`` those along

@@ -1,4 +1,4 @@
-"""An equation with its coefficients averaged over times: what a step sees that is to notice when they jump.
+"""Time averages of an equation's coefficients, by which a step notices that they jump.
 
 Two steps and one twice as long look at the middles of each. A coefficient that jumps before the first of these, or
 after the last, looks like one that never did: both agree, on a wrong answer. An average over the whole of the long
@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from fpsim.equation import FokkerPlanck
 from fpsim.equation.evaluation import call
-from fpsim.equation.fokker_planck import Coefficient, depends_on
+from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck, depends_on
 from fpsim.support.checks import all_finite
 
-__all__ = ["averaged"]
+__all__ = ["time_average"]
 
 TIMES = 0.0, 0.067, 0.498, 0.819, 1.0
 """Places in a step at which coefficients are looked at."""
@@ -45,7 +44,7 @@ what is on for some part by 0.05 (found by a search over places and shares).
 """
 
 
-def averaged(equation: FokkerPlanck, t: float, h: float) -> FokkerPlanck:
+def time_average(equation: FokkerPlanck, t: float, h: float) -> FokkerPlanck:
     """An equation whose coefficients are averages over a step ``h`` that begins at ``t``."""
     times = tuple(t + place * h for place in TIMES)
     middle = t + 0.5 * h

@@ -1,12 +1,9 @@
-"""Where the faces of a line of cells came from, and the weights of the mass behind them.
+"""Characteristics: departure points (feet) of the faces of a line of cells.
 
 Positions along a line are in cells: face ``f`` is at ``f``. The drift is known on the faces (cells per unit time) and
 smooth between them. Feet are traced back by the Lie series of the flow up to dt^4, with derivatives from five faces,
 where the drift changes slowly within a step, and by Runge-Kutta steps of fourth order elsewhere. Feet keep the order
 of their faces, so the remap that follows is monotone.
-
-The mass of cell ``i`` left of position ``i + xi`` is ``sum_j weight_j(xi) u_{i+j}``, ``j = -3 ... 3``: the polynomial
-of degree seven through the primitive at eight faces. It is exact for densities that are polynomials of degree six.
 """
 
 from __future__ import annotations
@@ -15,13 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["REACH", "reconstruction_weights", "trace_feet"]
+__all__ = ["trace_feet"]
 
 Array = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-REACH = 3
-"""Cells on either side that a reconstruction looks at."""
 
 CALM = 4
 """Cells around a face in which the drift must change slowly for the series to be used where it does not everywhere."""
@@ -120,38 +113,3 @@ def trace_feet(drift: Array, dt: float, n: int, periodic: bool, low: bool, high:
         foot[n] = min(foot[n], float(n)) if high else float(n)
     for f in range(1, n):
         foot[f] = min(max(foot[f], foot[f - 1]), foot[n])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def reconstruction_weights(foot: Array, n: int, periodic: bool, cell: Integers, weight: Array) -> None:
-    """Cell of every foot, and weights ``weight[j, f]`` of the mass left of it inside that cell.
-
-    Exactly zero at a cell's left face and the cell's own unit weight at its right one.
-    """
-    last = n - 1 if not periodic else np.iinfo(np.int64).max
-    first = 0 if not periodic else np.iinfo(np.int64).min
-    for f in range(n + 1):
-        i = min(max(int(np.floor(foot[f])), first), last)
-        cell[f] = i
-        x0 = foot[f] - i + 3.0
-        x1, x2, x3, x4, x5, x6, x7 = x0 - 1, x0 - 2, x0 - 3, x0 - 4, x0 - 5, x0 - 6, x0 - 7
-        a2 = x0 * x1
-        a3 = a2 * x2
-        a4 = a3 * x3
-        a5 = a4 * x4
-        a6 = a5 * x5
-        c5 = x6 * x7
-        c4 = x5 * c5
-        c3 = x4 * c4
-        c2 = x3 * c3
-        c1 = x2 * c2
-        # Lagrange's polynomials of the eight faces; a cell gets the sum of those beyond it
-        l0, l1, l2 = x1 * c1 / -5040.0, x0 * c1 / 720.0, a2 * c2 / -240.0
-        l4, l5, l6, l7 = a4 * c4 / -144.0, a5 * c5 / 240.0, a6 * x7 / -720.0, a6 * x6 / 5040.0
-        weight[0, f] = -l0
-        weight[1, f] = -(l0 + l1)
-        weight[2, f] = -(l0 + l1 + l2)
-        weight[6, f] = l7
-        weight[5, f] = l6 + l7
-        weight[4, f] = l5 + l6 + l7
-        weight[3, f] = l4 + l5 + l6 + l7

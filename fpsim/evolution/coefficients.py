@@ -1,0 +1,210 @@
+"""Coefficients on the grid, their Peclet numbers, rates and time scales.
+
+Diffusion comes as jumps along lattice offsets (:mod:`fpsim.lattice`): those along the axes of a diagonal tensor, or the
+decomposition of a full one. Arrays keep length one along axes on which they do not depend. What is evaluated is held;
+limits: it takes the memory that :mod:`fpsim.evolution.memory_estimate` states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.density import Grid
+from fpsim.density.boundary import Boundary
+from fpsim.equation import DiffusionField, FokkerPlanck, diffusion_on_cells, drift_on_faces
+from fpsim.lattice import lattice_diffusion
+
+__all__ = ["Coefficients", "GridScales", "Jumps", "Walls", "evaluate_coefficients", "survey"]
+
+Array = NDArray[np.float64]
+
+FILLED = 1 / 64
+"""Square of the share of a box that diffusion may cover within a step."""
+
+
+class Jumps(NamedTuple):
+    """Jumps along one lattice offset at rate ``values * scale`` in each direction (1 / time)."""
+
+    offset: tuple[int, ...]
+    values: Array
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """Coefficients of an equation on a grid at a time.
+
+    Attributes
+    ----------
+    drift : tuple of ndarray
+        Per axis, on its faces.
+    jumps : tuple of Jumps
+        Diffusion: every offset with a rate anywhere.
+    added : float
+        Largest isotropic diffusion added to keep offsets within reach.
+    """
+
+    drift: tuple[Array, ...]
+    jumps: tuple[Jumps, ...]
+    added: float
+
+
+class Walls(NamedTuple):
+    """Directions of the drift at the walls.
+
+    ``pressed``: it points at a reflecting one somewhere; ``outflow``: at an absorbing one; ``still``: an absorbing one
+    has places at which it does not point.
+    """
+
+    pressed: bool = False
+    outflow: bool = False
+    still: bool = False
+
+    @property
+    def meets(self) -> bool:
+        """Whether drift carries a density to any wall."""
+        return self.pressed or self.outflow
+
+    @classmethod
+    def of(cls, several: Iterable[Walls]) -> Walls:
+        """What holds for any of them."""
+        return cls(*map(any, zip(cls(), *several, strict=True)))
+
+
+@dataclass(frozen=True)
+class GridScales:
+    """Scales of an equation on a grid.
+
+    Attributes
+    ----------
+    peclet : (float, float)
+        Smallest and largest cell Peclet number ``|b_i| h_i / D_ii`` (infinite where D vanishes).
+    leaving : float
+        Largest rate at which a cell is left in the generator, about (1 / time).
+    steepness : float
+        Largest slope of a drift along its own axis: relaxation takes about ``1 / steepness``.
+    filling : float
+        Rate at which diffusion fills the box, ``max_i D_ii / L_i^2``; zero without drift.
+    reach : int
+        Cells that the longest jump goes along an axis.
+    walls : Walls
+    """
+
+    peclet: tuple[float, float]
+    leaving: float
+    steepness: float
+    filling: float
+    reach: int
+    walls: Walls
+
+    @property
+    def longest_step(self) -> float:
+        """Longest step of a splitting whose error step doubling can tell.
+
+        Drift first gathers all that it can within a step, diffusion then spreads it: where that fills the box, the
+        answer is the same for half the step, and as wrong.
+        """
+        return FILLED / self.filling if self.filling > 0.0 else np.inf
+
+    @classmethod
+    def of(cls, several: Sequence[GridScales]) -> GridScales:
+        """Scales of a coupled system: the extremes of its equations."""
+        return cls(
+            (min(s.peclet[0] for s in several), max(s.peclet[1] for s in several)),
+            *(max(getattr(s, name) for s in several) for name in ("leaving", "steepness", "filling", "reach")),
+            Walls.of(s.walls for s in several),
+        )
+
+
+def evaluate_coefficients(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> Coefficients:
+    """Evaluate and check the coefficients of an equation at a time.
+
+    Raises
+    ------
+    DomainError
+        If a coefficient is not accepted (which, and where).
+    """
+    return _coefficients(_tensor(equation, grid, t, p), grid, _drift(equation, grid, t, p))
+
+
+def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> tuple[Coefficients, GridScales]:
+    """Coefficients of an equation at time 0, and their scales.
+
+    Raises
+    ------
+    DomainError
+        If a coefficient is not accepted (which, and where).
+    """
+    tensor, drift = _tensor(equation, grid, 0.0, p), _drift(equation, grid, 0.0, p)
+    found = _coefficients(tensor, grid, drift)
+    return found, _scales(tensor, grid, found)
+
+
+def _drift(equation: FokkerPlanck, grid: Grid, t: float, p: Any) -> tuple[Array, ...]:
+    return tuple(drift_on_faces(equation, grid, axis, t=t, p=p) for axis in range(grid.ndim))
+
+
+def _tensor(equation: FokkerPlanck, grid: Grid, t: float, p: Any) -> DiffusionField:
+    field = diffusion_on_cells(equation, grid, t=t, p=p)
+    if equation.mean_field:  # an entry may be the density itself, which will change
+        given = [d.values for d in (p if isinstance(p, tuple) else (p,)) if d is not None]
+        rows = [[e if e is None or not _shares(e, given) else e.copy() for e in row] for row in field.entries]
+        field = DiffusionField(tuple(map(tuple, rows)))
+    return field
+
+
+def _shares(entry: Array, given: Sequence[Array]) -> bool:
+    return any(np.may_share_memory(entry, values) for values in given)
+
+
+def _coefficients(tensor: DiffusionField, grid: Grid, drift: tuple[Array, ...]) -> Coefficients:
+    if tensor.diagonal:
+        units = [tuple(int(a == axis) for a in range(grid.ndim)) for axis in range(grid.ndim)]
+        jumps = [Jumps(e, tensor.axis(a), 1.0 / grid.spacing[a] ** 2) for a, e in enumerate(units)]
+        added = 0.0
+    else:
+        found = lattice_diffusion(tensor, grid)
+        offsets = [tuple(int(v) for v in e) for e in found.offsets]
+        jumps, added = [Jumps(e, r, 1.0) for e, r in zip(offsets, found.rates, strict=True)], found.added_max
+    return Coefficients(drift, tuple([jump for jump in jumps if jump.values.any()]), added)
+
+
+def _scales(tensor: DiffusionField, grid: Grid, found: Coefficients) -> GridScales:
+    low, high, steepness, filling, leaving, drifts = np.inf, 0.0, 0.0, 0.0, 0.0, False
+    for axis, b in enumerate(found.drift):
+        h, diffusion = grid.spacing[axis], tensor.axis(axis)
+        drift = np.abs(b) * h
+        fastest, widest = float(drift.max()), float(diffusion.max())
+        leaving += (2.0 * widest + fastest) / h**2
+        filling = max(filling, widest / (grid.upper[axis] - grid.lower[axis]) ** 2)
+        drifts = drifts or fastest > 0.0
+        if b.shape[axis] > 1:
+            steepness = max(steepness, float(np.abs(np.diff(b, axis=axis)).max()) / h)
+        if drift.shape[axis] > 1 and diffusion.shape[axis] > 1:
+            drift = drift[(slice(None),) * axis + (slice(0, -1),)]
+        if diffusion.size == 1 and widest > 0.0:
+            low, high = min(low, float(drift.min()) / widest), max(high, fastest / widest)
+            continue
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ratio = np.abs(np.where(drift == 0.0, 0.0, drift / diffusion))  # D may be -0.0
+        low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
+    reach = max((abs(v) for jump in found.jumps for v in jump.offset), default=1)
+    walls = Walls.of(_walls(b, grid, axis) for axis, b in enumerate(found.drift))
+    return GridScales((low, high), leaving, steepness, filling if drifts else 0.0, reach, walls)
+
+
+def _walls(b: Array, grid: Grid, axis: int) -> Walls:
+    """Directions of a drift at the walls of an axis."""
+    found = []
+    for side in (0, -1):
+        kind = grid.boundary[axis][side]
+        if kind is not Boundary.PERIODIC:
+            outwards = b.take(side, axis) * (1.0 if side else -1.0)
+            out, absorbing = bool(outwards.max() > 0.0), kind is Boundary.ABSORBING
+            found.append(Walls(out and not absorbing, out and absorbing, absorbing and bool(outwards.min() <= 0.0)))
+    return Walls.of(found)

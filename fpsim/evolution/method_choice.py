@@ -1,0 +1,108 @@
+"""Choice of the method, from the equation, the grid and the constants below alone.
+
+The first line that holds decides; a result carries its line as ``reason``:
+
+==================================================================================  =============================
+a method is asked for by name                                                       that method
+coefficients depend on time or density, equations are coupled, or the grid moves    sweeps
+cells resolve the noise (Peclet numbers up to RESOLVED, jumps of one cell), and
+    uniformization takes few products (CHEAP) and little memory (SMALL_GENERATOR)   generator
+    along a single axis                                                             rational
+    more than LONG relaxation times, or a grid of at most DENSE cells               generator
+cells do not resolve it, but sweeps would take very many steps (LONG), or drift
+    presses on a reflecting wall, where they are of first order                     as above, if the grid error is
+                                                                                    at most COARSE; else sweeps
+anything else                                                                       sweeps
+==================================================================================  =============================
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fpsim.density import Grid
+from fpsim.evolution.coefficients import GridScales
+from fpsim.support.errors import DomainError
+
+__all__ = ["COARSE", "LONG", "Choice", "choose_method"]
+
+RESOLVED = 0.25
+"""Cell Peclet number up to which the generator's numerical diffusion (Pe^2 / 12 of the true one) is negligible."""
+
+CHEAP = 1e8
+"""Products of cells and jumps up to which uniformization takes less than about a tenth of a second."""
+
+SMALL_GENERATOR = 64e6
+"""Bytes up to which the generator is taken for its speed."""
+
+LONG = 1000.0
+"""Relaxation times beyond which sweeps, whose errors add up, are too many."""
+
+COARSE = 0.03
+"""Grid error up to which the generator stands where cells do not resolve everything."""
+
+DENSE = 512
+"""Cells up to which the generator's transition matrix is squared instead."""
+
+LEAST_CELLS = 8
+"""Cells along every axis from which on the grid's error is estimated."""
+
+
+class Choice(NamedTuple):
+    """A method and the reason for it; ``provisional``: it stands only if the grid's error is small."""
+
+    method: str
+    reason: str
+    provisional: bool = False
+
+
+def choose_method(
+    method: str, grid: Grid, scales: GridScales, *, end: float, generator_bytes: float, changing: str | None
+) -> Choice:
+    """Choose the method of an evolution.
+
+    Parameters
+    ----------
+    method : str
+        As asked for.
+    grid : Grid
+        Of the first equation.
+    scales : GridScales
+    end : float
+        Last time.
+    generator_bytes : float
+        Memory that the generator would take.
+    changing : str or None
+        What changes on the way, in words; ``None`` for a single equation with fixed coefficients on a grid that stays.
+
+    Raises
+    ------
+    DomainError
+        If the method asked for does not take the equation or the grid.
+    """
+    single = grid.ndim == 1 and not grid.periodic(0)
+    if changing is not None:
+        if method not in ("auto", "sweeps"):
+            raise DomainError(f"method {method!r} with {changing}: 'sweeps' is accepted for those")
+        return Choice("sweeps", changing if method == "auto" else "asked for")
+    if method == "rational" and not single:
+        raise DomainError(f"method 'rational' on {grid!r}: a single axis that is not periodic is accepted")
+    if method != "auto":
+        return Choice(method, "asked for")
+    peclet = f"cell Peclet numbers up to {scales.peclet[1]:.2g}"
+    resolved = scales.peclet[1] <= RESOLVED and scales.reach == 1
+    long, pressed = scales.steepness * end > LONG, scales.walls.pressed
+    if not resolved:
+        unresolved = peclet if scales.peclet[1] > RESOLVED else f"jumps of {scales.reach} cells"
+        if not (long or pressed) or min(grid.shape) < LEAST_CELLS:
+            return Choice("sweeps", f"{unresolved}: small noise")
+        why = f"{scales.steepness * end:.2g} relaxation times" if long else "drift presses on a reflecting wall"
+        why = f"{unresolved}, but {why} and the grid error is small"
+    else:
+        why = f"{peclet}: cells resolve the noise"
+    cheap = scales.leaving * end * grid.size <= CHEAP and generator_bytes <= SMALL_GENERATOR
+    if cheap or (not single and (long or grid.size <= DENSE)):
+        return Choice("generator", why, not resolved)
+    if single:
+        return Choice("rational", why, not resolved)
+    return Choice("sweeps", "the generator would take more products or memory than it is worth")

@@ -1,0 +1,220 @@
+"""Solver of a Fokker-Planck equation, or of a coupled system, on its grids: the one route of every evolution.
+
+Coefficients are evaluated and checked, the method is chosen, its memory checked, the evolution done, and done once
+more on cells twice as wide to tell the grid's error. What does not depend on the start is kept where coefficients are
+fixed: they and their tables, lattice lines, the generator once it has been used.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from fpsim.density import Boundary, Density, Grid, regrid
+from fpsim.equation import FokkerPlanck
+from fpsim.equation.grid_arrays import grid_array_names, on_coarser
+from fpsim.evolution.arguments import Arguments
+from fpsim.evolution.assessment import assess
+from fpsim.evolution.coefficients import Coefficients, GridScales, Walls, survey
+from fpsim.evolution.memory_estimate import (
+    check_coefficients,
+    coefficient_bytes,
+    evolution_needs,
+    generator_numbers,
+    memory_estimate,
+)
+from fpsim.evolution.method_choice import COARSE, LEAST_CELLS, LONG, Choice, choose_method
+from fpsim.evolution.methods import by_generator, by_rational, by_sweeps, by_the_same_steps
+from fpsim.evolution.result import Evolution, Run
+from fpsim.evolution.stepping.time_stepping import Path
+from fpsim.evolution.sweeps.splitting import Splitting
+from fpsim.support.errors import DomainError, MemoryLimitError
+from fpsim.support.memory import memory_budget
+from fpsim.support.threads import Team
+
+if TYPE_CHECKING:  # linear algebra that sweeps do without
+    from fpsim.generator.generator import Generator
+    from fpsim.generator.propagation.rational import Chain
+
+__all__ = ["Solver"]
+
+log = logging.getLogger(__name__)
+
+
+class Solver:
+    """Solver of one equation, or of a coupled system.
+
+    Parameters
+    ----------
+    equations, grids : tuples of the same length
+    coupled : bool, keyword-only
+        Whether coefficients get the tuple of densities rather than the density.
+    threads : int, optional, keyword-only
+    memory : float or str, optional, keyword-only
+        Budget in bytes; see :mod:`fpsim.support.memory`.
+    """
+
+    def __init__(
+        self,
+        equations: tuple[FokkerPlanck, ...],
+        grids: tuple[Grid, ...],
+        *,
+        coupled: bool = False,
+        threads: int | None = None,
+        memory: float | str | None = None,
+    ) -> None:
+        self.equations, self.grids, self.coupled = equations, grids, coupled
+        self.threads, self.memory = threads, memory
+        self.fixed = all(e.autonomous for e in equations)
+        self._team, self._lock = Team(threads), RLock()
+        self._surveyed: tuple[tuple[Coefficients, ...], GridScales] | None = None
+
+    def survey(self, starts: tuple[Density, ...] | None = None) -> tuple[tuple[Coefficients, ...], GridScales]:
+        """Coefficients at time 0 and their scales; kept where they are fixed."""
+        if self._surveyed is not None:
+            return self._surveyed
+        check_coefficients(self.equations, self.grids, budget=memory_budget(self.memory))
+        p = (starts if self.coupled or starts is None else starts[0]) if not self.fixed else None
+        known, scales = zip(*(survey(e, g, p=p) for e, g in zip(self.equations, self.grids, strict=True)), strict=True)
+        found = known, GridScales.of(scales)
+        if self.fixed:
+            self._surveyed = found
+        return found
+
+    def evolve(self, starts: tuple[Density, ...], asked: Arguments) -> Evolution:
+        """Evolve densities on these grids; one thread at a time, others wait."""
+        with self._lock:
+            return self._evolve(starts, asked, memory_budget(self.memory))
+
+    def _evolve(self, starts: tuple[Density, ...], asked: Arguments, budget: float) -> Evolution:
+        changing = self._changing(asked)
+        known, scales = self.survey(starts)
+        grid, rates = self.grids[0], generator_numbers(known[0], self.grids[0]) if changing is None else 0.0
+        cost = memory_estimate("generator", self.equations, self.grids, rates, 1, coarse=False)
+        choice = choose_method(
+            asked.method, grid, scales, end=asked.end, generator_bytes=cost, changing=changing
+        )
+        log.info("evolve %s to t=%g by %s (%s)", self.grids, asked.end, choice.method, choice.reason)
+        if choice.provisional:
+            with suppress(DomainError, MemoryLimitError):  # sweeps may take what it does not
+                result = self._solve(choice, starts, replace(asked, estimate_grid_error=True), known, scales, budget)
+                error = float(result.grid_error.max())
+                if error <= COARSE:
+                    return result
+                if scales.steepness * asked.end > LONG:
+                    text = f"grid error {error:.2g}, and the time is too long for sweeps: more cells resolve it"
+                    return replace(result, warnings=(*result.warnings, text))
+            choice = Choice("sweeps", f"the grid error of the {choice.method} would be above {COARSE:g}")
+        return self._solve(choice, starts, asked, known, scales, budget)
+
+    def _changing(self, asked: Arguments) -> str | None:
+        """What changes on the way."""
+        if asked.follow:
+            for equation, grid in zip(self.equations, self.grids, strict=True):
+                for name in grid_array_names(equation, grid):
+                    raise DomainError(
+                        f"{name} is a grid array and the grid would move: with follow=True a callable is accepted"
+                    )
+            return "a moving grid"
+        if self.fixed and not self.coupled:
+            return None
+        kinds = {
+            "a coupled system": self.coupled,
+            "a time-dependent equation": any(e.time_dependent for e in self.equations),
+            "a density-dependent equation": any(e.mean_field for e in self.equations),
+        }
+        return next(text for text, holds in kinds.items() if holds)
+
+    def _solve(
+        self,
+        choice: Choice,
+        starts: tuple[Density, ...],
+        asked: Arguments,
+        known: tuple[Coefficients, ...],
+        scales: GridScales,
+        budget: float,
+    ) -> Evolution:
+        """Evolve by a method, and once more on wider cells if the grid's error is asked for."""
+        if choice.method == "sweeps":
+            triples = zip(known, self.equations, self.grids, strict=True)
+            held = sum(coefficient_bytes(*triple) for triple in triples)
+        else:
+            held = generator_numbers(known[0], self.grids[0])
+        measure = asked.estimate_grid_error and min(n for g in self.grids for n in g.shape) >= LEAST_CELLS
+        needs = self.equations, self.grids, held, len(asked.times)
+        memory = evolution_needs(choice.method, *needs, coarse=measure, budget=budget)
+        scales, wide = replace(scales, walls=self._walls(scales, asked)), None
+        result, path = self._run(choice.method, starts, asked, known, scales)
+        if asked.progress is not None:
+            asked.progress(1.0)
+        if measure:
+            begin = tuple(regrid(d, d.grid.coarser()) for d in starts)
+            wide = self._wide._repeat(choice.method, begin, replace(asked, progress=None), path)
+        return assess(result, starts, wide, scales, choice.reason, memory, budget, follow=asked.follow)
+
+    def _walls(self, scales: GridScales, asked: Arguments) -> Walls:
+        """Directions of the drift at the walls, as far as they are sure to stay."""
+        walls = scales.walls
+        if asked.follow:  # walls that move away
+            walls = walls._replace(pressed=False)
+        leaky = any(Boundary.ABSORBING in sides for g in self.grids for sides in g.boundary)
+        if leaky and (asked.follow or not self.fixed):  # drift may turn to such a wall later
+            walls = walls._replace(outflow=True, still=True)
+        return walls
+
+    def _run(
+        self,
+        method: str,
+        starts: tuple[Density, ...],
+        asked: Arguments,
+        known: tuple[Coefficients, ...],
+        scales: GridScales,
+    ) -> tuple[Run, Path | None]:
+        """Evolve; also the steps that this took."""
+        if method == "generator":
+            return by_generator(self._generator, starts[0], asked.times, self.threads), None
+        if method == "rational":
+            return by_rational(self._chain, starts[0], asked), None
+        with self._team:
+            return by_sweeps(self._splitting(known, asked), starts, asked, scales)
+
+    def _repeat(self, method: str, starts: tuple[Density, ...], asked: Arguments, path: Path | None) -> Run:
+        """Evolve in the way that another evolution went."""
+        if path is None:
+            return self._run(method, starts, asked, *self.survey(starts))[0]
+        with self._team:
+            known = self.survey()[0] if self.fixed else ()
+            return by_the_same_steps(self._splitting(known, asked), starts, asked.times, path)
+
+    def _splitting(self, known: tuple[Coefficients, ...], asked: Arguments) -> Splitting:
+        if not self.fixed or asked.follow:
+            return Splitting(self.equations, self.grids, self.coupled, self._team)
+        if self._fixed_splitting is None:
+            self._fixed_splitting = Splitting(self.equations, self.grids, self.coupled, self._team)
+            self._fixed_splitting.hold(known)
+        return self._fixed_splitting
+
+    _fixed_splitting: Splitting | None = None
+
+    @cached_property
+    def _wide(self) -> Solver:
+        """The same on cells twice as wide."""
+        equations = tuple(on_coarser(e, g) for e, g in zip(self.equations, self.grids, strict=True))
+        grids = tuple(g.coarser() for g in self.grids)
+        return Solver(equations, grids, coupled=self.coupled, threads=self.threads, memory=self.memory)
+
+    @cached_property
+    def _generator(self) -> Generator:
+        from fpsim.generator import build_generator
+
+        return build_generator(self.equations[0], self.grids[0])
+
+    @cached_property
+    def _chain(self) -> Chain:
+        from fpsim.generator.propagation.rational import chain_of
+
+        return chain_of(self._generator)

@@ -1,0 +1,1 @@
+"""Time stepping within a tolerance: error estimate, step control, moving grids."""
