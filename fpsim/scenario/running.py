@@ -21,7 +21,7 @@ from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
 from fpsim.storage import Checkpoint, check_target, load, provenance, remove_leftovers, save, writer_lock
 from fpsim.support.errors import FileError
-from fpsim.support.progress import Reporter, reporter
+from fpsim.support.progress import Progress, Reporter, reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def run(
     """
     kind = kind_named(_name(scenario))
     kind.check(scenario)
-    silent: Reporter = lambda _task: lambda _done, _total: None  # noqa: E731
+    silent: Reporter = lambda _task: lambda _share: None  # noqa: E731
     tree = xr.DataTree() if done is None else finished_part(done)
     tree.attrs = {
         "title": scenario.title or scenario.name,
@@ -223,12 +223,12 @@ def _write_run(
             current = tree
             write(tree)
 
-        def watched(task: str) -> Callable[[int, int], None]:
+        def watched(task: str) -> Progress:
             update = progress(task)
 
-            def step(count: int, total: int) -> None:
+            def step(share: float) -> None:
                 noticed()
-                update(count, total)
+                update(share)
 
             return step
 

@@ -252,7 +252,7 @@ def test_interrupt_keeps_a_checkpoint_and_resumes(tmp_path, whole, monkeypatch):
     def interrupting(*arguments, **options):
         calls["made"] += 1
         if calls["made"] == 3:
-            options["progress"] = lambda _done, _total: os.kill(os.getpid(), signal.SIGINT)
+            options["progress"] = lambda _share: os.kill(os.getpid(), signal.SIGINT)
         return original(*arguments, **options)
 
     path = tmp_path / "run.h5"

@@ -137,7 +137,7 @@ def stages(
     errors = np.empty((len(QUANTITIES), len(ORDERS), len(rates)))
     for i, rate in enumerate(rates):
         errors[:, :, i] = _errors(setting, float(rate))
-        progress(i + 1, len(rates))
+        progress((i + 1) / len(rates))
     fits = np.array([[fitted_order(rates, e) for e in row] for row in errors])
     yield {"/orders": _record(rates, errors, fits)}
 

@@ -17,7 +17,7 @@ from fpsim.evolution import evolve
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzikAutoEncoder, SgdRun
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 
 __all__ = ["SOURCES", "stages"]
 
@@ -59,7 +59,7 @@ def _density(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: R
                 scenario.times,
                 tolerance=scenario.theory.tolerance * (4.0 if label == "coarse" else 1.0),
                 threads=threads,
-                progress=share_of(report(f"evolve: {label} grid")),
+                progress=report(f"evolve: {label} grid"),
                 estimate_grid_error=False,
             ).densities
         )
@@ -94,7 +94,7 @@ def _ensemble(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: 
         tables[label] = [cs.correlators(cs.SampleLaw(x[:, None], BLOCKS), output) for x in w]
         if label == name:
             laws = [cs.SampleLaw(np.stack(pair, axis=1), BLOCKS) for pair in zip(w, q, strict=True)]
-        progress(k + 1, len(scenario.run))
+        progress((k + 1) / len(scenario.run))
     network = scenario.network(scenario.run[name])
     equations = {
         order: FokkerPlanck(

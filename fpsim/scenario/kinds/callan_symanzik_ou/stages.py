@@ -18,7 +18,7 @@ from fpsim.scenario.kinds.callan_symanzik_ou.model import INPUTS, CallanSymanzik
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.shared.records import labelled
 from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 
 __all__ = ["SOURCES", "stages"]
 
@@ -151,7 +151,7 @@ def _evolved(scenario: CallanSymanzikOU, threads: int | None, report: Reporter) 
         ("fine", grid, scenario.theory.tolerance),
     ):
         start = gaussian(cells, scenario.process.target + run.mean, run.std**2)
-        progress = share_of(report(f"evolve: {label} grid"))
+        progress = report(f"evolve: {label} grid")
         pair.append(
             evolve(equation, start, scenario.times, tolerance=tolerance, threads=threads, progress=progress,
                    estimate_grid_error=False).densities
@@ -188,7 +188,7 @@ def _ensemble(scenario: CallanSymanzikOU, report: Reporter) -> dict[str, xr.Data
         laws = [cs.SampleLaw(x, BLOCKS) for x in paths]
         tables[name] = [cs.correlators(law, outputs) for law in laws]
         reference = laws if k == 0 else reference
-        progress(k + 1, len(runs))
+        progress((k + 1) / len(runs))
     families = {name: scenario.family_of(run) for name, run in runs.items()}
     flows = {name: cs.measured_flow(scenario.clock, tables[name], families[name]) for name in scenario.run}
     known = {name: cs.Run(scenario.clock, tables[name], families[name]) for name in runs}

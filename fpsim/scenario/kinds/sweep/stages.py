@@ -151,7 +151,7 @@ def _row(scenario: SweepScenario, k: int, theory: xr.Dataset, threads: int | Non
         found["error"].append(square.sum(axis=1).std() / np.sqrt(len(rows)))
         found["loss"].append(mean_loss(experiment.network, weights, experiment.data.x, threads=threads).mean())
         found["theta"].append(np.float64(rate * experiment.batch_factor))
-        progress(j + 1, len(part.batch_sizes))
+        progress((j + 1) / len(part.batch_sizes))
     return xr.Dataset(
         {
             "theta": ("batch_size", found["theta"], named("learning rate x batch factor c_B")),
