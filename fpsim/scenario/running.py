@@ -1,4 +1,4 @@
-"""Run a scenario of any kind, write its file, draw its pictures."""
+"""Execution of a scenario: stages into a file, checkpoints, pictures and the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fpsim.scenario.kind import kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
-from fpsim.storage import Checkpoint, check_target, load, provenance, remove_leftovers, save, writer_lock
+from fpsim.storage import Checkpoint, check_target, load_tree, provenance, remove_leftovers, save, writer_lock
 from fpsim.support.errors import FileError
 from fpsim.support.progress import Progress, Reporter, reporter
 
@@ -95,6 +95,7 @@ def run(
             tree[path] = xr.DataTree(labelled(dataset))
         keep(tree)
     tree.dataset = labelled(kind.summary(tree)).assign_attrs({**tree.attrs, "complete": 1})
+    tree.attrs["table"] = kind.report(tree)
     keep(tree)
     return tree
 
@@ -177,7 +178,7 @@ def resume(
     if not target.is_file():
         raise FileError(f"{target}: no such file")
     with writer_lock(target):
-        done = load(target)
+        done = load_tree(target)
         if done.attrs.get("complete") == 1:
             return _outcome(done, target, figures)
         if done.attrs["fpsim_version"] != __version__:
@@ -288,7 +289,9 @@ def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
 
 
 def report(tree: xr.DataTree) -> str:
-    """The table of a run; of an interrupted one what there is."""
+    """The table of a run, from its file if it is there; of an interrupted one what there is."""
+    if "table" in tree.attrs:
+        return str(tree.attrs["table"])
     table = kind_named(tree.attrs["kind"]).report
     if tree.attrs.get("complete") == 1:
         return table(tree)

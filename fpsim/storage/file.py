@@ -24,7 +24,7 @@ import xarray as xr
 from fpsim.storage.provenance import SCHEMA_VERSION
 from fpsim.support.errors import FileError
 
-__all__ = ["check_target", "load", "remove_leftovers", "save", "writer_lock"]
+__all__ = ["check_target", "load_tree", "remove_leftovers", "save", "writer_lock"]
 
 ENGINE: Literal["h5netcdf"] = "h5netcdf"
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -131,7 +131,7 @@ def save(tree: xr.DataTree, path: str | Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def load(path: str | Path) -> xr.DataTree:
+def load_tree(path: str | Path) -> xr.DataTree:
     """Read a run into memory.
 
     Returns
