@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
 from fpsim.support.errors import DomainError, ToleranceError
-from fpsim.theory.landscape import landscape_of
-from fpsim.theory.mesh import Array
+from fpsim.theory.bottleneck.landscape import landscape_of
 from fpsim.theory.modified_equation import Order, jacobian, modified_equation
+from fpsim.theory.weight_coordinates import Array
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment

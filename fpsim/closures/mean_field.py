@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fpsim.closures.base import Matrix, Partner, marginal_equation
+from fpsim.closures.marginal_equation import Matrix, Partner, marginal_equation
 from fpsim.density import Density
 from fpsim.equation import FokkerPlanck
-from fpsim.theory.averages import averages_of
-from fpsim.theory.coefficients import decoder_factors, factor_products
-from fpsim.theory.mesh import Array, Mesh
+from fpsim.theory.bottleneck.averages import averages_of
+from fpsim.theory.bottleneck.gradients import decoder_factors, factor_products
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -44,16 +44,16 @@ def mean_field(experiment: Experiment, matrix: Matrix) -> FokkerPlanck:
     d, k = experiment.network.widths[:2]
     averages = averages_of(experiment)
 
-    def encoder_first(_x: Mesh, _t: float, p: Any) -> Array:
+    def encoder_first(_x: Coordinates, _t: float, p: Any) -> Array:
         return _expectation(decoder_factors(p[1].grid.mesh(), d, k), p[1])
 
-    def encoder_second(_x: Mesh, _t: float, p: Any) -> Array:
+    def encoder_second(_x: Coordinates, _t: float, p: Any) -> Array:
         return _expectation(factor_products(decoder_factors(p[1].grid.mesh(), d, k)), p[1])
 
-    def decoder_first(_x: Mesh, _t: float, p: Any) -> Array:
+    def decoder_first(_x: Coordinates, _t: float, p: Any) -> Array:
         return _expectation(averages.decoder(p[0].grid.mesh()), p[0])
 
-    def decoder_second(_x: Mesh, _t: float, p: Any) -> Array:
+    def decoder_second(_x: Coordinates, _t: float, p: Any) -> Array:
         return _expectation(averages.decoder_covariance(p[0].grid.mesh()), p[0])
 
     if matrix == "W1":

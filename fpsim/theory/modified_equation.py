@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError
-from fpsim.theory.mesh import Array
+from fpsim.theory.weight_coordinates import Array
 
 __all__ = ["Landscape", "ModifiedEquation", "Order", "clipped", "jacobian", "modified_equation"]
 

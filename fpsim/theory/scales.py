@@ -7,7 +7,7 @@ In the clock ``t = sum of learning rates`` one step of plain SGD has the covaria
 ``c_B`` as in docs/conventions.md (SVAG multiplies ``S`` by ``l`` and divides ``eta`` by it). Momentum ``mu`` is
 taken in its overdamped limit: the drift is multiplied by ``m = 1 / (1 - mu)``, minibatch noise by ``m^2``,
 temperature by ``m`` (effective learning rate ``eta / (1 - mu)``); error O(eta / (1 - mu)^2). Shuffled epochs are
-not described by any ``D`` of this form: :func:`scales_of` warns (see :mod:`fpsim.theory.shuffling`).
+not described by any ``D`` of this form: :func:`scales_of` warns (see :mod:`fpsim.theory.shuffled_epochs`).
 """
 
 from __future__ import annotations

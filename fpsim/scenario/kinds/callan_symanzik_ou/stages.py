@@ -156,7 +156,7 @@ def _evolved(scenario: CallanSymanzikOU, threads: int | None, report: Reporter) 
             evolve(equation, start, scenario.times, tolerance=tolerance, threads=threads, progress=progress,
                    estimate_grid_error=False).densities
         )  # fmt: skip
-    laws = [cs.DensityLaw(fine, coarse) for coarse, fine in zip(*pair, strict=True)]
+    laws = [cs.DensityExpectation(fine, coarse) for coarse, fine in zip(*pair, strict=True)]
     family = scenario.family_of(run)
     found = [cs.rates(law, outputs, equation) for law in laws]
     flow = cs.exact_flow(scenario.clock, found, family, speed=scenario.process.relaxation)
@@ -179,19 +179,19 @@ def _ensemble(scenario: CallanSymanzikOU, report: Reporter) -> dict[str, xr.Data
     runs = {**scenario.run, "two-peaked": first}
     progress = report("sample paths")
     tables: dict[str, list[cs.Correlators]] = {}
-    reference: list[cs.SampleLaw] = []
+    reference: list[cs.SampleExpectation] = []
     for k, ((name, run), rng) in enumerate(zip(runs.items(), streams, strict=True)):
         start = target + run.mean + run.std * rng.standard_normal((size, 1))
         if name == "two-peaked":
             start = target + run.mean * np.where(rng.random((size, 1)) < 0.8, 1.05, -0.2)
         paths = simulate(scenario.process_of(run).equation, start, scenario.times, step=STEP, rng=rng).positions
-        laws = [cs.SampleLaw(x, BLOCKS) for x in paths]
+        laws = [cs.SampleExpectation(x, BLOCKS) for x in paths]
         tables[name] = [cs.correlators(law, outputs) for law in laws]
         reference = laws if k == 0 else reference
         progress((k + 1) / len(runs))
     families = {name: scenario.family_of(run) for name, run in runs.items()}
     flows = {name: cs.measured_flow(scenario.clock, tables[name], families[name]) for name in scenario.run}
-    known = {name: cs.Run(scenario.clock, tables[name], families[name]) for name in runs}
+    known = {name: cs.CorrelatorRun(scenario.clock, tables[name], families[name]) for name in runs}
     *fitted, held_out = (known[name] for name in scenario.run)
     family, equation = families[next(iter(runs))], scenario.process_of(first).equation
     wrong = _with_noise(scenario, first, 2.0)

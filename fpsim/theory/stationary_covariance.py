@@ -20,8 +20,8 @@ from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 from scipy.optimize import root
 
 from fpsim.support.errors import DomainError, ToleranceError
-from fpsim.theory.mesh import Array
 from fpsim.theory.modified_equation import Landscape, jacobian
+from fpsim.theory.weight_coordinates import Array
 
 __all__ = ["minimum_near", "stationary_covariance"]
 

@@ -1,7 +1,7 @@
 """Gradients and their covariances, assembled from the averages over the data and the factors of the decoder.
 
 All sums run over the few indices of the matrices and are elementwise in the mesh, so that an entry that does not depend
-on a coordinate keeps length one there (:mod:`fpsim.theory.averages` has the formulas).
+on a coordinate keeps length one there (:mod:`fpsim.theory.bottleneck.averages` has the formulas).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fpsim.theory.mesh import Array, Mesh, entries
+from fpsim.theory.weight_coordinates import Array, Coordinates, entries
 
 __all__ = [
     "cross_noise",
@@ -26,7 +26,7 @@ __all__ = [
 Rows: TypeAlias = list[list[Array]]
 
 
-def decoder_factors(w2: Mesh, d: int, k: int) -> Array:
+def decoder_factors(w2: Coordinates, d: int, k: int) -> Array:
     """``Theta = (W2^T W2, W2^T)``, shape (k, k + d, ...)."""
     w = entries(w2, d, k)
     shape = np.broadcast_shapes(*(x.shape for x in w2))
@@ -60,7 +60,7 @@ def encoder_noise(products: Array, covariance: Array) -> Rows:
     return _symmetric([(j, b) for j in range(k) for b in range(d)], entry)
 
 
-def decoder_gradient(w2: Mesh, decoder: Array) -> list[Array]:
+def decoder_gradient(w2: Coordinates, decoder: Array) -> list[Array]:
     """``g2_aj = V_ar E[z_r h_j]``, a list over (a, j)."""
     r, k = decoder.shape[:2]
     d = r - k
@@ -68,7 +68,7 @@ def decoder_gradient(w2: Mesh, decoder: Array) -> list[Array]:
     return [_sum([w[a][m] * decoder[m, j] for m in range(k)]) + decoder[k + a, j] for a in range(d) for j in range(k)]
 
 
-def decoder_noise(w2: Mesh, covariance: Array) -> Rows:
+def decoder_noise(w2: Coordinates, covariance: Array) -> Rows:
     """``Sigma22_aj,cl = V_ar V_cs Cov(z_r h_j, z_s h_l)``."""
     r, k = covariance.shape[:2]
     d = r - k
@@ -82,7 +82,7 @@ def decoder_noise(w2: Mesh, covariance: Array) -> Rows:
     return _symmetric([(a, j) for a in range(d) for j in range(k)], entry)
 
 
-def cross_noise(theta: Array, w2: Mesh, covariance: Array) -> Rows:
+def cross_noise(theta: Array, w2: Coordinates, covariance: Array) -> Rows:
     """``Sigma12_jb,cl = Theta_jr V_cs Cov(z_r phi'_j x_b, z_s h_l)``; rows are entries of ``W1``."""
     r, k, d = covariance.shape[:3]
     w = entries(w2, d, k)

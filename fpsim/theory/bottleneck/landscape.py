@@ -1,7 +1,7 @@
 """The loss landscape of an experiment: gradient and mini-batch covariance of all weights of a bottleneck network.
 
 Weights are the entries of the trained matrices, ``W1`` before ``W2``, each in C order. Exact for any data and
-activation (:mod:`fpsim.theory.averages`); limits: two layers, constant learning rate where one is asked for.
+activation (:mod:`fpsim.theory.bottleneck.averages`); limits: two layers, constant learning rate where one is asked for.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.support.errors import DomainError
-from fpsim.theory.averages import Averages, averages_of
-from fpsim.theory.coefficients import (
+from fpsim.theory.bottleneck.averages import Averages, averages_of
+from fpsim.theory.bottleneck.gradients import (
     cross_noise,
     decoder_factors,
     decoder_gradient,
@@ -22,8 +22,8 @@ from fpsim.theory.coefficients import (
     encoder_noise,
     factor_products,
 )
-from fpsim.theory.mesh import Array, Mesh
 from fpsim.theory.scales import Scales, scales_of
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -63,7 +63,7 @@ class BottleneckLandscape:
         s = np.stack([np.stack([np.broadcast_to(e, shape) for e in row], axis=-1) for row in rows], axis=-2)
         return s.reshape(*w.shape, w.shape[-1])
 
-    def gradient_on(self, x: Mesh) -> list[Array]:
+    def gradient_on(self, x: Coordinates) -> list[Array]:
         """Entries of ``g`` on an open mesh of all weights, of minimal broadcast shape."""
         d, k = self.averages.d, self.averages.k
         w1, w2 = x[: d * k], x[d * k :]
@@ -73,7 +73,7 @@ class BottleneckLandscape:
             [gi + self.scales.weight_decay * wi for gi, wi in zip(g, x, strict=True)] if self.scales.weight_decay else g
         )
 
-    def covariance_on(self, x: Mesh) -> list[list[Array]]:
+    def covariance_on(self, x: Coordinates) -> list[list[Array]]:
         """Entries of ``S`` on an open mesh of all weights, of minimal broadcast shape."""
         d, k = self.averages.d, self.averages.k
         n = d * k
@@ -93,7 +93,7 @@ class BottleneckLandscape:
             ]
         return s
 
-    def _label_noise(self, w1: Mesh, w2: Mesh, theta: Array) -> list[list[Array | float]]:
+    def _label_noise(self, w1: Coordinates, w2: Coordinates, theta: Array) -> list[list[Array | float]]:
         """``E_x[J^T J]``: ``G_jl E[phi'_j x_b phi'_l x_c]``, ``delta_ac E[h_j h_l]``, ``W2_cj E[phi'_j x_b h_l]``."""
         d, k = self.averages.d, self.averages.k
         slopes, encoder, decoder = self.averages.slopes(w1), self.averages.encoder(w1), self.averages.decoder(w1)
@@ -123,6 +123,6 @@ def landscape_of(experiment: Experiment) -> BottleneckLandscape:
     return BottleneckLandscape(averages, scales_of(experiment))
 
 
-def _columns(w: Array) -> Mesh:
+def _columns(w: Array) -> Coordinates:
     """Weights (..., n) as n arrays of all points in a row."""
     return tuple(np.ascontiguousarray(w.reshape(-1, w.shape[-1]).T))

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
-from fpsim.closures.base import Matrix
+from fpsim.closures.marginal_equation import Matrix
 from fpsim.support.errors import DomainError
-from fpsim.theory.averages import Averages
-from fpsim.theory.coefficients import decoder_factors, factor_products
-from fpsim.theory.mesh import Array, columns
+from fpsim.theory.bottleneck.averages import Averages
+from fpsim.theory.bottleneck.gradients import decoder_factors, factor_products
+from fpsim.theory.weight_coordinates import Array, columns
 
 if TYPE_CHECKING:
     from fpsim.ensemble import Ensemble
@@ -61,7 +61,7 @@ def recorded_times(ensemble: Ensemble) -> Array:
 
 
 def partner_statistics(averages: Averages, matrix: Matrix, partners: Array) -> Callable[[Array], tuple[Array, Array]]:
-    """The two statistics of :mod:`fpsim.closures.base` as a function of partner matrices (M, rows, columns).
+    """The two statistics of a :class:`Partner` as a function of partner matrices (M, rows, columns).
 
     Answers have a trailing axis M. ``partners`` (..., rows, columns) are all matrices that will be asked for: data
     averages of many encoders come from splines through one table that covers them, where that is cheaper than a sum

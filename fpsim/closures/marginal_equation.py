@@ -4,7 +4,7 @@ Integrating the joint Fokker-Planck equation over the other matrix gives, exactl
 
     d_t p1 = -grad_1 . (E[b_1 | W1] p1) + grad_1 grad_1 : (E[D_11 | W1] p1).
 
-Both conditional averages are linear in two statistics of the partner (:mod:`fpsim.theory.averages`):
+Both conditional averages are linear in two statistics of the partner (:mod:`fpsim.theory.bottleneck.averages`):
 
 - for ``W1``: ``E[Theta | W1]`` (k, R, ...) and ``E[Theta Theta | W1]`` (k, R, k, R, ...), ``Theta = (W2^T W2, W2^T)``;
 - for ``W2``: the data averages ``E[E_x[z_r h_j] | W2]`` (R, k, ...) and ``E[Cov_x(z_r h_j, z_s h_l) | W2]``.
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError
-from fpsim.theory.averages import Averages, averages_of
-from fpsim.theory.coefficients import decoder_gradient, decoder_noise, encoder_gradient, encoder_noise
-from fpsim.theory.mesh import Array, Mesh
+from fpsim.theory.bottleneck.averages import Averages, averages_of
+from fpsim.theory.bottleneck.gradients import decoder_gradient, decoder_noise, encoder_gradient, encoder_noise
 from fpsim.theory.scales import Scales, scales_of
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Matrix", "Partner", "checked_matrix", "marginal_equation", "other", "with_arguments"]
 
 Matrix = Literal["W1", "W2"]
-Statistic = Callable[[Mesh, float, Any], Array]
+Statistic = Callable[[Coordinates, float, Any], Array]
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ def marginal_equation(experiment: Experiment, matrix: Matrix, partner: Partner) 
     rule = _encoder if matrix == "W1" else _decoder
     gradient, noise = rule(averages, scales, partner)
 
-    def drift(x: Mesh, t: float, p: Any) -> tuple[Array, ...]:
+    def drift(x: Coordinates, t: float, p: Any) -> tuple[Array, ...]:
         return tuple(
             -scales.mobility * (g + scales.weight_decay * w) for g, w in zip(gradient(x, t, p), x, strict=True)
         )
 
-    def diffusion(x: Mesh, t: float, p: Any) -> list[list[Array]]:
+    def diffusion(x: Coordinates, t: float, p: Any) -> list[list[Array]]:
         factor, s = scales.noise(t), noise(x, t, p)
         n = range(len(s))
         return [[factor * s[i][j] + (scales.thermal if i == j else 0.0) for j in n] for i in n]
@@ -92,10 +92,10 @@ def marginal_equation(experiment: Experiment, matrix: Matrix, partner: Partner) 
 
 
 def _encoder(averages: Averages, scales: Scales, partner: Partner) -> tuple[Any, Any]:
-    def gradient(x: Mesh, t: float, p: Any) -> list[Array]:
+    def gradient(x: Coordinates, t: float, p: Any) -> list[Array]:
         return encoder_gradient(partner.first(x, t, p), averages.encoder(x))
 
-    def noise(x: Mesh, t: float, p: Any) -> list[list[Array]]:
+    def noise(x: Coordinates, t: float, p: Any) -> list[list[Array]]:
         s = encoder_noise(partner.second(x, t, p), averages.encoder_covariance(x))
         scaled = [[scales.batch_factor * entry for entry in row] for row in s]
         if scales.label_variance:
@@ -112,10 +112,10 @@ def _encoder(averages: Averages, scales: Scales, partner: Partner) -> tuple[Any,
 def _decoder(averages: Averages, scales: Scales, partner: Partner) -> tuple[Any, Any]:
     k = averages.k
 
-    def gradient(x: Mesh, t: float, p: Any) -> list[Array]:
+    def gradient(x: Coordinates, t: float, p: Any) -> list[Array]:
         return decoder_gradient(x, partner.first(x, t, p))
 
-    def noise(x: Mesh, t: float, p: Any) -> list[list[Array]]:
+    def noise(x: Coordinates, t: float, p: Any) -> list[list[Array]]:
         s = decoder_noise(x, partner.second(x, t, p))
         scaled = [[scales.batch_factor * entry for entry in row] for row in s]
         if scales.label_variance:
@@ -130,7 +130,9 @@ def _decoder(averages: Averages, scales: Scales, partner: Partner) -> tuple[Any,
     return gradient, noise
 
 
-def with_arguments(function: Callable[[Mesh, float, Any], Any], of_time: bool, of_density: bool) -> Callable[..., Any]:
+def with_arguments(
+    function: Callable[[Coordinates, float, Any], Any], of_time: bool, of_density: bool
+) -> Callable[..., Any]:
     """Coefficient of open-mesh coordinates with a parameter ``t`` and ``p`` only where it depends on them."""
     if of_time and of_density:
         return lambda *x, t, p: function(x, t, p)
