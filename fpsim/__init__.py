@@ -1,8 +1,8 @@
 """Probability densities of a network's weights under stochastic gradient descent, in theory and in experiment.
 
 The names below are the main path: an equation and its density, a network and its ensemble, one held against the other.
-Each is imported when it is first used, so that ``import fpsim`` itself costs nothing; everything else is in the packages
-(docs/architecture.md).
+Each is imported when it is first used, so that ``import fpsim`` itself costs nothing; everything else is in the
+packages (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from fpsim._version import __version__
 
 if TYPE_CHECKING:
-    from fpsim import closures, comparison, datasets, density, diagnostics, generator, network, theory
+    from fpsim import closures as closures
+    from fpsim import comparison as comparison
+    from fpsim import datasets as datasets
+    from fpsim import generator as generator
     from fpsim.closures import conditional, mean_field
     from fpsim.comparison import compare_density
     from fpsim.density import Density, Grid, gaussian
@@ -58,7 +61,7 @@ else:
             "fpsim.runs.run_object": ("load",),
             "fpsim.scenario": ("load_scenario", "run"),
         },
-        modules=("closures", "comparison", "datasets", "density", "diagnostics", "generator", "network", "theory"),
+        modules=("closures", "comparison", "datasets", "generator"),
     )
 
 __all__ = [

@@ -36,9 +36,9 @@ def list_scenarios() -> None:
 
     Example: fpsim list
     """
-    from fpsim.scenario import catalogue
+    from fpsim.scenario import catalogue_entries
 
-    entries = catalogue()
+    entries = catalogue_entries()
     width = max(len(entry.name) for entry in entries)
     for number, (subject, group) in enumerate(itertools.groupby(entries, key=lambda entry: entry.subject)):
         typer.echo(f"\n{subject}" if number else subject)

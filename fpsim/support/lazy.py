@@ -1,8 +1,8 @@
 """Names of a package that are imported when they are first used (PEP 562).
 
-A package's ``__init__`` names the module of every public name; importing the package then imports none of them. The same
-names stand there under ``TYPE_CHECKING``, for editors and type checkers; ``tests/test_architecture.py`` holds the two
-lists against each other.
+A package's ``__init__`` names the module of every public name; importing the package then imports none of them. The
+same names stand there under ``TYPE_CHECKING``, for editors and type checkers; ``tests/test_architecture.py`` holds the
+two lists against each other. Limits: a name must not be that of a module of the package, which would take its place.
 """
 
 from __future__ import annotations

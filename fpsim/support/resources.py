@@ -1,7 +1,7 @@
 """Data and scenarios that come with the package, found however it was installed.
 
-An installed package holds them as folders of its own (``fpsim/data``, ``fpsim/scenarios``); in a source checkout, and so in
-an editable installation, they lie beside it.
+An installed package holds them as folders of its own (``fpsim/data``, ``fpsim/scenarios``); in a source checkout, and
+so in an editable installation, they lie beside it.
 """
 
 from __future__ import annotations
