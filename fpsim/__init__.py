@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from fpsim.network import AutoEncoder, BottleneckAutoEncoder
     from fpsim.paths import simulate
-    from fpsim.runs.run_object import load
+    from fpsim.runs.run import load
     from fpsim.scenario import load_scenario, run
 else:
     from fpsim.support.lazy import lazy_names
@@ -58,7 +58,7 @@ else:
             ),
             "fpsim.network": ("AutoEncoder", "BottleneckAutoEncoder"),
             "fpsim.paths": ("simulate",),
-            "fpsim.runs.run_object": ("load",),
+            "fpsim.runs.run": ("load",),
             "fpsim.scenario": ("load_scenario", "run"),
         },
         modules=("closures", "comparison", "datasets", "generator"),

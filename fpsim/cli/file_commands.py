@@ -19,7 +19,7 @@ def info(file: File) -> None:
 
     Example: fpsim info digits-bottleneck.h5
     """
-    from fpsim.runs.describing import describe
+    from fpsim.runs.description import describe
     from fpsim.storage import load_tree
 
     typer.echo(describe(load_tree(file)))
@@ -53,7 +53,7 @@ def animate(
     Example: fpsim animate digits-bottleneck.h5 --variable density_W2 --out ring.gif
     """
     from fpsim.runs.animation import animate as draw_animation
-    from fpsim.runs.run_object import load
+    from fpsim.runs.run import load
 
     typer.echo(str(draw_animation(load(file), out or file.with_suffix(".gif"), variable=variable, rate=rate)))
 
@@ -66,7 +66,7 @@ def report(
 
     Example: fpsim report digits-bottleneck.h5
     """
-    from fpsim.runs.page import html_report
+    from fpsim.runs.html_page import html_report
     from fpsim.storage import load_tree
     from fpsim.support.errors import FileError
 

@@ -43,6 +43,9 @@ class Run:
     scenario: ScenarioBase
     tree: xr.DataTree = field(repr=False)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Run, (self.path, self.scenario, self.tree)
+
     @property
     def attributes(self) -> Mapping[str, object]:
         """Root attributes: versions, seed, command, configuration."""
