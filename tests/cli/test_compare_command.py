@@ -16,7 +16,7 @@ from fpsim.runs.run import Run
 from fpsim.runs.run_comparison import compare_runs, table
 from fpsim.scenario import load_scenario, run_to_file
 from fpsim.scenario.shared.records import density_variable, grid_coordinates
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 TIMES = np.array([0.0, 1.0])
 
@@ -87,9 +87,9 @@ def test_one_file_agrees_with_its_own_table(quick_run):
 
 
 def test_nothing_to_compare_and_unknown_distance(quick_run):
-    with pytest.raises(ConfigError, match="nothing to compare"):
+    with pytest.raises(DomainError, match="nothing to compare"):
         compare_runs(made({"a/theory": normal(0.0)}))
-    with pytest.raises(ConfigError, match="distance 'far' is unknown"):
+    with pytest.raises(DomainError, match="distance 'far' is unknown"):
         compare_runs(fpsim.load(quick_run.file), distance="far")
 
 
