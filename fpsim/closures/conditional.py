@@ -15,9 +15,8 @@ import numpy as np
 
 from fpsim.closures.ensemble_statistics import cubic_path, linear_path, partner_statistics, recorded_times, survivors
 from fpsim.closures.local_regression import interpolate, nodes_around, regress
-from fpsim.closures.marginal_equation import Matrix, Partner, checked_matrix, marginal_equation
+from fpsim.closures.marginal_equation import Matrix, Partner, bottleneck_with, marginal_equation
 from fpsim.equation import FokkerPlanck
-from fpsim.theory.bottleneck.averages import averages_of
 from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
@@ -56,14 +55,14 @@ def conditional(
     DomainError
         If fewer than two times or fewer than 100 surviving replicas are recorded.
     """
-    checked_matrix(experiment, matrix)
+    landscape = bottleneck_with(experiment, matrix)
     weights = survivors(ensemble)
     own, partner = (weights["W1"], weights["W2"]) if matrix == "W1" else (weights["W2"], weights["W1"])
     times, replicas = recorded_times(ensemble), own.shape[1]
     wanted = max(60.0, 2.0 * replicas**0.5) if neighbours is None else neighbours
     x = own.reshape(len(times), replicas, -1)
     nodes = nodes_around(x)
-    statistics = partner_statistics(averages_of(experiment), matrix, partner)
+    statistics = partner_statistics(landscape, matrix, partner)
     first, second = [], []
     for i in range(len(times)):
         y1, y2 = statistics(partner[i])
@@ -81,7 +80,7 @@ def conditional(
     def second_at(mesh: Coordinates, t: float, _p: Any) -> Array:
         return interpolate(nodes, noise_path(t), mesh)
 
-    return marginal_equation(experiment, matrix, Partner(first_at, second_at, of_time=True))
+    return marginal_equation(landscape, matrix, Partner(first_at, second_at, of_time=True))
 
 
 def _flat(y: Array) -> Array:

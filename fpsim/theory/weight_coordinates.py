@@ -1,22 +1,22 @@
 """Coordinates of weights: a tuple of arrays that broadcast together, one per entry of a matrix in C order.
 
-Coefficients of a density come as an open mesh, weights of an ensemble as columns; both are such tuples.
+Both an open mesh (the cells of a density) and columns (the replicas of an ensemble) are such tuples; functions of them
+answer entry by entry, each entry of its own minimal shape.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Array", "Coordinates", "columns", "entries", "remembered"]
+__all__ = ["Array", "Coordinates", "Remembered", "columns", "entries", "with_arguments"]
 
 Array: TypeAlias = NDArray[np.float64]
 Coordinates: TypeAlias = tuple[Array, ...]
-T = TypeVar("T")
 
 
 def columns(matrices: ArrayLike) -> Coordinates:
@@ -31,17 +31,40 @@ def entries(mesh: Coordinates, rows: int, cols: int) -> list[list[Array]]:
     return [[mesh[i * cols + j] for j in range(cols)] for i in range(rows)]
 
 
-def remembered(function: Callable[[Coordinates], T], size: int = 6) -> Callable[[Coordinates], T]:
-    """``function`` of a mesh that keeps its last few answers: a solver asks for the same meshes at every step."""
-    answers: OrderedDict[Any, T] = OrderedDict()
+class Remembered:
+    """Function of coordinates that keeps its last few answers: a solver asks for the same meshes at every step.
 
-    def lookup(mesh: Coordinates) -> T:
-        key = tuple((x.shape, x.tobytes()) for x in mesh)
-        if key not in answers:
-            answers[key] = function(mesh)
-            if len(answers) > size:
-                answers.popitem(last=False)
-        answers.move_to_end(key)
-        return answers[key]
+    Copies and pickles carry the function, not the answers.
+    """
 
-    return lookup
+    def __init__(self, function: Callable[[Coordinates], Any], size: int = 6) -> None:
+        self.function, self.size = function, size
+        self._answers: OrderedDict[Any, Any] = OrderedDict()
+
+    def __call__(self, x: Coordinates) -> Any:
+        """``function(x)``."""
+        key = tuple((part.shape, part.tobytes()) for part in x)
+        if key not in self._answers:
+            self._answers[key] = self.function(x)
+            if len(self._answers) > self.size:
+                self._answers.popitem(last=False)
+        self._answers.move_to_end(key)
+        return self._answers[key]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.function, self.size)
+
+
+def with_arguments(
+    function: Callable[[Coordinates, float, Any], Any], *, of_time: bool = False, of_density: bool = False
+) -> Callable[..., Any]:
+    """Coefficient of a Fokker-Planck equation from ``function(x, t, p)``: it takes ``t`` and ``p`` only if it depends
+    on them.
+    """
+    if of_time and of_density:
+        return lambda *x, t, p: function(x, t, p)
+    if of_time:
+        return lambda *x, t: function(x, t, None)
+    if of_density:
+        return lambda *x, p: function(x, 0.0, p)
+    return lambda *x: function(x, 0.0, None)

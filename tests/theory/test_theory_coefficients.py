@@ -17,7 +17,7 @@ from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of
 from fpsim.theory.bottleneck.linear_averages import LinearAverages
 from fpsim.theory.bottleneck.sample_averages import SampleAverages
-from fpsim.theory.modified_equation import jacobian
+from fpsim.theory.landscape import jacobian
 from fpsim.theory.weight_coordinates import columns
 
 SHAPES = [(1, 1), (2, 1), (3, 2)]

@@ -1,4 +1,4 @@
-"""The averages over the data on which every drift and diffusion of a bottleneck network depends.
+"""Averages over the data on which drift and diffusion of a bottleneck network depend.
 
 For ``f(x) = W2 phi(W1 x)``, ``h = phi(W1 x)``, and the stacked vector ``z = (h, -x)`` of length ``R = k + d``, the
 per-sample gradients of ``|f(x) - x|^2 / 2`` are linear in averages that know ``W1`` only,
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from fpsim.support.errors import DomainError
-from fpsim.theory.weight_coordinates import Array, Coordinates, remembered
+from fpsim.theory.weight_coordinates import Array, Coordinates, Remembered
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -62,12 +62,12 @@ class RememberedAverages:
 
     def __init__(self, averages: Averages) -> None:
         self.d, self.k, self.closed_form = averages.d, averages.k, averages.closed_form
-        self.encoder = remembered(averages.encoder)
-        self.decoder = remembered(averages.decoder)
-        self.encoder_covariance = remembered(averages.encoder_covariance)
-        self.decoder_covariance = remembered(averages.decoder_covariance)
-        self.cross_covariance = remembered(averages.cross_covariance)
-        self.slopes = remembered(averages.slopes)
+        self.encoder = Remembered(averages.encoder)
+        self.decoder = Remembered(averages.decoder)
+        self.encoder_covariance = Remembered(averages.encoder_covariance)
+        self.decoder_covariance = Remembered(averages.decoder_covariance)
+        self.cross_covariance = Remembered(averages.cross_covariance)
+        self.slopes = Remembered(averages.slopes)
 
 
 def averages_of(experiment: Experiment) -> Averages:
