@@ -19,7 +19,18 @@ from fpsim.scenario.kind import kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
-from fpsim.storage import Checkpoint, check_target, load_tree, provenance, remove_leftovers, save, writer_lock
+from fpsim.storage import (
+    Checkpoint,
+    check_target,
+    derived_file,
+    load_tree,
+    provenance,
+    remove_leftovers,
+    resolved,
+    save,
+    snapshot_at,
+    writer_lock,
+)
 from fpsim.support.errors import FileError
 from fpsim.support.progress import Progress, Reporter, reporter
 
@@ -149,11 +160,13 @@ def run_to_file(
         On an interrupt; the file holds all finished stages.
     """
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        resolved(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{path}: cannot make the folder ({error.strerror})") from None
-    target = check_target(path, overwrite=overwrite)
+    check_target(path, overwrite=overwrite)
+    target = Path(path)
     with writer_lock(target):
+        check_target(path, overwrite=overwrite)  # again: another run may have ended since
         return _write_run(scenario, target, None, figures, threads, quiet, command, checkpoint_seconds)
 
 
@@ -199,13 +212,16 @@ def _write_run(
     checkpoint_seconds: float,
 ) -> Outcome:
     """Run under the writer's lock; interrupts wait while the file is being written."""
-    current = xr.DataTree()
+    current, lying = xr.DataTree(), snapshot_at(target)
+    if figures is not None and resolved(figures) == resolved(target):
+        raise FileError(f"{target}: the pictures need a folder of another name than the run's file")
     with noticed_interrupts() as noticed, reporter(quiet=quiet) as progress:
 
         def write(tree: xr.DataTree) -> None:
+            nonlocal lying
             noticed()
             with held_interrupts():
-                save(tree, target)
+                lying = save(tree, target, after=lying)
             noticed()
 
         def show(groups: Mapping[str, xr.Dataset]) -> None:
@@ -263,10 +279,8 @@ def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
     with styled():
         for name, figure in figures_of(tree):
             paths.append(place / f"{name}.png")
-            try:
-                figure.savefig(paths[-1])
-            except OSError as error:
-                raise FileError(f"{paths[-1]}: cannot write ({error.strerror or error})") from None
+            with derived_file(paths[-1]) as part:
+                figure.savefig(part)
     return tuple(paths)
 
 
