@@ -19,10 +19,10 @@ def info(file: File) -> None:
 
     Example: fpsim info digits-bottleneck.h5
     """
-    from fpsim.runs.describing import describe
-    from fpsim.storage import load
+    from fpsim.runs.description import describe
+    from fpsim.storage import load_tree
 
-    typer.echo(describe(load(file)))
+    typer.echo(describe(load_tree(file)))
 
 
 @app.command()
@@ -32,9 +32,9 @@ def plot(file: File, out: Annotated[Path | None, typer.Option(help="Folder for t
     Example: fpsim plot digits-bottleneck.h5 --out pictures
     """
     from fpsim.scenario import draw
-    from fpsim.storage import load
+    from fpsim.storage import load_tree
 
-    tree = load(file)
+    tree = load_tree(file)
     for path in draw(tree, out or pictures_beside(file)):
         typer.echo(str(path))
     if not int(tree.attrs["complete"]):
@@ -53,9 +53,9 @@ def animate(
     Example: fpsim animate digits-bottleneck.h5 --variable density_W2 --out ring.gif
     """
     from fpsim.runs.animation import animate as draw_animation
-    from fpsim.runs.run_object import open_run
+    from fpsim.runs.run import load
 
-    typer.echo(str(draw_animation(open_run(file), out or file.with_suffix(".gif"), variable=variable, rate=rate)))
+    typer.echo(str(draw_animation(load(file), out or file.with_suffix(".gif"), variable=variable, rate=rate)))
 
 
 @app.command()
@@ -66,14 +66,14 @@ def report(
 
     Example: fpsim report digits-bottleneck.h5
     """
-    from fpsim.runs.page import html_report
-    from fpsim.storage import load
+    from fpsim.runs.html_page import html_report
+    from fpsim.storage import load_tree
     from fpsim.support.errors import FileError
 
     target = out or file.with_suffix(".html")
     if target.suffix not in (".html", ".htm"):
         raise FileError(f"{target}: a page is written into a file that ends in .html; no other is touched")
-    page = html_report(load(file))
+    page = html_report(load_tree(file))
     try:
         target.write_text(page, encoding="utf-8")
     except OSError as error:

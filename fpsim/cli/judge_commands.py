@@ -30,10 +30,10 @@ def compare(
 
     Example: fpsim compare before.h5 after.h5 --strict --limit 4
     """
-    from fpsim.runs.file_comparison import compare_files, table
-    from fpsim.runs.run_object import open_run
+    from fpsim.runs.run import load
+    from fpsim.runs.run_comparison import compare_runs, table
 
-    rows = compare_files(open_run(file), open_run(other) if other else None, distance=distance, all_times=every)
+    rows = compare_runs(load(file), load(other) if other else None, distance=distance, all_times=every)
     typer.echo(table(rows, limit=limit))
     if strict and any(row.z > limit for row in rows):
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shlex
 import sys
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["list_scenarios", "resume", "run"]
 
-SUBJECTS = {
-    "Networks, theory against experiment": ("bottleneck", "ranking", "blind", "stationary"),
-    "Stochastic gradient descent": ("sweep", "epochs", "momentum", "equation-order"),
-    "Callan-Symanzik": ("callan-symanzik", "cutoff"),
-    "Kardar-Parisi-Zhang": ("kpz", "random"),
-    "Fokker-Planck without a network": ("problem",),
-}
-"""Headings of the list, and how the kinds under them begin."""
-
 
 def _complete_scenario(incomplete: str) -> list[str]:
     from fpsim.scenario import available
@@ -44,16 +36,14 @@ def list_scenarios() -> None:
 
     Example: fpsim list
     """
-    from fpsim.scenario import available, load_scenario
+    from fpsim.scenario import catalogue_entries
 
-    scenarios = [load_scenario(name) for name in available()]
-    width = max(len(s.name) for s in scenarios)
-    by_subject: dict[str, list[str]] = {subject: [] for subject in (*SUBJECTS, "More")}
-    for s in scenarios:
-        kind = str(getattr(s, "kind", ""))
-        subject = next((name for name, kinds in SUBJECTS.items() if kind.startswith(kinds)), "More")
-        by_subject[subject].append(f"  {s.name:<{width}}  {s.title}")
-    typer.echo("\n\n".join("\n".join([subject, *rows]) for subject, rows in by_subject.items() if rows))
+    entries = catalogue_entries()
+    width = max(len(entry.name) for entry in entries)
+    for number, (subject, group) in enumerate(itertools.groupby(entries, key=lambda entry: entry.subject)):
+        typer.echo(f"\n{subject}" if number else subject)
+        for entry in group:
+            typer.echo(f"  {entry.name:<{width}}  {entry.title}")
 
 
 @app.command()
@@ -142,11 +132,13 @@ def _session(target: Path, quiet: bool) -> Iterator[None]:
             warnings.showwarning = _one_line_warning
             yield
     except KeyboardInterrupt:
-        from fpsim.storage import load
+        from fpsim.storage import load_tree
         from fpsim.support.errors import FileError
 
         try:
-            done = [node.path for node in load(target).leaves if node.path != "/" and node.attrs.get("complete", 1)]
+            done = [
+                node.path for node in load_tree(target).leaves if node.path != "/" and node.attrs.get("complete", 1)
+            ]
             kept = f"{target} keeps {len(done)} finished groups; go on with: fpsim resume {shlex.quote(str(target))}"
         except FileError:
             kept = "nothing was written yet"

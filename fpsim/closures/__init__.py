@@ -1,23 +1,21 @@
 """Closures: models of what one weight matrix feels of the other, one file each (docs/closures.md)."""
 
-from fpsim.closures.base import Partner, marginal_equation
 from fpsim.closures.conditional import conditional
 from fpsim.closures.empirical_path import empirical_path
 from fpsim.closures.frozen import frozen
 from fpsim.closures.joint import joint
 from fpsim.closures.leaf import leaf
-from fpsim.closures.linear_noise import GaussianPath, linear_noise
+from fpsim.closures.linear_noise import GaussianPath, gaussian_path, linear_noise
+from fpsim.closures.marginal_equation import Partner, marginal_equation
 from fpsim.closures.mean_field import mean_field
-from fpsim.theory.coefficients import decoder_factors, factor_products
 
 __all__ = [
     "GaussianPath",
     "Partner",
     "conditional",
-    "decoder_factors",
     "empirical_path",
-    "factor_products",
     "frozen",
+    "gaussian_path",
     "joint",
     "leaf",
     "linear_noise",

@@ -4,7 +4,7 @@ Assumption: none but enough replicas. It is the only closure of one matrix that 
 density, as the number of replicas grows; it borrows from the experiment what mean field leaves out, the correlation of
 the matrices. Errors: statistical, O(neighbours^{-1/2}) locally; regression bias O(bandwidth^2) where the conditional
 averages bend within a bandwidth; interpolation between recorded times (cubic for the drift, linear for the diffusion).
-Only smooth statistics are regressed, never drift or diffusion themselves (:mod:`fpsim.closures.base`).
+Only smooth statistics are regressed, never drift or diffusion themselves (:mod:`fpsim.closures.marginal_equation`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fpsim.closures.base import Matrix, Partner, checked_matrix, marginal_equation
-from fpsim.closures.regression import interpolate, nodes_around, regress
-from fpsim.closures.samples import cubic_path, linear_path, partner_statistics, recorded_times, survivors
+from fpsim.closures.ensemble_statistics import cubic_path, linear_path, partner_statistics, recorded_times, survivors
+from fpsim.closures.local_regression import interpolate, nodes_around, regress
+from fpsim.closures.marginal_equation import Matrix, Partner, bottleneck_with, marginal_equation
 from fpsim.equation import FokkerPlanck
-from fpsim.theory.averages import averages_of
-from fpsim.theory.mesh import Array, Mesh
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
     from fpsim.ensemble import Ensemble
@@ -56,14 +55,14 @@ def conditional(
     DomainError
         If fewer than two times or fewer than 100 surviving replicas are recorded.
     """
-    checked_matrix(experiment, matrix)
+    landscape = bottleneck_with(experiment, matrix)
     weights = survivors(ensemble)
     own, partner = (weights["W1"], weights["W2"]) if matrix == "W1" else (weights["W2"], weights["W1"])
     times, replicas = recorded_times(ensemble), own.shape[1]
     wanted = max(60.0, 2.0 * replicas**0.5) if neighbours is None else neighbours
     x = own.reshape(len(times), replicas, -1)
     nodes = nodes_around(x)
-    statistics = partner_statistics(averages_of(experiment), matrix, partner)
+    statistics = partner_statistics(landscape, matrix, partner)
     first, second = [], []
     for i in range(len(times)):
         y1, y2 = statistics(partner[i])
@@ -75,13 +74,13 @@ def conditional(
         )
     drift_path, noise_path = cubic_path(times, np.stack(first)), linear_path(times, np.stack(second))
 
-    def first_at(mesh: Mesh, t: float, _p: Any) -> Array:
+    def first_at(mesh: Coordinates, t: float, _p: Any) -> Array:
         return interpolate(nodes, drift_path(t), mesh)
 
-    def second_at(mesh: Mesh, t: float, _p: Any) -> Array:
+    def second_at(mesh: Coordinates, t: float, _p: Any) -> Array:
         return interpolate(nodes, noise_path(t), mesh)
 
-    return marginal_equation(experiment, matrix, Partner(first_at, second_at, of_time=True))
+    return marginal_equation(landscape, matrix, Partner(first_at, second_at, of_time=True))
 
 
 def _flat(y: Array) -> Array:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fpsim.closures.base import Matrix, Partner, checked_matrix, marginal_equation, other
-from fpsim.closures.samples import cubic_path, linear_path, partner_statistics, recorded_times, survivors
+from fpsim.closures.ensemble_statistics import cubic_path, linear_path, partner_statistics, recorded_times, survivors
+from fpsim.closures.marginal_equation import Matrix, Partner, bottleneck_with, marginal_equation, other
 from fpsim.equation import FokkerPlanck
-from fpsim.theory.averages import averages_of
-from fpsim.theory.mesh import Array, Mesh
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
     from fpsim.ensemble import Ensemble
@@ -42,17 +41,17 @@ def empirical_path(experiment: Experiment, matrix: Matrix, ensemble: Ensemble) -
     DomainError
         If fewer than two times or fewer than 100 surviving replicas are recorded.
     """
-    checked_matrix(experiment, matrix)
+    landscape = bottleneck_with(experiment, matrix)
     times, partner = recorded_times(ensemble), survivors(ensemble)[other(matrix)]
-    statistics = partner_statistics(averages_of(experiment), matrix, partner)
+    statistics = partner_statistics(landscape, matrix, partner)
     pairs = [statistics(w) for w in partner]
     first = cubic_path(times, np.stack([a.mean(axis=-1) for a, _ in pairs]))
     second = linear_path(times, np.stack([b.mean(axis=-1) for _, b in pairs]))
 
-    def first_at(_x: Mesh, t: float, _p: Any) -> Array:
+    def first_at(_x: Coordinates, t: float, _p: Any) -> Array:
         return first(t)
 
-    def second_at(_x: Mesh, t: float, _p: Any) -> Array:
+    def second_at(_x: Coordinates, t: float, _p: Any) -> Array:
         return second(t)
 
-    return marginal_equation(experiment, matrix, Partner(first_at, second_at, of_time=True))
+    return marginal_equation(landscape, matrix, Partner(first_at, second_at, of_time=True))

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.closures.base import Matrix, Partner, marginal_equation, other
-from fpsim.closures.samples import partner_statistics
+from fpsim.closures.ensemble_statistics import partner_statistics
+from fpsim.closures.marginal_equation import Matrix, Partner, bottleneck_with, marginal_equation, other
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError
-from fpsim.theory.averages import averages_of
-from fpsim.theory.mesh import Array, Mesh
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -42,16 +41,17 @@ def frozen(experiment: Experiment, matrix: Matrix, *, partner: ArrayLike) -> Fok
     DomainError
         If the partner has the wrong shape or is not finite.
     """
+    landscape = bottleneck_with(experiment, matrix)
     shape = experiment.network.shapes[other(matrix)]
     fixed = np.asarray(partner, dtype=np.float64)
     if fixed.shape != shape or not np.isfinite(fixed).all():
         raise DomainError(f"partner of {matrix} has shape {fixed.shape}: a finite {shape} matrix is accepted")
-    first, second = partner_statistics(averages_of(experiment), matrix, fixed)(fixed[None])
+    first, second = partner_statistics(landscape, matrix, fixed)(fixed[None])
 
-    def first_at(_x: Mesh, _t: float, _p: Any) -> Array:
+    def first_at(_x: Coordinates, _t: float, _p: Any) -> Array:
         return first[..., 0]
 
-    def second_at(_x: Mesh, _t: float, _p: Any) -> Array:
+    def second_at(_x: Coordinates, _t: float, _p: Any) -> Array:
         return second[..., 0]
 
-    return marginal_equation(experiment, matrix, Partner(first_at, second_at))
+    return marginal_equation(landscape, matrix, Partner(first_at, second_at))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError
-from fpsim.theory.scalar import frozen_leaves, scalar_network
+from fpsim.theory.scalar_network import frozen_leaves, scalar_network
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -20,7 +20,7 @@ __all__ = ["leaf"]
 
 
 def leaf(experiment: Experiment) -> FokkerPlanck:
-    """Equation of ``P(w, q)`` with ``q`` standing still; coordinates of :mod:`fpsim.theory.scalar`.
+    """Equation of ``P(w, q)`` with ``q`` standing still; coordinates of :mod:`fpsim.theory.scalar_network`.
 
     Parameters
     ----------

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fpsim.closures.base import Matrix, Partner, marginal_equation
+from fpsim.closures.marginal_equation import Matrix, Partner, bottleneck_with, marginal_equation
 from fpsim.density import Density
 from fpsim.equation import FokkerPlanck
-from fpsim.theory.averages import averages_of
-from fpsim.theory.coefficients import decoder_factors, factor_products
-from fpsim.theory.mesh import Array, Mesh
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -41,24 +39,17 @@ def mean_field(experiment: Experiment, matrix: Matrix) -> FokkerPlanck:
     FokkerPlanck
         One of a coupled pair: evolve ``(mean_field(e, "W1"), mean_field(e, "W2"))`` from ``(p1, p2)``.
     """
-    d, k = experiment.network.widths[:2]
-    averages = averages_of(experiment)
+    landscape = bottleneck_with(experiment, matrix)
+    first, second = landscape.statistics_of_partner(matrix)
+    partner = 1 if matrix == "W1" else 0  # place in p
 
-    def encoder_first(_x: Mesh, _t: float, p: Any) -> Array:
-        return _expectation(decoder_factors(p[1].grid.mesh(), d, k), p[1])
+    def first_at(_x: Coordinates, _t: float, p: Any) -> Array:
+        return _expectation(first(p[partner].grid.mesh()), p[partner])
 
-    def encoder_second(_x: Mesh, _t: float, p: Any) -> Array:
-        return _expectation(factor_products(decoder_factors(p[1].grid.mesh(), d, k)), p[1])
+    def second_at(_x: Coordinates, _t: float, p: Any) -> Array:
+        return _expectation(second(p[partner].grid.mesh()), p[partner])
 
-    def decoder_first(_x: Mesh, _t: float, p: Any) -> Array:
-        return _expectation(averages.decoder(p[0].grid.mesh()), p[0])
-
-    def decoder_second(_x: Mesh, _t: float, p: Any) -> Array:
-        return _expectation(averages.decoder_covariance(p[0].grid.mesh()), p[0])
-
-    if matrix == "W1":
-        return marginal_equation(experiment, matrix, Partner(encoder_first, encoder_second, of_density=True))
-    return marginal_equation(experiment, matrix, Partner(decoder_first, decoder_second, of_density=True))
+    return marginal_equation(landscape, matrix, Partner(first_at, second_at, of_density=True))
 
 
 def _expectation(values: Array, density: Density) -> Array:

@@ -4,7 +4,7 @@ from fpsim.comparison import outputs
 from fpsim.comparison.budget import Budget, BudgetRow, Refinement, Stage, error_budget
 from fpsim.comparison.comparison import Comparison, compare_all, compare_density, compare_samples
 from fpsim.comparison.distances import DISTANCES, Distance
-from fpsim.comparison.moment_table import MomentRow, moments
+from fpsim.comparison.moment_table import MomentRow, moment_table
 from fpsim.comparison.outputs import draw_weights
 
 __all__ = [
@@ -21,6 +21,6 @@ __all__ = [
     "compare_samples",
     "draw_weights",
     "error_budget",
-    "moments",
+    "moment_table",
     "outputs",
 ]

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.comparison.distances import distance_named
-from fpsim.comparison.judge import Judgement, judge
-from fpsim.comparison.law import Law, Sample, Theory, sample_of
+from fpsim.comparison.evaluate import Evaluation, evaluate
+from fpsim.comparison.samples import Distribution, ExactDensity, Sample, sample_of
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
 
@@ -38,7 +38,7 @@ class Stage:
     ----------
     name : str
         Such as ``"SGD"``, ``"sme1"``, ``"mean field"``.
-    law : Density or array_like, shape (R, ndim), (R,) or (R, m, ndim)
+    distribution : Density or array_like, shape (R, ndim), (R,) or (R, m, ndim)
         A density on a grid, points of independent replicas, or ``m`` points for each replica which may depend on each
         other (pooled outputs; then all stages are such samples, and floors resample whole replicas).
     source : str
@@ -46,7 +46,7 @@ class Stage:
     """
 
     name: str
-    law: Density | ArrayLike
+    distribution: Density | ArrayLike
     source: str = ""
 
 
@@ -214,8 +214,8 @@ def error_budget(
         raise DomainError("stages are all densities: at least one sample (the experiment) is accepted")
     frame = kind.common(samples[0], laws[-1], min(sample.size for sample in samples), bins)
 
-    def link(a: Law, b: Law) -> Judgement:
-        return judge(kind, a, b, frame, rng=generator, library=False, band=False)
+    def link(a: Distribution, b: Distribution) -> Evaluation:
+        return evaluate(kind, a, b, frame, rng=generator, library=False, band=False)
 
     whole = link(laws[0], laws[-1])
     names = [stage.name for stage in stages]
@@ -227,7 +227,7 @@ def error_budget(
         between = f"{names[i]} | {stage.name}"
         found.append((stage.source, between, seen.value, seen.floor, seen.spread, error, resolved))
     for r in refinements:
-        value = link(Theory(r.coarse), laws[-1]).value
+        value = link(ExactDensity(r.coarse), laws[-1]).value
         # The root of a quadratic distance is what scales with the step.
         gain = (r.ratio**r.order - 1.0) ** (2 if kind.squared else 1)
         found.append((r.source, f"{names[-1]}, coarse | fine", value, 0.0, 0.0, value / gain, True))
@@ -244,14 +244,17 @@ def _freed(value: float, floor: float, squared: bool) -> float:
     return max(value - floor, 0.0) if squared else math.sqrt(max(value * value - floor * floor, 0.0))
 
 
-def _checked(stages: Sequence[Stage], refinements: Sequence[Refinement]) -> list[Law]:
+def _checked(stages: Sequence[Stage], refinements: Sequence[Refinement]) -> list[Distribution]:
     if len(stages) < 2:
         raise DomainError(f"{len(stages)} stages: at least two, experiment and theory, are accepted")
     sources = [s.source for s in stages[1:]] + [r.source for r in refinements]
     if not all(sources) or len(set(sources)) < len(sources) or "sampling" in sources:
         raise DomainError(f"sources {sources}: a different name for every link is accepted ('sampling' is taken)")
-    laws: list[Law] = [
-        Theory(s.law) if isinstance(s.law, Density) else sample_of(s.law, what=f"points of {s.name}") for s in stages
+    laws: list[Distribution] = [
+        ExactDensity(s.distribution)
+        if isinstance(s.distribution, Density)
+        else sample_of(s.distribution, what=f"points of {s.name}")
+        for s in stages
     ]
     dimensions = {s.name: law.ndim for s, law in zip(stages, laws, strict=True)}
     if len(set(dimensions.values())) > 1:
@@ -260,6 +263,6 @@ def _checked(stages: Sequence[Stage], refinements: Sequence[Refinement]) -> list
     if len(set(clustered.values())) > 1:
         some = ", ".join(name for name, several in clustered.items() if several)
         raise DomainError(f"stages {some} have several points for each replica: the same in all stages is accepted")
-    if refinements and not isinstance(laws[-1], Theory):
+    if refinements and not isinstance(laws[-1], ExactDensity):
         raise DomainError("refinements are given but the last stage is a sample: a density is accepted")
     return laws

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.comparison.distances import DISTANCES, Distance, distance_named
-from fpsim.comparison.judge import judge
-from fpsim.comparison.law import POINTS, Law, Sample, Theory, check_points, sample_of
+from fpsim.comparison.evaluate import evaluate
+from fpsim.comparison.samples import POINTS, Distribution, ExactDensity, Sample, check_points, sample_of
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
 
@@ -128,7 +128,7 @@ def compare_density(
         )
     outside = int((~theory.grid.contains(points)).sum())
     details = {"replicas": len(points), "outside": outside, "mass": theory.mass}
-    return _compare(kind, Sample.independent(points), Theory(theory), observable, time, bins, details, rng)
+    return _compare(kind, Sample.independent(points), ExactDensity(theory), observable, time, bins, details, rng)
 
 
 def compare_samples(
@@ -214,7 +214,7 @@ def compare_all(
     kinds = [distance_named(name) for name in distances]
     sample = sample_of(samples, what=f"samples of {observable}")
     if isinstance(theory, Density):
-        reference: Law = Theory(theory, count=int(min(max(4.0 * sample.size, FEWEST), POINTS)))
+        reference: Distribution = ExactDensity(theory, count=int(min(max(4.0 * sample.size, FEWEST), POINTS)))
     else:
         reference = sample_of(theory, what=f"theory of {observable}")
     several = isinstance(reference, Sample) and reference.clustered
@@ -232,7 +232,7 @@ def compare_all(
 def _compare(
     kind: Distance,
     sample: Sample,
-    reference: Law,
+    reference: Distribution,
     observable: str,
     time: float,
     bins: int | tuple[int, ...] | None,
@@ -242,7 +242,7 @@ def _compare(
     band: bool = True,
 ) -> Comparison:
     frame = kind.frame(sample, reference, bins)
-    found = judge(kind, sample, reference, frame, rng=np.random.default_rng(rng), band=band)
+    found = evaluate(kind, sample, reference, frame, rng=np.random.default_rng(rng), band=band)
     ends = (max(found.value - 1.96 * found.error, 0.0), found.value + 1.96 * found.error)
     return Comparison(
         observable,

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.comparison.law import check_points
+from fpsim.comparison.samples import check_points
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
 
-__all__ = ["MomentRow", "moments"]
+__all__ = ["MomentRow", "moment_table"]
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class MomentRow:
         return self.theory / self.ensemble if self.ensemble else float("nan")
 
 
-def moments(
+def moment_table(
     theory: Density | Sequence[Density] | ArrayLike, samples: ArrayLike, *, names: Sequence[str] | None = None
 ) -> tuple[MomentRow, ...]:
     """Table of means, standard deviations and correlations.

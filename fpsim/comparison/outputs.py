@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.comparison.law import draw
+from fpsim.comparison.samples import draw
 from fpsim.density import Density
 from fpsim.network import Network, activation, forward
 from fpsim.support.errors import DomainError

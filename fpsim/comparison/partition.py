@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.comparison.law import Theory, cumulative
+from fpsim.comparison.samples import ExactDensity, cumulative
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
 
@@ -42,7 +42,7 @@ class Partition(Protocol):
         """Bin of each point (n, ndim)."""
         ...
 
-    def probabilities(self, theory: Theory) -> Array:
+    def probabilities(self, theory: ExactDensity) -> Array:
         """Probability of each bin under a theory."""
         ...
 
@@ -55,7 +55,7 @@ class GridPartition:
     bin_of: NDArray[np.int64]
     size: int
 
-    def probabilities(self, theory: Theory) -> Array:
+    def probabilities(self, theory: ExactDensity) -> Array:
         """Probability of each bin; exact for edges of the theory's own grid, cubic in between."""
         mass = theory.density.values / theory.density.values.sum()
         for axis, (own, edge) in enumerate(zip(theory.density.grid.edges, self.edges, strict=True)):
@@ -81,7 +81,7 @@ class TreePartition:
     axis: NDArray[np.int64]
     threshold: Array
 
-    def probabilities(self, theory: Theory) -> Array:
+    def probabilities(self, theory: ExactDensity) -> Array:
         """Probability of each cell under a theory: exact where cuts are edges of its grid, cubic in between."""
         cuts = [np.unique(self.threshold[self.axis == i]) for i in range(theory.ndim)]
         if np.prod([c.size + 1.0 for c in cuts]) > MOST_BLOCKS:

@@ -1,12 +1,11 @@
-"""Find a data file in a source checkout or an installation and verify it before it is used."""
+"""Data files that come with the package, verified before they are used."""
 
 from __future__ import annotations
 
 import hashlib
-import sysconfig
-from pathlib import Path
 
 from fpsim.support.errors import FileError
+from fpsim.support.resources import resource_folder
 
 __all__ = ["read"]
 
@@ -16,22 +15,17 @@ SHA256 = {
 }
 
 
-def _folders() -> tuple[Path, ...]:
-    package = Path(__file__).resolve().parents[1]
-    return package / "data", package.parent / "data", Path(sysconfig.get_path("data")) / "share" / "fpsim"
-
-
 def read(name: str) -> bytes:
     """Content of data file ``name``.
 
     Raises
     ------
     FileError
-        If the file is in none of the places where it is installed, or its SHA-256 is not the recorded one.
+        If the file is missing, or its SHA-256 is not the recorded one.
     """
-    path = next((folder / name for folder in _folders() if (folder / name).is_file()), None)
-    if path is None:
-        raise FileError(f"data file {name} not found in {', '.join(map(str, _folders()))}; reinstall fpsim")
+    path = resource_folder("data") / name
+    if not path.is_file():
+        raise FileError(f"{path}: no such data file; the installation of fpsim is incomplete, install it again")
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != SHA256[name]:

@@ -16,8 +16,8 @@ from fpsim.ensemble.initial import initial
 from fpsim.ensemble.philox import key_of
 from fpsim.ensemble.rule import EPOCHS, GAUSSIAN, rule, source
 from fpsim.ensemble.steps import advance
-from fpsim.network.blocks import for_blocks
 from fpsim.network.layers import LANES, layers
+from fpsim.support.blocks import for_blocks
 from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from fpsim.network.elementary import cos_sin, log
-from fpsim.network.kernel import inlined
+from fpsim.support.elementary import cos_sin, log
+from fpsim.support.kernel import inlined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -22,8 +22,8 @@ from fpsim.ensemble.batches import PIECE, batch_replicas, draw_batch, inputs, no
 from fpsim.ensemble.philox import GRADIENT, TARGET, TEMPERATURE
 from fpsim.ensemble.plane import plane_gradient
 from fpsim.ensemble.rule import EPOCHS, GAUSSIAN, SVAG
-from fpsim.network.kernel import lane_kernel
 from fpsim.network.layers import LANES
+from fpsim.support.kernel import lane_kernel
 
 __all__ = ["LIMIT", "advance"]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,12 +30,11 @@ if TYPE_CHECKING:
     from fpsim.ensemble.ensemble import State
     from fpsim.ensemble.options import Record, Seed
     from fpsim.experiment import Experiment
+    from fpsim.support.progress import Progress
 
 __all__ = ["resume", "train"]
 
 logger = logging.getLogger(__name__)
-
-Progress: TypeAlias = Callable[[int, int], None]
 
 
 def train(
@@ -84,7 +83,7 @@ def train(
     chunk : int, optional
         Replicas advanced per call of the kernel; all by default. No influence on any number.
     progress : callable, optional
-        Called with (steps done, steps in all) from time to time.
+        Called with the share of the steps that is done, from 0 to 1, from time to time.
 
     Returns
     -------
@@ -132,7 +131,7 @@ def train(
                 done = stop
                 if progress is not None:
                     try:
-                        progress(done - begin, schedule[-1] - begin)
+                        progress((done - begin) / (schedule[-1] - begin))
                     except KeyboardInterrupt:
                         interrupted.set()
             if done < target:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from fpsim.network.blocks import for_blocks
-from fpsim.network.kernel import lane_kernel
 from fpsim.network.layers import LANES, backward, forward, layers
 from fpsim.network.rows import lanes_of, rows_of, samples_of
+from fpsim.support.blocks import for_blocks
+from fpsim.support.kernel import lane_kernel
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

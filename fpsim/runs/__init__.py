@@ -1,1 +1,1 @@
-"""What is made of a finished or growing file: objects, a description, a comparison, a moving picture, a page."""
+"""Run files as objects: description, comparison, moving picture and HTML page of finished and growing runs."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from fpsim.support.errors import DomainError, FileError
 from fpsim.plots import LABELS, plot_density, plot_marginal, styled
-from fpsim.runs.run_object import Run
+from fpsim.runs.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

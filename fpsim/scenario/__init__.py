@@ -1,11 +1,29 @@
 """Scenarios: declarative descriptions, and the composition that runs them."""
 
-from fpsim.scenario.loading import available, load_scenario, parse_assignments, scenario_from, to_toml
-from fpsim.scenario.running import Outcome, draw, report, resume, run, run_to_file, shortfalls
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fpsim.scenario.catalogue import available, catalogue_entries
+    from fpsim.scenario.loading import load_scenario, parse_assignments, scenario_from, to_toml
+    from fpsim.scenario.running import Outcome, draw, report, resume, run, run_to_file, shortfalls
+else:
+    from fpsim.support.lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "fpsim.scenario.catalogue": ("available", "catalogue_entries"),
+            "fpsim.scenario.loading": ("load_scenario", "parse_assignments", "scenario_from", "to_toml"),
+            "fpsim.scenario.running": ("Outcome", "draw", "report", "resume", "run", "run_to_file", "shortfalls"),
+        },
+    )
 
 __all__ = [
     "Outcome",
     "available",
+    "catalogue_entries",
     "draw",
     "load_scenario",
     "parse_assignments",

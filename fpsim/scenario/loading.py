@@ -1,4 +1,4 @@
-"""Find a scenario, read it, change single keys, validate it: every mistake becomes one line that names the key.
+"""Scenarios read, changed key by key and validated; every mistake becomes one line that names the key.
 
 A scenario comes by name, from a TOML file, or from a Python file that defines ``scenario``: the validated object, a
 nested mapping, or a function without arguments that answers one of these. Limits: a Python file is run as it is, with
@@ -11,7 +11,6 @@ import difflib
 import json
 import re
 import runpy
-import sysconfig
 import tomllib
 import traceback
 from collections.abc import Mapping, Sequence
@@ -21,28 +20,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fpsim.scenario.catalogue import available
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.support.errors import ConfigError, FpsimError
 
-__all__ = ["available", "load_scenario", "parse_assignments", "scenario_from", "shown", "to_toml"]
+__all__ = ["load_scenario", "parse_assignments", "scenario_from", "shown", "to_toml"]
 
 LONGEST = 80
 """Characters of a wrong value that a message repeats."""
-
-
-def _folders() -> tuple[Path, ...]:
-    package = Path(__file__).resolve().parents[1]
-    return package.parent / "scenarios", Path(sysconfig.get_path("data")) / "share" / "fpsim" / "scenarios"
-
-
-def available() -> dict[str, Path]:
-    """Scenarios that come with the package: name to TOML file."""
-    for folder in _folders():
-        found = sorted(folder.glob("*.toml"))
-        if found:
-            return {path.stem.replace("_", "-"): path for path in found}
-    return {}
 
 
 def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None, quick: bool = False) -> ScenarioBase:
@@ -51,7 +37,7 @@ def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None
     Parameters
     ----------
     name_or_file : str
-        A name that :func:`available` knows, or the path of a ``.toml`` or ``.py`` file.
+        A name that :func:`fpsim.scenario.available` knows, or the path of a ``.toml`` or ``.py`` file.
     changes : mapping
         Values by dotted key, for example ``{"sgd.learning_rate": 0.1}``.
     quick : bool

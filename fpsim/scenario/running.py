@@ -1,4 +1,4 @@
-"""Run a scenario of any kind, write its file, draw its pictures."""
+"""Execution of a scenario: stages into a file, checkpoints, pictures and the table."""
 
 from __future__ import annotations
 
@@ -19,9 +19,20 @@ from fpsim.scenario.kind import kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
-from fpsim.storage import Checkpoint, check_target, load, provenance, remove_leftovers, save, writer_lock
+from fpsim.storage import (
+    Checkpoint,
+    check_target,
+    derived_file,
+    load_tree,
+    provenance,
+    remove_leftovers,
+    resolved,
+    save,
+    snapshot_at,
+    writer_lock,
+)
 from fpsim.support.errors import FileError
-from fpsim.support.progress import Reporter, reporter
+from fpsim.support.progress import Progress, Reporter, reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +89,7 @@ def run(
     """
     kind = kind_named(_name(scenario))
     kind.check(scenario)
-    silent: Reporter = lambda _task: lambda _done, _total: None  # noqa: E731
+    silent: Reporter = lambda _task: lambda _share: None  # noqa: E731
     tree = xr.DataTree() if done is None else finished_part(done)
     tree.attrs = {
         "title": scenario.title or scenario.name,
@@ -95,6 +106,7 @@ def run(
             tree[path] = xr.DataTree(labelled(dataset))
         keep(tree)
     tree.dataset = labelled(kind.summary(tree)).assign_attrs({**tree.attrs, "complete": 1})
+    tree.attrs["table"] = kind.report(tree)
     keep(tree)
     return tree
 
@@ -148,11 +160,13 @@ def run_to_file(
         On an interrupt; the file holds all finished stages.
     """
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        resolved(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{path}: cannot make the folder ({error.strerror})") from None
-    target = check_target(path, overwrite=overwrite)
+    check_target(path, overwrite=overwrite)
+    target = Path(path)
     with writer_lock(target):
+        check_target(path, overwrite=overwrite)  # again: another run may have ended since
         return _write_run(scenario, target, None, figures, threads, quiet, command, checkpoint_seconds)
 
 
@@ -177,7 +191,7 @@ def resume(
     if not target.is_file():
         raise FileError(f"{target}: no such file")
     with writer_lock(target):
-        done = load(target)
+        done = load_tree(target)
         if done.attrs.get("complete") == 1:
             return _outcome(done, target, figures)
         if done.attrs["fpsim_version"] != __version__:
@@ -198,13 +212,16 @@ def _write_run(
     checkpoint_seconds: float,
 ) -> Outcome:
     """Run under the writer's lock; interrupts wait while the file is being written."""
-    current = xr.DataTree()
+    current, lying = xr.DataTree(), snapshot_at(target)
+    if figures is not None and resolved(figures) == resolved(target):
+        raise FileError(f"{target}: the pictures need a folder of another name than the run's file")
     with noticed_interrupts() as noticed, reporter(quiet=quiet) as progress:
 
         def write(tree: xr.DataTree) -> None:
+            nonlocal lying
             noticed()
             with held_interrupts():
-                save(tree, target)
+                lying = save(tree, target, after=lying)
             noticed()
 
         def show(groups: Mapping[str, xr.Dataset]) -> None:
@@ -223,12 +240,12 @@ def _write_run(
             current = tree
             write(tree)
 
-        def watched(task: str) -> Callable[[int, int], None]:
+        def watched(task: str) -> Progress:
             update = progress(task)
 
-            def step(count: int, total: int) -> None:
+            def step(share: float) -> None:
                 noticed()
-                update(count, total)
+                update(share)
 
             return step
 
@@ -262,10 +279,8 @@ def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
     with styled():
         for name, figure in figures_of(tree):
             paths.append(place / f"{name}.png")
-            try:
-                figure.savefig(paths[-1])
-            except OSError as error:
-                raise FileError(f"{paths[-1]}: cannot write ({error.strerror or error})") from None
+            with derived_file(paths[-1]) as part:
+                figure.savefig(part)
     return tuple(paths)
 
 
@@ -288,7 +303,9 @@ def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
 
 
 def report(tree: xr.DataTree) -> str:
-    """The table of a run; of an interrupted one what there is."""
+    """The table of a run, from its file if it is there; of an interrupted one what there is."""
+    if "table" in tree.attrs:
+        return str(tree.attrs["table"])
     table = kind_named(tree.attrs["kind"]).report
     if tree.attrs.get("complete") == 1:
         return table(tree)

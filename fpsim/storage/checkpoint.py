@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -21,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim._version import __version__
+from fpsim.storage.places import checkpoint_paths, resolved, unfinished
+from fpsim.storage.replacement import flush_to_disk
 from fpsim.support.errors import FileError
 
 __all__ = ["Checkpoint"]
 
 Arrays = Mapping[str, NDArray[np.generic]]
-GENERATIONS = 2
 
 
 class Checkpoint:
@@ -52,7 +52,7 @@ class Checkpoint:
         every: float = 15.0,
         show: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
-        self._target = target.resolve()
+        self._target = resolved(target)
         self._identity = hashlib.sha256(f"{__version__}\n{config}".encode()).hexdigest()
         self._every = every
         self._show = show
@@ -75,14 +75,13 @@ class Checkpoint:
         FileError
             If it cannot be written; what was kept before is then untouched.
         """
-        numbers = [self._read(path, stage)[0] for path in self._paths(stage)]
-        path = self._paths(stage)[int(np.argmin(numbers))]
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        numbers = [self._read(path, stage)[0] for path in checkpoint_paths(self._target, stage)]
+        path = checkpoint_paths(self._target, stage)[int(np.argmin(numbers))]
+        part = unfinished(path)
         try:
             with part.open("wb") as handle:
                 self._write(handle, {"stage": stage, "number": max(numbers) + 1, "names": list(arrays)}, arrays)
-                handle.flush()
-                os.fsync(handle.fileno())
+                flush_to_disk(handle)
             part.replace(path)
         except OSError as error:
             raise FileError(f"{path}: cannot write a checkpoint ({error.strerror or error})") from None
@@ -92,7 +91,9 @@ class Checkpoint:
 
     def load(self, stage: str) -> dict[str, NDArray[np.generic]] | None:
         """The newest intact state of a stage, or ``None``."""
-        number, arrays = max((self._read(path, stage) for path in self._paths(stage)), key=lambda found: found[0])
+        number, arrays = max(
+            (self._read(path, stage) for path in checkpoint_paths(self._target, stage)), key=lambda found: found[0]
+        )
         return arrays if number >= 0 else None
 
     def remove(self) -> None:
@@ -101,10 +102,6 @@ class Checkpoint:
         for path in self._target.parent.iterdir():
             if ours.fullmatch(path.name):
                 path.unlink(missing_ok=True)
-
-    def _paths(self, stage: str) -> list[Path]:
-        slug = re.sub(r"[^A-Za-z0-9]+", "-", stage)
-        return [self._target.with_name(f".{self._target.name}.{slug}.{i}.checkpoint") for i in range(GENERATIONS)]
 
     def _write(self, handle: IO[bytes], header: dict[str, object], arrays: Arrays) -> None:
         stream = _Hashed(handle)

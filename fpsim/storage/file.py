@@ -1,137 +1,126 @@
-"""Write and read runs as trees of labelled arrays.
+"""Run files: written whole or not at all, sealed with their checksum, read back as trees of labelled arrays.
 
-Promises: a file is complete or absent: it is written beside its place and moved there in one step, so that a kill, a
-full disk or a second writer never leaves half a file or destroys an old one, and a reader sees whole snapshots while a
-run goes on. It is sealed with its checksum, so that damage is told and never read. Every dimension is a named HDF5
-dimension scale (netCDF-4), so ``xarray.open_dataset`` and ``open_datatree`` open any group with its coordinates.
+Promises: a kill, a full disk or a second writer never leaves half a file or destroys an old one, and a reader sees
+whole snapshots while a run goes on; what another program put in a run's place stays. Damage is told and never read.
 Limits: each snapshot rewrites the file from an image in memory, so its cost grows with the file.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
-import os
-import re
-from collections.abc import Iterator
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any
 
-import h5py
+import numpy as np
 import xarray as xr
 
+from fpsim.storage.layout import read_image, write_image
+from fpsim.storage.places import resolved
 from fpsim.storage.provenance import SCHEMA_VERSION
-from fpsim.support.errors import FileError
+from fpsim.storage.replacement import HDF5, Stamp, replace_file, stamp_of
+from fpsim.support.errors import FileError, MemoryLimitError
+from fpsim.support.memory import check_memory
 
-__all__ = ["check_target", "load", "remove_leftovers", "save", "writer_lock"]
+__all__ = ["Snapshot", "load_tree", "save", "snapshot_at"]
 
-ENGINE: Literal["h5netcdf"] = "h5netcdf"
-HDF5 = b"\x89HDF\r\n\x1a\n"
 SEAL = b"fpsim256"
 """Stands behind the HDF5 image, followed by its SHA-256; other programs do not look there."""
+SEALED = len(SEAL) + hashlib.sha256().digest_size
+FLAGS = slice(20, 24)
+"""Bytes of the superblock (versions 0 and 1) that programs set while they have a file open for writing."""
+TEXTS = ("title", "scenario", "kind", "config", "command", "created", "fpsim_version", "libraries", "machine")
+NUMBERS = ("complete", "seed", "fpsim_schema")
 
 
-def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Check, before any work is done, that an output file can be written.
+@dataclass(frozen=True)
+class Snapshot:
+    """A run's file as this process left or found it: what tells it from another file in its place."""
 
-    Raises
-    ------
-    FileError
-        If the file exists and ``overwrite`` is false, its folder is missing, or the folder cannot be written.
-    """
-    target = Path(path)
-    if target.is_dir():
-        raise FileError(f"{target}: is a folder; a file name such as {target / 'run.h5'} is accepted")
-    if target.exists() and not overwrite:
-        raise FileError(f"{target}: exists already; choose another name or allow overwriting with --force")
-    folder = target.resolve().parent
-    if not folder.is_dir():
-        raise FileError(f"{target}: the folder {folder} does not exist")
-    probe = folder / f".{target.name}.{os.getpid()}.probe"
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise FileError(f"{target}: cannot write there ({error.strerror})") from None
-    return target
+    stamp: Stamp | None
+    digest: bytes = b""
 
 
-@contextlib.contextmanager
-def writer_lock(path: str | Path) -> Iterator[None]:
-    """Hold the right to write a file; a second writer gets a ``FileError`` at once."""
-    target = Path(path).resolve()
-    lock = target.with_name(f".{target.name}.lock")
-    try:
-        descriptor = _locked(lock)
-    except BlockingIOError:
-        raise FileError(f"{path}: another run is writing this file; wait for it or choose another name") from None
-    except OSError as error:
-        raise FileError(f"{path}: cannot write there ({error.strerror})") from None
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
+def snapshot_at(path: str | Path) -> Snapshot:
+    """What lies at a path now; only that will be replaced."""
+    return Snapshot(stamp_of(resolved(path)))
 
 
-def _locked(lock: Path) -> int:
-    """Descriptor of the lock file, locked; one that its last owner removed in the meantime is not the lock."""
-    while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock.exists() and lock.stat().st_ino == os.fstat(descriptor).st_ino:
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
+def save(tree: xr.DataTree, path: str | Path, *, after: Snapshot | None = None) -> Snapshot:
+    """Write a tree in one step: beside its place first, then moved there.
 
-
-def remove_leftovers(path: str | Path) -> None:
-    """Remove half-written snapshots that killed runs left beside a file; only the writer of the file may do so."""
-    target = Path(path).resolve()
-    ours = re.compile(rf"\.{re.escape(target.name)}\.([A-Za-z0-9-]*\.\d\.checkpoint\.)?\d+\.part")
-    for part in target.parent.iterdir():
-        if ours.fullmatch(part.name):
-            part.unlink(missing_ok=True)
-
-
-def save(tree: xr.DataTree, path: str | Path) -> None:
-    """Write a tree atomically: beside its place first, then moved there.
+    Parameters
+    ----------
+    tree : DataTree
+    path : str or Path
+        A symbolic link stays one; the file that it leads to is replaced.
+    after : Snapshot, optional
+        What is to lie there now; whatever does, by default.
 
     Raises
     ------
     FileError
-        If it cannot be written; an older file at ``path`` is then untouched.
+        If it cannot be written; an older file at ``path`` is then untouched. If something else than ``after`` lies
+        there: it stays, and the message names the file beside it that holds the tree.
     """
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    encoding: dict[str, Any] = {
-        node.path: {
-            name: {"zlib": True, "complevel": 4, "shuffle": True}
-            for name, variable in node.dataset.data_vars.items()
-            if variable.size > 1024 and variable.dtype.kind in "fiu"
-        }
-        for node in tree.subtree
-    }
-    # The image is made in memory: HDF5 itself does not survive a disk that fills up while it writes.
-    image = tree.to_netcdf(None, engine=ENGINE, encoding=encoding, write_inherited_coords=True)
+    target = resolved(path)
     try:
-        with part.open("wb") as handle:
-            handle.write(image)
-            handle.write(SEAL + hashlib.sha256(image).digest())
-            handle.flush()
-            os.fsync(handle.fileno())
-        part.replace(target)
+        image = write_image(tree)
+    except (ValueError, TypeError, UnicodeError) as error:
+        raise FileError(f"{path}: cannot hold this run ({_first_line(error)})") from None
+    digest = hashlib.sha256(image).digest()
+
+    def write(handle: IO[bytes]) -> None:
+        handle.write(image)
+        handle.write(SEAL + digest)
+
+    known = snapshot_at(target) if after is None else after
+    try:
+        if known.stamp != stamp_of(target) and _only_opened(target, known):
+            known = snapshot_at(target)
+        stamp = replace_file(target, write, expected=known.stamp)
+        if stamp is None:
+            beside = _free_name(target)
+            replace_file(beside, write, expected=None)
+            raise FileError(
+                f"{path}: another file was put there during the run and is kept; what the run has is in {beside}: "
+                f"fpsim resume goes on with it"
+            )
+    except FileError:
+        raise
     except OSError as error:
-        raise FileError(f"{target}: cannot write ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)
+        raise FileError(f"{path}: cannot write ({error.strerror or error})") from None
+    return Snapshot(stamp, digest)
 
 
-def load(path: str | Path) -> xr.DataTree:
+def _only_opened(target: Path, known: Snapshot) -> bool:
+    """Whether the file is still the one we left, touched but not changed by a program that opened it for writing."""
+    return bool(known.digest) and target.is_file() and _digest(_split(target.read_bytes())[0]) == known.digest
+
+
+def _free_name(target: Path) -> Path:
+    names = (target.with_name(f"{target.stem}-{i}{target.suffix}") for i in itertools.count(2))
+    return next(name for name in names if not name.exists())
+
+
+def _split(content: bytes) -> tuple[bytes, bytes]:
+    """The HDF5 image and the checksum behind it, empty where there is none."""
+    seal = content[-SEALED:]
+    if len(content) > SEALED and seal.startswith(SEAL):
+        return content[:-SEALED], seal[len(SEAL) :]
+    return content, b""
+
+
+def _digest(image: bytes) -> bytes:
+    """Checksum of an image, as it was before a program that opened it for writing set its flags."""
+    view, digest = memoryview(image), hashlib.sha256()
+    for part in (view[: FLAGS.start], bytes(FLAGS.stop - FLAGS.start), view[FLAGS.stop :]):
+        digest.update(part)
+    return digest.digest()
+
+
+def load_tree(path: str | Path) -> xr.DataTree:
     """Read a run into memory.
 
     Returns
@@ -142,60 +131,65 @@ def load(path: str | Path) -> xr.DataTree:
     Raises
     ------
     FileError
-        If the file is missing, no HDF5 file, damaged, not written by fpsim, or of a newer schema.
+        If the file is missing, no HDF5 file, damaged, not written by fpsim, or of a newer schema; if it refers to bytes
+        outside of itself, or declares more than it can hold.
+    MemoryLimitError
+        If it holds more than the machine.
     """
-    source = Path(path)
-    if not source.is_file():
-        raise FileError(f"{source}: {'is a folder' if source.is_dir() else 'no such file'}; a run's file is accepted")
+    source = resolved(path)
     try:
-        sealed = _check_seal(source)
-        _check_origin(source, sealed)
-        with xr.open_datatree(source, engine=ENGINE) as tree:
-            # Without the encoding of the file: the width of its strings would cut longer ones that join them later.
-            return tree.load().map_over_datasets(lambda data: data.drop_encoding())
-    except FileError:
-        raise
+        if not source.is_file():
+            raise FileError(f"{path}: {_what_is_there(source)}; a run's file is accepted")
+        check_memory(2.0 * source.stat().st_size, str(path))
+        image = _checked_image(path, source.read_bytes())
+        tree = read_image(image)
+        _check_origin(path, tree.attrs)
     except PermissionError:
-        raise FileError(f"{source}: may not be read by this user") from None
+        raise FileError(f"{path}: may not be read by this user") from None
+    except FileError as error:
+        said = str(error)
+        raise FileError(said if said.startswith(str(path)) else f"{path}: {said}; a run's file is accepted") from None
+    except MemoryLimitError:
+        raise
+    except OSError as error:
+        raise FileError(f"{path}: damaged HDF5 file, or it cannot be read ({_first_line(error)})") from None
     except Exception as error:  # noqa: BLE001 - whatever a damaged file makes the libraries raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileError(f"{source}: damaged or truncated HDF5 file ({reason[:120]})") from None
+        raise FileError(f"{path}: damaged or truncated HDF5 file ({_first_line(error)})") from None
+    return tree
 
 
-def _check_seal(source: Path) -> bool:
-    """Whether the file bears our seal; a broken one is an error, none is what another program left when it edited."""
-    digest, size = hashlib.sha256(), source.stat().st_size - len(SEAL) - 32
-    with source.open("rb") as handle:
-        if handle.read(len(HDF5)) != HDF5:
-            raise FileError(f"{source}: not an HDF5 file; a file written by fpsim run is accepted")
-        if size < 0:
-            raise FileError(f"{source}: damaged or truncated HDF5 file (only {source.stat().st_size} bytes)")
-        handle.seek(0)
-        while size > 0 and (block := handle.read(min(size, 1 << 22))):
-            digest.update(block)
-            size -= len(block)
-        end = handle.read()
-    if not end.startswith(SEAL):
-        return False
-    if end[len(SEAL) :] != digest.digest():
-        raise FileError(f"{source}: damaged HDF5 file (its SHA-256 is not the one it was written with)")
-    return True
+def _what_is_there(source: Path) -> str:
+    if source.is_dir():
+        return "is a folder"
+    return "is a device or a pipe" if source.exists() else "no such file"
 
 
-def _check_origin(source: Path, sealed: bool) -> None:
-    """Check whose file it is; without a seal every byte is read once by h5py, which fails where a file is damaged."""
-    with h5py.File(source) as file:
-        attributes = dict(file.attrs)
-        if "fpsim_schema" not in attributes:
-            raise FileError(f"{source}: an HDF5 file, but not written by fpsim (no fpsim_schema attribute)")
-        schema = int(attributes["fpsim_schema"].flat[0])
-        if schema > SCHEMA_VERSION:
-            raise FileError(f"{source}: schema {schema} is newer than this fpsim reads ({SCHEMA_VERSION})")
+def _first_line(error: Exception) -> str:
+    said = str(error).splitlines()
+    return (said[0] if said else type(error).__name__)[:120]
 
-        def read(_name: str, item: h5py.Dataset | h5py.Group) -> None:
-            dict(item.attrs)
-            if isinstance(item, h5py.Dataset):
-                item[()]
 
-        if not sealed:
-            file.visititems(read)
+def _checked_image(path: str | Path, content: bytes) -> bytes:
+    """The HDF5 image; without a checksum it is what another program left when it edited, which is read as it is."""
+    if not content.startswith(HDF5):
+        raise FileError(f"{path}: not an HDF5 file; a file written by fpsim run is accepted")
+    image, digest = _split(content)
+    if digest and digest != _digest(image):
+        raise FileError(
+            f"{path}: damaged HDF5 file (its SHA-256 is not the one it was written with); if another program changed "
+            f"it on purpose, truncate -s -{SEALED} FILE takes the checksum off"
+        )
+    return image
+
+
+def _check_origin(path: str | Path, attributes: dict[Any, Any]) -> None:
+    """Check that the root says all that a run says."""
+    if "fpsim_schema" not in attributes:
+        raise FileError(f"{path}: an HDF5 file, but not written by fpsim (no fpsim_schema attribute)")
+    wrong = [name for name in TEXTS if not isinstance(attributes.get(name, ""), str)]
+    wrong += [name for name in NUMBERS if not isinstance(attributes.get(name, 0), int | np.integer)]
+    if wrong:
+        raise FileError(f"{path}: not written by fpsim (attribute {wrong[0]} is of another type)")
+    schema = int(attributes["fpsim_schema"])
+    if schema > SCHEMA_VERSION:
+        raise FileError(f"{path}: schema {schema} is newer than this fpsim reads ({SCHEMA_VERSION})")

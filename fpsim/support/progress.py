@@ -1,7 +1,7 @@
 """Progress of long work: bars on a terminal, log lines elsewhere, nothing in the library.
 
-Long functions take ``progress: Callable[[int, int], None] | None`` and call it with (done, total). This module makes
-such callables for the command line.
+Long functions take ``progress: Progress | None`` and call it from time to time with the share of the work that is done,
+from 0 to 1. This module makes such callables for the command line.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
-__all__ = ["Reporter", "reporter", "share_of"]
+__all__ = ["Progress", "Reporter", "reporter"]
 
 log = logging.getLogger(__name__)
 
-Reporter = Callable[[str], Callable[[int, int], None]]
-"""Takes the name of a task and answers its ``progress(done, total)``."""
+Progress: TypeAlias = Callable[[float], None]
+"""Takes the share of the work that is done, from 0 to 1."""
 
-
-def share_of(progress: Callable[[int, int], None]) -> Callable[[float], None]:
-    """Progress of a continuous quantity, a share from 0 to 1, told in thousandths."""
-    return lambda share: progress(round(1000 * share), 1000)
+Reporter: TypeAlias = Callable[[str], Progress]
+"""Takes the name of a task and answers its ``progress(share)``."""
 
 
 @contextlib.contextmanager
 def reporter(*, quiet: bool = False) -> Iterator[Reporter]:
     """Progress for a block: bars if standard error is a terminal, else one log line per task and ten seconds."""
     if quiet:
-        yield lambda _task: lambda _done, _total: None
+        yield lambda _task: lambda _share: None
     elif sys.stderr.isatty():
         with _bars() as make:
             yield make
@@ -40,7 +39,8 @@ def reporter(*, quiet: bool = False) -> Iterator[Reporter]:
 @contextlib.contextmanager
 def _bars() -> Iterator[Reporter]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     columns = (
         TextColumn("{task.description:<44}"),
@@ -49,23 +49,23 @@ def _bars() -> Iterator[Reporter]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Bars(*columns, console=Console(stderr=True)) as bars:
 
-        def make(name: str) -> Callable[[int, int], None]:
+        def make(name: str) -> Progress:
             task = bars.add_task(name, total=None)
-            return lambda done, total: bars.update(task, completed=done, total=total)
+            return lambda share: bars.update(task, completed=share, total=1.0)
 
         yield make
 
 
-def _log_lines(name: str) -> Callable[[int, int], None]:
+def _log_lines(name: str) -> Progress:
     begun = last = time.monotonic()
 
-    def update(done: int, total: int) -> None:
+    def update(share: float) -> None:
         nonlocal last
         now = time.monotonic()
-        if done >= total or now - last >= 10.0:
+        if share >= 1.0 or now - last >= 10.0:
             last = now
-            log.info("%s: %d of %d (%.1f s)", name, done, total, now - begun)
+            log.info("%s: %.0f %% (%.1f s)", name, 100.0 * share, now - begun)
 
     return update

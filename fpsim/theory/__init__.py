@@ -1,8 +1,8 @@
 """Theory of SGD: modified equations, exact coefficients, closures for individual weight matrices."""
 
-from fpsim.theory.averages import Averages, averages_of
-from fpsim.theory.landscape import BottleneckLandscape, landscape_of
-from fpsim.theory.modified_equation import Landscape, ModifiedEquation, modified_equation
+from fpsim.theory.bottleneck.landscape import BottleneckLandscape, bottleneck_of, landscape_of
+from fpsim.theory.landscape import Landscape, MeshLandscape, hessian, hessian_product
+from fpsim.theory.modified_equation import ModifiedEquation, modified_equation, modified_equation_of
 from fpsim.theory.momentum import (
     effective_learning_rate,
     kramers,
@@ -10,21 +10,29 @@ from fpsim.theory.momentum import (
     momentum_moments,
     momentum_variance,
 )
-from fpsim.theory.scalar import ScalarNetwork, from_valley, scalar_network, to_valley, valley_density, weight_moments
-from fpsim.theory.scales import Scales, learning_rate_at, scales_of
-from fpsim.theory.shuffling import epoch_variance, epoch_variance_path, iid_variance, iid_variance_path
+from fpsim.theory.scalar_network import (
+    ScalarNetwork,
+    from_valley,
+    scalar_network,
+    to_valley,
+    valley_density,
+    weight_moments,
+)
+from fpsim.theory.scales import LearningRate, Scales, scales_of
+from fpsim.theory.shuffled_epochs import epoch_variance, epoch_variance_path, iid_variance, iid_variance_path
+from fpsim.theory.stationary_covariance import minimum_near, stationary_covariance
 from fpsim.theory.stationary_law import BalancedLaw, collapse_rate, collapse_threshold, discrete_collapse_rate
-from fpsim.theory.stationary_noise import minimum_near, stationary_covariance
 
 __all__ = [
-    "Averages",
     "BalancedLaw",
     "BottleneckLandscape",
     "Landscape",
+    "LearningRate",
+    "MeshLandscape",
     "ModifiedEquation",
     "ScalarNetwork",
     "Scales",
-    "averages_of",
+    "bottleneck_of",
     "collapse_rate",
     "collapse_threshold",
     "discrete_collapse_rate",
@@ -32,14 +40,16 @@ __all__ = [
     "epoch_variance",
     "epoch_variance_path",
     "from_valley",
+    "hessian",
+    "hessian_product",
     "iid_variance",
     "iid_variance_path",
     "kramers",
     "kramers_moments",
     "landscape_of",
-    "learning_rate_at",
     "minimum_near",
     "modified_equation",
+    "modified_equation_of",
     "momentum_moments",
     "momentum_variance",
     "scalar_network",

@@ -1,128 +1,105 @@
-"""The loss landscape of an experiment: gradient and mini-batch covariance of all weights of a bottleneck network.
+"""Loss landscape: mean gradient and gradient covariance at a batch of weights.
 
-Weights are the entries of the trained matrices, ``W1`` before ``W2``, each in C order. Exact for any data and
-activation (:mod:`fpsim.theory.averages`); limits: two layers, constant learning rate where one is asked for.
+The one thing that theory asks of a network, its data and its mini-batches. Modified equations, the joint equation, the
+Gaussian path of linear noise, momentum and stationary covariances know nothing else, so that any network joins by the
+two functions of :class:`Landscape`. What is derived here (Hessians, second derivatives along a direction) is a
+fourth-order difference of them, exact to rounding for polynomials of degree four.
+
+Limits: closures of one matrix need more, the factorised gradients of a bottleneck network
+(:class:`fpsim.theory.BottleneckLandscape`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from fpsim.support.errors import DomainError
-from fpsim.theory.averages import Averages, averages_of
-from fpsim.theory.coefficients import (
-    cross_noise,
-    decoder_factors,
-    decoder_gradient,
-    decoder_noise,
-    encoder_gradient,
-    encoder_noise,
-    factor_products,
-)
-from fpsim.theory.mesh import Array, Mesh
-from fpsim.theory.scales import Scales, scales_of
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
-if TYPE_CHECKING:
-    from fpsim.experiment import Experiment
+__all__ = [
+    "Landscape",
+    "MeshLandscape",
+    "contracted",
+    "derivative",
+    "hessian",
+    "hessian_product",
+    "jacobian",
+    "second_derivative",
+]
 
-__all__ = ["BottleneckLandscape", "landscape_of"]
+STEP = 5e-3
+"""Step of the differences, in the unit of the weights."""
 
 
-@dataclass(frozen=True, eq=False)
-class BottleneckLandscape:
-    """Gradient and covariance of ``L + weight_decay |W|^2 / 2`` (see :class:`fpsim.theory.Landscape`).
-
-    Attributes
-    ----------
-    averages : Averages
-        Averages over the data.
-    scales : Scales
-        Batch factor, label noise and weight decay.
-    """
-
-    averages: Averages
-    scales: Scales
-
-    @property
-    def size(self) -> int:
-        """Number of weights, ``2 d k``."""
-        return 2 * self.averages.d * self.averages.k
+class Landscape(Protocol):
+    """Gradient and gradient noise of a training problem with ``n`` weights."""
 
     def gradient(self, w: Array) -> Array:
-        """``g`` (..., n) at weights (..., n)."""
-        g = np.stack(np.broadcast_arrays(*self.gradient_on(_columns(w))), axis=-1)
-        return g.reshape(w.shape)
+        """Mean gradient ``g = grad L`` (..., n) at weights (..., n)."""
 
     def covariance(self, w: Array) -> Array:
-        """Mini-batch covariance ``S`` (..., n, n)."""
-        rows = self.covariance_on(_columns(w))
-        shape = (w.size // w.shape[-1],)
-        s = np.stack([np.stack([np.broadcast_to(e, shape) for e in row], axis=-1) for row in rows], axis=-2)
-        return s.reshape(*w.shape, w.shape[-1])
-
-    def gradient_on(self, x: Mesh) -> list[Array]:
-        """Entries of ``g`` on an open mesh of all weights, of minimal broadcast shape."""
-        d, k = self.averages.d, self.averages.k
-        w1, w2 = x[: d * k], x[d * k :]
-        theta = decoder_factors(w2, d, k)
-        g = encoder_gradient(theta, self.averages.encoder(w1)) + decoder_gradient(w2, self.averages.decoder(w1))
-        return (
-            [gi + self.scales.weight_decay * wi for gi, wi in zip(g, x, strict=True)] if self.scales.weight_decay else g
-        )
-
-    def covariance_on(self, x: Mesh) -> list[list[Array]]:
-        """Entries of ``S`` on an open mesh of all weights, of minimal broadcast shape."""
-        d, k = self.averages.d, self.averages.k
-        n = d * k
-        w1, w2 = x[:n], x[n:]
-        theta = decoder_factors(w2, d, k)
-        s11 = encoder_noise(factor_products(theta), self.averages.encoder_covariance(w1))
-        s22 = decoder_noise(w2, self.averages.decoder_covariance(w1))
-        s12 = cross_noise(theta, w2, self.averages.cross_covariance(w1))
-        upper = [row + s12[i] for i, row in enumerate(s11)]
-        lower = [[s12[i][j] for i in range(n)] + row for j, row in enumerate(s22)]
-        s = [[self.scales.batch_factor * entry for entry in row] for row in upper + lower]
-        if self.scales.label_variance:
-            label = self._label_noise(w1, w2, theta)
-            s = [
-                [entry + self.scales.label_variance * more for entry, more in zip(*rows, strict=True)]
-                for rows in zip(s, label, strict=True)
-            ]
-        return s
-
-    def _label_noise(self, w1: Mesh, w2: Mesh, theta: Array) -> list[list[Array | float]]:
-        """``E_x[J^T J]``: ``G_jl E[phi'_j x_b phi'_l x_c]``, ``delta_ac E[h_j h_l]``, ``W2_cj E[phi'_j x_b h_l]``."""
-        d, k = self.averages.d, self.averages.k
-        slopes, encoder, decoder = self.averages.slopes(w1), self.averages.encoder(w1), self.averages.decoder(w1)
-        one = [(j, b) for j in range(k) for b in range(d)]
-        two = [(a, j) for a in range(d) for j in range(k)]
-        rows: list[list[Array | float]] = []
-        for j, b in one:
-            left = [theta[j, m] * slopes[j, b, m, c] for m, c in one]
-            rows.append([*left, *(w2[c * k + j] * encoder[m, j, b] for c, m in two)])
-        for a, j in two:
-            left = [w2[a * k + m] * encoder[j, m, c] for m, c in one]
-            rows.append([*left, *(decoder[j, m] if a == c else 0.0 for c, m in two)])
-        return rows
+        """Covariance ``S`` (..., n, n) of the mini-batch gradient at weights (..., n)."""
 
 
-def landscape_of(experiment: Experiment) -> BottleneckLandscape:
-    """Landscape of an experiment whose two matrices are both trained.
+@runtime_checkable
+class MeshLandscape(Landscape, Protocol):
+    """A landscape that also answers on an open mesh, entry by entry, each of its own minimal shape."""
 
-    Raises
-    ------
-    DomainError
-        If the network is not a bottleneck of two trained matrices.
-    """
-    averages = averages_of(experiment)
-    if len(experiment.network.trained) != 2:
-        raise DomainError(f"landscape: only {experiment.network.trained[0]} is trained; W1 and W2 are accepted")
-    return BottleneckLandscape(averages, scales_of(experiment))
+    def gradient_on(self, x: Coordinates) -> list[Array]:
+        """Entries of ``g``; an entry has length one along every coordinate on which it does not depend."""
+
+    def covariance_on(self, x: Coordinates) -> list[list[Array]]:
+        """Entries of ``S``, likewise."""
 
 
-def _columns(w: Array) -> Mesh:
-    """Weights (..., n) as n arrays of all points in a row."""
-    return tuple(np.ascontiguousarray(w.reshape(-1, w.shape[-1]).T))
+def hessian(landscape: Landscape, w: Array) -> Array:
+    """``H = hess L`` (..., n, n) at weights (..., n), from ``4 n`` gradients a point."""
+    return jacobian(landscape.gradient, w)
+
+
+def hessian_product(landscape: Landscape, w: Array, v: Array) -> Array:
+    """``H v`` (..., n) at weights (..., n) for vectors ``v`` (..., n), from four gradients a point."""
+    return derivative(landscape.gradient, w, v)
+
+
+def jacobian(function: Callable[[Array], Array], x: Array) -> Array:
+    """``J_ij = d_j f_i`` (..., n, n) of a vector field (..., n) -> (..., n)."""
+    n = x.shape[-1]
+    points = np.repeat(x[..., None, :], n, axis=-2)
+    return np.swapaxes(derivative(function, points, np.broadcast_to(np.eye(n), points.shape)), -1, -2)
+
+
+def derivative(function: Callable[[Array], Array], x: Array, v: Array) -> Array:
+    """``(v . grad) f`` at points ``x`` (..., n)."""
+    length, unit = _split(v)
+    near = function(x + STEP * unit) - function(x - STEP * unit)
+    far = function(x + 2 * STEP * unit) - function(x - 2 * STEP * unit)
+    return _scaled((8.0 * near - far) / (12.0 * STEP), length)
+
+
+def second_derivative(function: Callable[[Array], Array], x: Array, v: Array) -> Array:
+    """``(v . grad)^2 f`` at points ``x`` (..., n)."""
+    length, unit = _split(v)
+    near = function(x + STEP * unit) + function(x - STEP * unit)
+    far = function(x + 2 * STEP * unit) + function(x - 2 * STEP * unit)
+    return _scaled((16.0 * near - far - 30.0 * function(x)) / (12.0 * STEP**2), length**2)
+
+
+def contracted(function: Callable[[Array], Array], x: Array, s: Array) -> Array:
+    """``(S : grad grad) f`` (..., n) of a vector field, by second derivatives along the axes of ``S`` (..., n, n)."""
+    n = x.shape[-1]
+    values, vectors = np.linalg.eigh(np.broadcast_to(s, (*x.shape, n)))
+    points = np.repeat(x[..., None, :], n, axis=-2)
+    curvature = second_derivative(function, points, np.swapaxes(vectors, -1, -2))
+    return np.einsum("...m,...mi->...i", values, curvature)
+
+
+def _split(v: Array) -> tuple[Array, Array]:
+    length = np.linalg.norm(v, axis=-1)
+    return length, v / np.maximum(length, 1e-300)[..., None]
+
+
+def _scaled(values: Array, length: Array) -> Array:
+    return values * length.reshape(*length.shape, *(1,) * (values.ndim - length.ndim))

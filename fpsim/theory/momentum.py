@@ -18,8 +18,8 @@ from scipy.linalg import expm, solve_continuous_lyapunov
 
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError
-from fpsim.theory.mesh import Array
-from fpsim.theory.modified_equation import Landscape
+from fpsim.theory.landscape import Landscape
+from fpsim.theory.weight_coordinates import Array
 
 __all__ = ["effective_learning_rate", "kramers", "kramers_moments", "momentum_moments", "momentum_variance"]
 

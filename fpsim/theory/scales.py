@@ -1,4 +1,4 @@
-"""From the settings of SGD to the numbers that turn data averages into drift and diffusion.
+"""Scales of an experiment: the factors that turn gradients and covariances into drift and diffusion.
 
 In the clock ``t = sum of learning rates`` one step of plain SGD has the covariance ``eta^2 S``, hence
 
@@ -7,7 +7,7 @@ In the clock ``t = sum of learning rates`` one step of plain SGD has the covaria
 ``c_B`` as in docs/conventions.md (SVAG multiplies ``S`` by ``l`` and divides ``eta`` by it). Momentum ``mu`` is
 taken in its overdamped limit: the drift is multiplied by ``m = 1 / (1 - mu)``, minibatch noise by ``m^2``,
 temperature by ``m`` (effective learning rate ``eta / (1 - mu)``); error O(eta / (1 - mu)^2). Shuffled epochs are
-not described by any ``D`` of this form: :func:`scales_of` warns (see :mod:`fpsim.theory.shuffling`).
+not described by any ``D`` of this form: :func:`scales_of` warns (see :mod:`fpsim.theory.shuffled_epochs`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fpsim.ensemble import SGD
     from fpsim.experiment import Experiment
 
-__all__ = ["Scales", "learning_rate_at", "scales_of"]
+__all__ = ["LearningRate", "Scales", "scales_of"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def scales_of(experiment: Experiment) -> Scales:
             stacklevel=3,
         )
     return Scales(
-        learning_rate=learning_rate_at(sgd) if callable(sgd.learning_rate) else sgd.learning_rate / sgd.svag_l,
+        learning_rate=LearningRate(sgd) if callable(sgd.learning_rate) else sgd.learning_rate / sgd.svag_l,
         batch_factor=experiment.batch_factor * sgd.svag_l,
         label_variance=sgd.label_noise**2 / sgd.batch_size * sgd.svag_l,
         weight_decay=sgd.weight_decay,
@@ -96,16 +96,24 @@ def scales_of(experiment: Experiment) -> Scales:
     )
 
 
-def learning_rate_at(sgd: SGD) -> Callable[[float], float]:
-    """Learning rate as a function of ``t``: ``eta_k`` from the sum of the rates before step ``k`` on."""
-    rates = sgd.learning_rates(0, 1024)
-    ends = np.cumsum(rates)
+class LearningRate:
+    """Learning rate as a function of ``t``: ``eta_k`` from the sum of the rates before step ``k`` on.
 
-    def rate(t: float) -> float:
-        nonlocal rates, ends
-        while ends[-1] <= t and rates.size < 2**24 and rates[-1] > 0.0:
-            rates = np.concatenate([rates, sgd.learning_rates(rates.size, 2 * rates.size)])
-            ends = np.cumsum(rates)
-        return float(rates[min(int(np.searchsorted(ends, t, side="right")), rates.size - 1)])
+    Parameters
+    ----------
+    sgd : SGD
+        Settings whose learning rate is a schedule over steps.
+    """
 
-    return rate
+    def __init__(self, sgd: SGD) -> None:
+        self.sgd = sgd
+        self._rates = sgd.learning_rates(0, 1024)
+        self._ends = np.cumsum(self._rates)
+
+    def __call__(self, t: float) -> float:
+        """``eta(t)``, dimensionless."""
+        while self._ends[-1] <= t and self._rates.size < 2**24 and self._rates[-1] > 0.0:
+            more = self.sgd.learning_rates(self._rates.size, 2 * self._rates.size)
+            self._rates = np.concatenate([self._rates, more])
+            self._ends = np.cumsum(self._rates)
+        return float(self._rates[min(int(np.searchsorted(self._ends, t, side="right")), self._rates.size - 1)])

@@ -22,7 +22,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.special import roots_genlaguerre
 
 from fpsim.support.errors import DomainError
-from fpsim.theory.mesh import Array
+from fpsim.theory.weight_coordinates import Array
 
 __all__ = ["BalancedLaw", "collapse_rate", "collapse_threshold", "discrete_collapse_rate"]
 

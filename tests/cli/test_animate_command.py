@@ -78,9 +78,9 @@ def test_a_kind_without_densities_says_so(tmp_path, capsys):
     run = made({"a/theory": normal(0.0)})
     run.tree["a/theory"] = run.tree["a/theory"].isel(time=[0])
     run.tree.attrs.update(kind="ranking")
-    from fpsim.support.errors import ConfigError
+    from fpsim.support.errors import DomainError
 
-    with pytest.raises(ConfigError, match="kind ranking keeps no densities through time"):
+    with pytest.raises(DomainError, match="kind ranking keeps no densities through time"):
         animate(run, tmp_path / "x.gif")
 
 

@@ -12,11 +12,11 @@ from scipy.special import erf
 import fpsim
 from fpsim.cli import main
 from fpsim.density import Grid, from_samples, gaussian
-from fpsim.runs.file_comparison import compare_files, table
-from fpsim.runs.run_object import Run
+from fpsim.runs.run import Run
+from fpsim.runs.run_comparison import compare_runs, table
 from fpsim.scenario import load_scenario, run_to_file
 from fpsim.scenario.shared.records import density_variable, grid_coordinates
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import DomainError
 
 TIMES = np.array([0.0, 1.0])
 
@@ -41,14 +41,12 @@ def normal(mean, cells=400):
 def test_two_theories_differ_by_their_total_variation(shift, cells):
     """erf(d / sqrt(8)) for normal laws a distance d apart, on the same or on another grid."""
     one, other = made({"a/theory": normal(0.0)}), made({"a/theory": normal(shift, cells)})
-    (row,) = compare_files(one, other)
+    (row,) = compare_runs(one, other)
     assert row.value == pytest.approx(erf(shift / np.sqrt(8)), rel=2e-3)
     assert row.time == 1.0
     assert row.z == np.inf  # neither states an error that could explain it
     errors = {"time_error": 0.01, "grid_error": 0.03}
-    (row,) = compare_files(
-        made({"a/theory": normal(0.0)}, **errors), made({"a/theory": normal(shift, cells)}, **errors)
-    )
+    (row,) = compare_runs(made({"a/theory": normal(0.0)}, **errors), made({"a/theory": normal(shift, cells)}, **errors))
     assert row.z == pytest.approx((row.value - 0.04) / 0.04)
 
 
@@ -58,7 +56,7 @@ def test_scores_of_a_theory_that_is_true_are_normal():
     rng = np.random.default_rng(5)
     for _ in range(60):
         sample = from_samples(theory.grid, rng.normal(size=3000))
-        (row,) = compare_files(made({"a/theory": theory, "a/ensemble": sample}, replicas=3000))
+        (row,) = compare_runs(made({"a/theory": theory, "a/ensemble": sample}, replicas=3000))
         scores.append(row.z)
     assert abs(np.mean(scores)) < 4 / np.sqrt(60)
     assert abs(np.std(scores) - 1) < 4 / np.sqrt(120)
@@ -69,15 +67,15 @@ def test_scores_of_equal_ensembles_and_of_other_ones():
     runs = [
         made({"a/ensemble": from_samples(grid, rng.normal(mean, 1.0, 3000))}, replicas=3000) for mean in (0, 0, 0.5)
     ]
-    (same,) = compare_files(runs[0], runs[1])
-    (other,) = compare_files(runs[0], runs[2])
+    (same,) = compare_runs(runs[0], runs[1])
+    (other,) = compare_runs(runs[0], runs[2])
     assert abs(same.z) < 4 < other.z
 
 
 def test_one_file_agrees_with_its_own_table(quick_run):
     """Histograms are enough: total variations, floors and scores of the run, which saw every replica."""
     run = fpsim.load(quick_run.file)
-    rows = compare_files(run, all_times=True)
+    rows = compare_runs(run, all_times=True)
     assert len(rows) == 2 * 2 * 2 * 11  # starts, closures, matrices, times
     for row in rows:
         start, closure = row.first.split("/")
@@ -89,17 +87,17 @@ def test_one_file_agrees_with_its_own_table(quick_run):
 
 
 def test_nothing_to_compare_and_unknown_distance(quick_run):
-    with pytest.raises(ConfigError, match="nothing to compare"):
-        compare_files(made({"a/theory": normal(0.0)}))
-    with pytest.raises(ConfigError, match="distance 'far' is unknown"):
-        compare_files(fpsim.load(quick_run.file), distance="far")
+    with pytest.raises(DomainError, match="nothing to compare"):
+        compare_runs(made({"a/theory": normal(0.0)}))
+    with pytest.raises(DomainError, match="distance 'far' is unknown"):
+        compare_runs(fpsim.load(quick_run.file), distance="far")
 
 
 def test_rows_above_the_limit_are_marked():
     one, other = made({"a/ensemble": normal(0.0)}, 3000), made({"a/ensemble": normal(1.0)}, 3000)
-    text = table(compare_files(one, other), limit=4.0)
+    text = table(compare_runs(one, other), limit=4.0)
     assert text.splitlines()[-1].endswith("above 4")
-    assert table(compare_files(one, one), limit=4.0).endswith("identical")
+    assert table(compare_runs(one, one), limit=4.0).endswith("identical")
 
 
 SMALL = {"ensemble.replicas": 2000, "time.end": 1.0, "time.records": 1, "theory.cells": 48, "theory.tolerance": 0.05}

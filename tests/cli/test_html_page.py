@@ -12,7 +12,7 @@ import pytest
 
 from fpsim.cli import main
 from fpsim.scenario.running import finished_part
-from fpsim.storage import load, save
+from fpsim.storage import load_tree, save
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 PROBE = """<script>addEventListener("load", () => {
@@ -35,7 +35,11 @@ def page(quick_run, tmp_path_factory):
 def test_page_holds_pictures_table_configuration_and_provenance(page, quick_run):
     text = page.read_text(encoding="utf-8")
     assert text.count("data:image/png;base64,") == len(quick_run.figures)
-    for part in (quick_run.report, load(quick_run.file).attrs["config"], load(quick_run.file).attrs["libraries"]):
+    for part in (
+        quick_run.report,
+        load_tree(quick_run.file).attrs["config"],
+        load_tree(quick_run.file).attrs["libraries"],
+    ):
         assert html.escape(part) in text
     for line in quick_run.shortfalls:
         assert html.escape(line) in text
@@ -79,7 +83,7 @@ def test_page_in_a_browser(page, width, height, tmp_path):
 
 def test_page_of_an_interrupted_run(quick_run, tmp_path, capsys):
     """What is there, and that it is not complete; info says the same."""
-    tree = load(quick_run.file)
+    tree = load_tree(quick_run.file)
     tree.attrs["complete"] = 0
     for group in ("comparison", "outputs", "conditional"):
         del tree["symmetric"][group]

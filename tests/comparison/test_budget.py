@@ -157,7 +157,7 @@ def test_replicas_with_several_points_are_resampled_whole():
     rows = {row.source: row for row in budget.rows}
     assert not rows["noise"].resolved
     assert rows["closure"].error == pytest.approx(total_variation(0.4), abs=0.03)
-    flat = [Stage(s.name, np.asarray(s.law)[..., 0].ravel(), s.source) for s in stages]
+    flat = [Stage(s.name, np.asarray(s.distribution)[..., 0].ravel(), s.source) for s in stages]
     of_means = [error_budget(chain, observable="y", distance="mean").floor for chain in (stages, flat)]
     # 256 resamples know a floor to 5 %; the shift between the pooled samples adds 3 % to the replicas' spread
     assert of_means[0] / of_means[1] == pytest.approx(np.sqrt(1 + 5 / 2), rel=0.2)

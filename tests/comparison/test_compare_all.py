@@ -8,8 +8,8 @@ from scipy.stats import norm
 
 from fpsim.comparison import DISTANCES, compare_all, compare_density, compare_samples
 from fpsim.comparison.floors import sliced_floor, wasserstein_floor
-from fpsim.comparison.law import Theory
 from fpsim.comparison.partition import partition_samples
+from fpsim.comparison.samples import ExactDensity
 from fpsim.density import Grid, gaussian
 from fpsim.support.errors import DomainError
 
@@ -73,4 +73,4 @@ def test_probabilities_of_tree_cells_against_quadrature():
     middle = [0.5 * (np.clip(e[1:], -9, 9) + np.clip(e[:-1], -9, 9)) for e in edges]
     blocks = np.stack(np.meshgrid(*middle, indexing="ij"), axis=-1).reshape(-1, 2)
     exact = np.bincount(tree.locate(blocks), share.ravel(), tree.size)
-    assert np.abs(tree.probabilities(Theory(independent)) - exact).max() < 2e-5
+    assert np.abs(tree.probabilities(ExactDensity(independent)) - exact).max() < 2e-5

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpsim.comparison import Comparison, compare_density, compare_samples
-from fpsim.comparison.law import Theory, draw, stratified
 from fpsim.comparison.partition import MIN_COUNT, partition_density, partition_samples
+from fpsim.comparison.samples import ExactDensity, draw, stratified
 from fpsim.density import Density, Grid, gaussian
 from fpsim.support.errors import DomainError
 
@@ -65,7 +65,7 @@ def test_total_variation_against_a_histogram_by_hand():
 def test_every_bin_of_a_theory_expects_enough_points(count, sd, mean):
     density = gaussian(Grid.box((-3.0, 3.0, 60), (-3.0, 3.0, 50)), (mean, 0.0), sd**2)
     cut = partition_density(density, count)
-    p = cut.probabilities(Theory(density))
+    p = cut.probabilities(ExactDensity(density))
     assert p.sum() == pytest.approx(1.0, abs=1e-12)
     assert cut.size == 2 or (p * count >= MIN_COUNT * (1 - 1e-9)).all()
     x = draw(density, 2000, np.random.default_rng(0))
@@ -98,7 +98,7 @@ def test_points_of_a_theory_have_its_moments(ndim):
     drawn = draw(density, 200000, np.random.default_rng(1))
     assert np.allclose(drawn.mean(axis=0), mean, atol=4 * np.sqrt(variance.max() / 200000))
     assert np.allclose(drawn.var(axis=0), variance, rtol=5e-3 + 4 * math.sqrt(2 / 200000))
-    assert np.allclose(Theory(density).covariance, np.diag(variance), atol=2e-3)
+    assert np.allclose(ExactDensity(density).covariance, np.diag(variance), atol=2e-3)
 
 
 def test_unnormalised_theory_is_normalised_and_its_mass_kept():

@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from fpsim.comparison import DISTANCES, compare_density, compare_samples
 from fpsim.comparison.distances import distance_named
-from fpsim.comparison.law import Sample
+from fpsim.comparison.samples import Sample
 from fpsim.density import Grid, gaussian
 from fpsim.support.errors import DomainError
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fpsim.comparison import moments
+from fpsim.comparison import moment_table
 from fpsim.density import Grid, gaussian
 from fpsim.support.errors import DomainError
 
@@ -22,7 +22,7 @@ def replicas(seed, count=2000):
 
 def test_rows_are_named_and_have_the_ensembles_moments():
     x = replicas(0)
-    rows = {r.name: r for r in moments(THEORY, x)}
+    rows = {r.name: r for r in moment_table(THEORY, x)}
     assert list(rows) == ["mean a", "mean b", "std a", "std b", "corr a b"]
     assert rows["mean b"].ensemble == pytest.approx(x[:, 1].mean())
     assert rows["std a"].ensemble == pytest.approx(x[:, 0].std())
@@ -34,7 +34,7 @@ def test_rows_are_named_and_have_the_ensembles_moments():
 def test_z_scores_are_standard_normal_for_every_row():
     """100 seeds: mean 0 and deviation 1 within 4 standard errors; the theory may be a density or a sample."""
     for theory in (lambda s: THEORY, lambda s: replicas(1000 + s, 3000)):
-        z = np.array([[row.z for row in moments(theory(s), replicas(s))] for s in range(100)])
+        z = np.array([[row.z for row in moment_table(theory(s), replicas(s))] for s in range(100)])
         assert np.abs(z.mean(axis=0)).max() < 4 / math.sqrt(100) + 0.05
         assert np.abs(z.std(axis=0) - 1.0).max() < 4 / math.sqrt(200)
 
@@ -42,7 +42,7 @@ def test_z_scores_are_standard_normal_for_every_row():
 def test_factorised_theory_claims_no_correlation():
     x = replicas(3)
     line = [THEORY.marginal(0), THEORY.marginal(1)]
-    row = moments(line, x)[-1]
+    row = moment_table(line, x)[-1]
     assert row.name == "corr a b"
     assert row.theory == 0.0
     assert row.z < -20
@@ -50,6 +50,6 @@ def test_factorised_theory_claims_no_correlation():
 
 def test_coordinates_must_agree():
     with pytest.raises(DomainError, match="theory has 1 coordinates, samples 2"):
-        moments(THEORY.marginal(0), replicas(0))
+        moment_table(THEORY.marginal(0), replicas(0))
     with pytest.raises(DomainError, match="1 of 2000 samples are not finite"):
-        moments(THEORY, np.where(np.arange(4000).reshape(2000, 2) == 7, np.inf, replicas(0)))
+        moment_table(THEORY, np.where(np.arange(4000).reshape(2000, 2) == 7, np.inf, replicas(0)))

@@ -168,10 +168,10 @@ def test_interrupt_keeps_what_is_done(by_signal):
     run, handler = experiment(), signal.getsignal(signal.SIGINT)
     whole = train(run, replicas=100, steps=[0, 10, 20, 30], seed=1)
 
-    def progress(done, _total):
-        if done == 20 and by_signal:
+    def progress(share):
+        if share == 2 / 3 and by_signal:
             signal.raise_signal(signal.SIGINT)
-        elif done == 20:
+        elif share == 2 / 3:
             raise KeyboardInterrupt
 
     part = train(run, replicas=100, steps=[0, 10, 20, 30], seed=1, progress=progress)
@@ -204,11 +204,11 @@ def test_interrupt_from_outside_in_the_middle_of_a_kernel():
     assert np.array_equal(rest.weights["W1"], whole.weights["W1"])
 
 
-def test_progress_counts_steps():
+def test_progress_is_a_share_that_grows_to_one():
     calls = []
-    train(experiment(), replicas=10, steps=[0, 10, 30], seed=1, progress=lambda *a: calls.append(a))
-    assert calls[-1] == (30, 30)
-    assert all(a[0] < b[0] for a, b in itertools.pairwise(calls))
+    train(experiment(), replicas=10, steps=[0, 10, 30], seed=1, progress=calls.append)
+    assert calls[-1] == 1.0
+    assert all(0.0 < a < b for a, b in itertools.pairwise(calls))
 
 
 @pytest.mark.parametrize(

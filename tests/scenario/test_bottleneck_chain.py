@@ -20,7 +20,7 @@ def experiment(**changes):
 
 
 def chain(setting, svag=4):
-    silent = lambda _task: lambda _done, _total: None  # noqa: E731
+    silent = lambda _task: lambda _share: None  # noqa: E731
     return list(links(setting, replicas=REPLICAS, step=STEP, svag=svag, seed=3, threads=1, report=silent))
 
 

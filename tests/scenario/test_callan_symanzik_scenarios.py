@@ -9,7 +9,7 @@ import xarray as xr
 from fpsim.scenario import load_scenario, report, run, run_to_file, shortfalls
 from fpsim.scenario.running import figures_of
 from fpsim.scenario.shared.records import group
-from fpsim.storage import load
+from fpsim.storage import load_tree
 from fpsim.support.errors import ConfigError, MemoryLimitError
 
 
@@ -181,7 +181,7 @@ def test_identity_of_order_two_can_fail(autoencoder):
 def cutoff(tmp_path_factory):
     path = tmp_path_factory.mktemp("cutoff") / "cutoff.h5"
     run_to_file(reduced("cutoff-scaling", ensemble__replicas=8_000), path, quiet=True)
-    return load(path)
+    return load_tree(path)
 
 
 def test_cutoff_slopes_of_the_regression_are_those_of_the_closed_form(cutoff):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fpsim.scenario import load_scenario, run
-from fpsim.storage import load
+from fpsim.storage import load_tree
 
 ENSEMBLE = {"W1_1_1": 0.143, "W1_1_2": 0.167, "W2_1_1": 0.146, "W2_2_1": 0.169}
 MEAN_FIELD = {"W1_1_1": 0.044, "W1_1_2": 0.046, "W2_1_1": 0.045, "W2_2_1": 0.062}
@@ -18,7 +18,7 @@ MEAN_FIELD = {"W1_1_1": 0.044, "W1_1_2": 0.046, "W2_1_1": 0.045, "W2_2_1": 0.062
 
 @pytest.fixture(scope="module")
 def tree(quick_run):
-    return load(quick_run.file)
+    return load_tree(quick_run.file)
 
 
 def last(tree, group):

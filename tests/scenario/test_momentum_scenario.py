@@ -85,7 +85,7 @@ def test_what_is_done_is_not_done_again(tree):
     """An interrupted run goes on to the same bits, with one thread."""
     part = xr.DataTree.from_dict({"/stationary": group(tree, "stationary")})
     scenario = load_scenario(NAME, quick=True)
-    stages = kind_named("momentum").stages(scenario, part, threads=1, report=lambda _t: lambda _d, _n: None)
+    stages = kind_named("momentum").stages(scenario, part, threads=1, report=lambda _t: lambda _share: None)
     found = {path: dataset for groups in stages for path, dataset in groups.items()}
     assert list(found) == ["/path"]
     xr.testing.assert_identical(found["/path"], group(tree, "path"))

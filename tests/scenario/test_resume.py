@@ -18,7 +18,7 @@ import xarray as xr
 
 from fpsim.scenario import available, load_scenario, resume, run_to_file
 from fpsim.scenario.loading import scenario_from
-from fpsim.storage import load
+from fpsim.storage import load_tree
 
 SMALL = """
 name = "small"
@@ -90,7 +90,7 @@ def whole(tmp_path_factory):
     """The uninterrupted run, without any checkpoint."""
     path = tmp_path_factory.mktemp("whole") / "run.h5"
     run_here(path, checkpoint_seconds=np.inf)
-    return load(path)
+    return load_tree(path)
 
 
 def beside(path):
@@ -112,11 +112,11 @@ def kill_and_resume(path, process, seconds, whole):
     process.join()
     if not path.exists():
         return "no file yet"
-    left = load(path)
+    left = load_tree(path)
     checkpoints = sum(name.endswith(".checkpoint") for name in beside(path))
     stage = "complete" if left.attrs["complete"] else f"{len(left.groups)} groups, {checkpoints} checkpoints"
     resume(path, quiet=True, threads=1)
-    assert_same(load(path), whole)
+    assert_same(load_tree(path), whole)
     assert beside(path) == []  # no checkpoint, no lock, no half-written snapshot stays
     return stage
 
@@ -182,9 +182,9 @@ def test_stopped_after_any_snapshot_resumes_to_the_same_bits(count, tmp_path, wh
         stop_at(patch, running, "save", count)
         with pytest.raises(Killed):
             run_here(path, checkpoint_seconds=np.inf)
-    assert load(path).attrs["complete"] == 0
+    assert load_tree(path).attrs["complete"] == 0
     resume(path, quiet=True, threads=1)
-    assert_same(load(path), whole)
+    assert_same(load_tree(path), whole)
 
 
 def stopped_in_training(path, monkeypatch, count=4):
@@ -230,7 +230,7 @@ def test_training_goes_on_from_the_newest_intact_checkpoint(tmp_path, whole, mon
             content[len(content) // 2] ^= 1
             checkpoint.write_bytes(bytes(content))
         needed.append(steps_trained(path, monkeypatch))
-        assert_same(load(path), whole)
+        assert_same(load_tree(path), whole)
     assert 0 < needed[0] < needed[1] < needed[2] == total
 
 
@@ -240,7 +240,7 @@ def test_a_checkpoint_of_another_configuration_is_not_used(tmp_path, monkeypatch
     other = small().model_copy(update={"seed": 5})
     run_to_file(other, path, quiet=True, threads=1, overwrite=True)
     run_to_file(other, tmp_path / "fresh.h5", quiet=True, threads=1)
-    assert_same(load(path), load(tmp_path / "fresh.h5"))
+    assert_same(load_tree(path), load_tree(tmp_path / "fresh.h5"))
 
 
 def test_interrupt_keeps_a_checkpoint_and_resumes(tmp_path, whole, monkeypatch):
@@ -252,7 +252,7 @@ def test_interrupt_keeps_a_checkpoint_and_resumes(tmp_path, whole, monkeypatch):
     def interrupting(*arguments, **options):
         calls["made"] += 1
         if calls["made"] == 3:
-            options["progress"] = lambda _done, _total: os.kill(os.getpid(), signal.SIGINT)
+            options["progress"] = lambda _share: os.kill(os.getpid(), signal.SIGINT)
         return original(*arguments, **options)
 
     path = tmp_path / "run.h5"
@@ -260,10 +260,10 @@ def test_interrupt_keeps_a_checkpoint_and_resumes(tmp_path, whole, monkeypatch):
         patch.setattr(training, "train", interrupting)
         with pytest.raises(KeyboardInterrupt):
             run_here(path, checkpoint_seconds=np.inf)
-    assert load(path).attrs["complete"] == 0
+    assert load_tree(path).attrs["complete"] == 0
     assert beside(path)  # a checkpoint
     assert 0 < steps_trained(path, monkeypatch) < 600
-    assert_same(load(path), whole)
+    assert_same(load_tree(path), whole)
 
 
 def test_another_process_reads_while_a_run_writes(tmp_path, whole):
@@ -273,7 +273,7 @@ def test_another_process_reads_while_a_run_writes(tmp_path, whole):
     seen, opened = [], 0
     while process.is_alive():
         if path.exists():
-            tree = load(path)
+            tree = load_tree(path)
             with xr.open_datatree(path, engine="h5netcdf") as again:
                 assert "config" in again.attrs
             opened += 1
@@ -311,7 +311,7 @@ def test_ctrl_c_is_one_line_and_status_130(tmp_path, whole):
     assert line.startswith("fpsim: interrupted; run.h5 keeps")
     assert line.endswith("go on with: fpsim resume run.h5")
     resume(path, quiet=True, threads=1)
-    assert_same(load(path), whole)
+    assert_same(load_tree(path), whole)
 
 
 FULL_DISK = """
@@ -341,9 +341,9 @@ def test_a_full_disk_is_one_line_and_the_run_can_be_resumed(room, tmp_path, whol
     assert line.endswith("(File too large)")
     assert path.exists() == (room == "half")
     if path.exists():
-        assert load(path).attrs["complete"] == 0
+        assert load_tree(path).attrs["complete"] == 0
         resume(path, quiet=True, threads=1)
-        assert_same(load(path), whole)
+        assert_same(load_tree(path), whole)
 
 
 def test_a_second_writer_is_refused_while_a_run_writes(tmp_path, whole, capsys):
@@ -357,7 +357,7 @@ def test_a_second_writer_is_refused_while_a_run_writes(tmp_path, whole, capsys):
         assert "another run is writing this file" in capsys.readouterr().err
     process.join()
     assert process.exitcode == 0
-    assert_same(load(path), whole)
+    assert_same(load_tree(path), whole)
 
 
 @pytest.mark.slow
@@ -381,4 +381,4 @@ def test_every_scenario_resumes_to_the_same_bits(name, tmp_path, monkeypatch):
         with pytest.raises(Killed):
             run_to_file(scenario, tmp_path / "run.h5", quiet=True, threads=2)
     resume(tmp_path / "run.h5", quiet=True, threads=2)
-    assert_same(load(tmp_path / "run.h5"), load(tmp_path / "whole.h5"))
+    assert_same(load_tree(tmp_path / "run.h5"), load_tree(tmp_path / "whole.h5"))

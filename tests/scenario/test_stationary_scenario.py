@@ -129,7 +129,7 @@ def test_what_is_done_is_not_done_again(tree):
     """Nor is it different when it is: an interrupted run goes on to the same bits, with one thread."""
     part = xr.DataTree.from_dict({"/law": tree["law"].to_dataset()})
     scenario = load_scenario(NAME, quick=True)
-    stages = kind_named("stationary").stages(scenario, part, threads=1, report=lambda _t: lambda _d, _n: None)
+    stages = kind_named("stationary").stages(scenario, part, threads=1, report=lambda _t: lambda _share: None)
     found = {path: dataset for groups in stages for path, dataset in groups.items()}
     assert list(found) == ["/collapse", "/growth"]
     for path, dataset in found.items():

@@ -168,7 +168,7 @@ def test_what_is_done_is_not_done_again(tree):
     kept = {f"/rows/rate_{k}": group(tree, "rows", f"rate_{k}") for k in range(1, 6)}
     part = xr.DataTree.from_dict({"/theory": group(tree, "theory"), **kept})
     scenario = load_scenario(NAME, quick=True)
-    stages = kind_named("sweep").stages(scenario, part, threads=1, report=lambda _t: lambda _d, _n: None)
+    stages = kind_named("sweep").stages(scenario, part, threads=1, report=lambda _t: lambda _share: None)
     found = {path: dataset for groups in stages for path, dataset in groups.items()}
     assert list(found) == ["/rows/rate_6", "/grid"]
     xr.testing.assert_identical(found["/grid"], group(tree, "grid"))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.storage import check_target, load, provenance, remove_leftovers, save, writer_lock
+from fpsim.storage import check_target, load_tree, provenance, remove_leftovers, save, writer_lock
 from fpsim.support.errors import FileError
 
 
@@ -27,7 +27,7 @@ def tree(value=1.0, *, noisy=False):
 def test_round_trip(tmp_path):
     path = tmp_path / "run.h5"
     save(tree(), path)
-    back = load(path)
+    back = load_tree(path)
     assert np.array_equal(back["a/b"]["x"], tree()["a/b"]["x"])
     assert back.attrs["seed"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["run.h5"]
@@ -38,11 +38,11 @@ def test_longer_strings_may_join_those_of_a_file(tmp_path):
     first = tree()
     first["names"] = xr.DataTree(xr.Dataset({"name": ("row", ["short"]), "x": ("row", [1])}))
     save(first, tmp_path / "first.h5")
-    back = load(tmp_path / "first.h5")
+    back = load_tree(tmp_path / "first.h5")
     more = xr.Dataset({"name": ("row", ["much longer"]), "x": ("row", [0.5])})
     back["names"] = xr.DataTree(xr.concat([back["names"].to_dataset(inherit=False), more], dim="row"))
     save(back, tmp_path / "second.h5")
-    joined = load(tmp_path / "second.h5")["names"]
+    joined = load_tree(tmp_path / "second.h5")["names"]
     assert list(joined["name"].values) == ["short", "much longer"]
     assert list(joined["x"].values) == [1.0, 0.5]
 
@@ -125,7 +125,7 @@ def test_full_disk_leaves_the_old_file(tmp_path, room):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "cannot write (File too large)" in done.stdout
-    assert float(load(path)["a/b"]["x"][0]) == 1.0
+    assert float(load_tree(path)["a/b"]["x"][0]) == 1.0
     assert [p.name for p in tmp_path.iterdir()] == ["run.h5"]
 
 
@@ -161,19 +161,19 @@ def test_the_lock_of_a_killed_writer_is_free(tmp_path):
 def test_files_that_are_not_ours(tmp_path):
     path = tmp_path / "x.h5"
     with pytest.raises(FileError, match="no such file"):
-        load(path)
+        load_tree(path)
     path.write_text("hello")
     with pytest.raises(FileError, match="not an HDF5 file"):
-        load(path)
+        load_tree(path)
     with h5py.File(path, "w") as file:
         file["x"] = 1.0
     with pytest.raises(FileError, match="not written by fpsim"):
-        load(path)
+        load_tree(path)
     newer = tree()
     newer.attrs["fpsim_schema"] = 99
     save(newer, path)
     with pytest.raises(FileError, match="schema 99 is newer"):
-        load(path)
+        load_tree(path)
 
 
 def damaged(whole, rng, trial):
@@ -205,7 +205,7 @@ def test_a_hundred_damaged_files_give_one_line(tmp_path):
         broken = damaged(whole, rng, trial)
         path.write_bytes(broken)
         try:
-            assert load(path).identical(tree_read(whole, tmp_path))
+            assert load_tree(path).identical(tree_read(whole, tmp_path))
         except FileError as error:
             refused += 1
             assert str(path) in str(error)
@@ -216,7 +216,7 @@ def test_a_hundred_damaged_files_give_one_line(tmp_path):
 
 def tree_read(whole, folder):
     (folder / "whole.h5").write_bytes(whole)
-    return load(folder / "whole.h5")
+    return load_tree(folder / "whole.h5")
 
 
 def test_a_file_that_another_program_edited_still_opens(tmp_path):
@@ -225,4 +225,4 @@ def test_a_file_that_another_program_edited_still_opens(tmp_path):
     save(tree(), path)
     with h5py.File(path, "a") as file:
         file.attrs["note"] = "looked at"
-    assert load(path).attrs["note"] == "looked at"
+    assert load_tree(path).attrs["note"] == "looked at"

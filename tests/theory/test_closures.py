@@ -289,6 +289,8 @@ def test_bad_input():
         conditional(e, "W1", train(e, replicas=50, times=[0.0, 0.1], seed=1))
     with pytest.raises(DomainError, match=r"\(2,\)"):
         linear_noise(e, [0.0], 0.1, [0.0, 1.0])
+    with pytest.raises(DomainError, match="increasing"):
+        linear_noise(e, [0.0, 0.0], 0.1, [1.0, 0.0])
     half = replace(e, network=BottleneckAutoEncoder(1, 1, frozen={"W2": [[1.0]]}), start=Start.gaussian(0.0, 0.5))
     with pytest.raises(DomainError, match="accepted are W1"):
         mean_field(half, "W2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fpsim.closures.regression import interpolate, nodes_around, regress
+from fpsim.closures.local_regression import interpolate, nodes_around, regress
 from fpsim.support.errors import DomainError
 
 

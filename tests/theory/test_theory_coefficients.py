@@ -15,10 +15,10 @@ from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of
-from fpsim.theory.linear import LinearAverages
-from fpsim.theory.mesh import columns
-from fpsim.theory.modified_equation import jacobian
-from fpsim.theory.sums import SummedAverages
+from fpsim.theory.bottleneck.linear_averages import LinearAverages
+from fpsim.theory.bottleneck.sample_averages import SampleAverages
+from fpsim.theory.landscape import jacobian
+from fpsim.theory.weight_coordinates import columns
 
 SHAPES = [(1, 1), (2, 1), (3, 2)]
 METHODS = ["encoder", "decoder", "encoder_covariance", "decoder_covariance", "cross_covariance", "slopes"]
@@ -75,7 +75,7 @@ def test_closed_forms_against_direct_sums(d, k, method):
     data = digits(d)
     w1 = columns(np.random.default_rng(2).normal(size=(7, k, d)))
     closed = getattr(LinearAverages(data, k), method)(w1)
-    summed = getattr(SummedAverages(data, k, "linear"), method)(w1)
+    summed = getattr(SampleAverages(data, k, "linear"), method)(w1)
     scale = np.abs(summed).max()
     np.testing.assert_allclose(np.broadcast_to(closed, summed.shape), summed, rtol=1e-12, atol=1e-12 * scale)
 
@@ -85,7 +85,7 @@ def test_gaussian_population_by_isserlis_and_by_quadrature(method):
     population = GaussianPopulation([[1.3, 0.4], [0.4, 0.7]])
     w1 = columns(np.random.default_rng(3).normal(size=(5, 1, 2)))
     closed = getattr(LinearAverages(population, 1), method)(w1)
-    nodes = getattr(SummedAverages(population, 1, "linear"), method)(w1)
+    nodes = getattr(SampleAverages(population, 1, "linear"), method)(w1)
     np.testing.assert_allclose(np.broadcast_to(closed, nodes.shape), nodes, rtol=1e-10, atol=1e-11)
 
 
@@ -116,13 +116,13 @@ def test_open_mesh_and_points_agree():
 def test_same_bits_for_any_number_of_threads(monkeypatch):
     """One thread, two threads, and each weight alone."""
     from fpsim.support.threads import Team
-    from fpsim.theory import sums
+    from fpsim.theory.bottleneck import sample_averages
 
-    averages = SummedAverages(digits(2), 1, "tanh")
+    averages = SampleAverages(digits(2), 1, "tanh")
     w1 = tuple(np.random.default_rng(6).normal(size=(2, 300)))
     results = []
     for count in (1, 2):
-        monkeypatch.setattr(sums, "Team", lambda count=count: Team(count))
+        monkeypatch.setattr(sample_averages, "Team", lambda count=count: Team(count))
         results.append(averages.encoder_covariance(w1))
     assert (results[0] == results[1]).all()
     alone = averages.encoder_covariance(tuple(w[7:8] for w in w1))
@@ -142,7 +142,7 @@ def test_refuses_other_networks():
 @pytest.mark.slow
 def test_table_of_a_grid_of_weights_in_two_seconds():
     """256^2 weights times 1797 images: all averages an encoder's equation needs."""
-    averages = SummedAverages(digits(2), 1, "tanh")
+    averages = SampleAverages(digits(2), 1, "tanh")
     axis = np.linspace(-2, 2, 256)
     mesh = (axis[:, None], axis[None])
     averages.encoder_covariance((axis[:2, None], axis[None]))

@@ -15,6 +15,7 @@ from fpsim.experiment import Experiment
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.theory import (
+    LearningRate,
     Scales,
     effective_learning_rate,
     epoch_variance,
@@ -23,7 +24,6 @@ from fpsim.theory import (
     iid_variance_path,
     kramers,
     kramers_moments,
-    learning_rate_at,
     momentum_moments,
     momentum_variance,
     scales_of,
@@ -196,7 +196,7 @@ def test_overdamped_scales_against_exact_variance():
 
 def test_schedule_in_time():
     sgd = SGD(PiecewiseConstant((0.1, 0.02), (10,)), 8)
-    rate = learning_rate_at(sgd)
+    rate = LearningRate(sgd)
     assert [rate(t) for t in (0.0, 0.95, 1.01, 50.0)] == [0.1, 0.1, 0.02, 0.02]
     e = Experiment(digits(2), BottleneckAutoEncoder(2, 1), sgd, Start.gaussian(0.0, 0.5))
     equation, at = joint(e), [np.full((1,) * 4, x) for x in (0.3, 0.1, 0.5, -0.2)]

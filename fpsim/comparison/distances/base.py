@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.comparison.law import Law, Sample, Theory
+from fpsim.comparison.samples import Distribution, ExactDensity, Sample
 from fpsim.support.errors import DomainError
 
 __all__ = ["Distance"]
@@ -32,7 +32,7 @@ class Distance(ABC):
     """Whether the distance is quadratic in a small difference, so that its root is what adds up along a path."""
 
     @abstractmethod
-    def frame(self, sample: Sample, reference: Law, bins: Any) -> Any:
+    def frame(self, sample: Sample, reference: Distribution, bins: Any) -> Any:
         """Fix bins, thresholds or centre for this pair of laws."""
 
     @abstractmethod
@@ -40,7 +40,7 @@ class Distance(ABC):
         """Sums of the features over the points of every group, shape (groups, features)."""
 
     @abstractmethod
-    def expected(self, theory: Theory, frame: Any) -> Array:
+    def expected(self, theory: ExactDensity, frame: Any) -> Array:
         """Mean features of a theory, shape (features,)."""
 
     @abstractmethod
@@ -48,18 +48,18 @@ class Distance(ABC):
         """Distance of mean features ``p`` (..., features) from ``q``, shape (...)."""
 
     @abstractmethod
-    def value(self, sample: Sample, reference: Law, frame: Any) -> float | None:
+    def value(self, sample: Sample, reference: Distribution, frame: Any) -> float | None:
         """Distance of the points themselves, or ``None`` where the features are used."""
 
     @abstractmethod
-    def null(self, sample: Sample, reference: Law, frame: Any) -> tuple[float, float] | None:
+    def null(self, sample: Sample, reference: Distribution, frame: Any) -> tuple[float, float] | None:
         """Floor and spread in closed form for independent points, or ``None``."""
 
     @abstractmethod
     def describe(self, frame: Any) -> dict[str, Any]:
         """What was chosen, for the record."""
 
-    def common(self, first: Sample, last: Law, _size: float, bins: Any) -> Any:
+    def common(self, first: Sample, last: Distribution, _size: float, bins: Any) -> Any:
         """A frame for a chain of laws that begins and ends with these, the smallest sample having ``size`` replicas."""
         return self.frame(first, last, bins)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fpsim.comparison.distances.base import Distance
 from fpsim.comparison.floors import binned_floor, root_floor
-from fpsim.comparison.law import Law, Sample, Theory
 from fpsim.comparison.partition import GridPartition, Partition, partition_density, partition_samples
+from fpsim.comparison.samples import Distribution, ExactDensity, Sample
 
 __all__ = ["Binned", "BinnedFrame"]
 
@@ -46,9 +46,9 @@ class Binned(Distance):
     root: bool = False
     positive: bool = False
 
-    def frame(self, sample: Sample, reference: Law, bins: Any) -> BinnedFrame:
+    def frame(self, sample: Sample, reference: Distribution, bins: Any) -> BinnedFrame:
         """Bins of the theory's grid, or median splits of both samples."""
-        if isinstance(reference, Theory):
+        if isinstance(reference, ExactDensity):
             return BinnedFrame(partition_density(reference.density, sample.size, bins))
         count = min(sample.size, reference.size)
         tree = partition_samples(sample.points, reference.points, count, bins)
@@ -60,7 +60,7 @@ class Binned(Distance):
         cell = labels * size + frame.partition.locate(points)
         return np.bincount(cell, minlength=groups * size).reshape(groups, size).astype(np.float64)
 
-    def expected(self, theory: Theory, frame: BinnedFrame) -> Array:
+    def expected(self, theory: ExactDensity, frame: BinnedFrame) -> Array:
         """Bin probabilities of a theory."""
         return frame.partition.probabilities(theory)
 
@@ -70,13 +70,13 @@ class Binned(Distance):
         total = np.maximum(self.summand(p, q).sum(axis=-1), 0.0)
         return np.sqrt(total) if self.root else total
 
-    def value(self, _sample: Sample, _reference: Law, _frame: BinnedFrame) -> None:
+    def value(self, _sample: Sample, _reference: Distribution, _frame: BinnedFrame) -> None:
         """Frequencies are all there is."""
 
-    def null(self, sample: Sample, reference: Law, frame: BinnedFrame) -> tuple[float, float]:
+    def null(self, sample: Sample, reference: Distribution, frame: BinnedFrame) -> tuple[float, float]:
         """Exact law of every bin count."""
         n = float(len(sample.points))
-        if isinstance(reference, Theory):
+        if isinstance(reference, ExactDensity):
             mean, sd = binned_floor(self.summand, self.expected(reference, frame), n, epsilon=frame.epsilon)
         else:
             others = float(len(reference.points))
@@ -85,7 +85,7 @@ class Binned(Distance):
             mean, sd = binned_floor(self.summand, pool / (n + others), n, others, frame.epsilon)
         return root_floor(mean, sd) if self.root else (mean, sd)
 
-    def common(self, first: Sample, last: Law, size: float, bins: Any) -> BinnedFrame:
+    def common(self, first: Sample, last: Distribution, size: float, bins: Any) -> BinnedFrame:
         """Cells of equal count of both ends pooled, so that a narrow theory and a wide experiment are both resolved.
 
         They may be empty in other samples: where that would be infinite, half a point is added to each.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpsim.comparison.distances.base import Distance
 from fpsim.comparison.floors import norm_floor
-from fpsim.comparison.law import Law, Sample, Theory, covariance_of
+from fpsim.comparison.samples import Distribution, ExactDensity, Sample, covariance_of
 
 __all__ = ["COVARIANCE", "MEAN", "Moments"]
 
@@ -41,7 +41,7 @@ class Moments(Distance):
 
     moment: Callable[[Array, int], Array]
 
-    def frame(self, _sample: Sample, reference: Law, bins: Any) -> Array:
+    def frame(self, _sample: Sample, reference: Distribution, bins: Any) -> Array:
         """The centre ``c``: the mean of the reference."""
         self.without_bins(bins)
         return reference.mean
@@ -54,7 +54,7 @@ class Moments(Distance):
         """Sums of the coordinates and their products in every group."""
         return np.stack([np.bincount(labels, f, groups) for f in self._features(points, frame).T], axis=1)
 
-    def expected(self, theory: Theory, frame: Array) -> Array:
+    def expected(self, theory: ExactDensity, frame: Array) -> Array:
         """Moments of the theory about the centre."""
         x = theory.mean - frame
         return np.concatenate((x, (theory.covariance + np.outer(x, x)).ravel()))
@@ -64,12 +64,12 @@ class Moments(Distance):
         ndim = len(frame)
         return np.asarray(np.linalg.norm(self.moment(p, ndim) - self.moment(q, ndim), axis=-1))
 
-    def value(self, _sample: Sample, _reference: Law, _frame: Array) -> None:
+    def value(self, _sample: Sample, _reference: Distribution, _frame: Array) -> None:
         """Mean features are all there is."""
 
-    def null(self, sample: Sample, reference: Law, frame: Array) -> tuple[float, float]:
+    def null(self, sample: Sample, reference: Distribution, frame: Array) -> tuple[float, float]:
         """Normal law of the difference, its covariance from the theory (or the pooled sample)."""
-        if isinstance(reference, Theory):
+        if isinstance(reference, ExactDensity):
             pool, n = reference.points, sample.size
         else:
             pool = np.concatenate((sample.points, reference.points))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.comparison.distances.base import Distance
-from fpsim.comparison.law import Law, Sample, Theory, draw
 from fpsim.comparison.resample import pooled_null
+from fpsim.comparison.samples import Distribution, ExactDensity, Sample, draw
 
 __all__ = ["Projected", "ProjectedFrame", "directions"]
 
@@ -83,7 +83,7 @@ class Projected(Distance):
     axes_only: bool = False
     scale: Callable[[int], float] = lambda _ndim: 1.0
 
-    def frame(self, sample: Sample, reference: Law, bins: Any) -> ProjectedFrame:
+    def frame(self, sample: Sample, reference: Distribution, bins: Any) -> ProjectedFrame:
         """Directions, and thresholds from the pooled points."""
         self.without_bins(bins)
         along = np.eye(sample.ndim) if self.axes_only else directions(sample.ndim)
@@ -101,7 +101,7 @@ class Projected(Distance):
             np.cumsum(cell.reshape(groups, count + 1)[:, :-1], axis=1, out=out[:, j])
         return out.reshape(groups, -1)
 
-    def expected(self, theory: Theory, frame: ProjectedFrame) -> Array:
+    def expected(self, theory: ExactDensity, frame: ProjectedFrame) -> Array:
         """Cumulative of the theory's points at every threshold, shape (L G,)."""
         everything = np.zeros(len(theory.points), np.int64)
         return self.sums(theory.points, everything, 1, frame)[0] / len(theory.points)
@@ -115,15 +115,15 @@ class Projected(Distance):
             return np.asarray(per_line.max(axis=-1))
         return np.asarray(per_line.mean(axis=-1) * self.scale(frame.directions.shape[1]))
 
-    def value(self, sample: Sample, reference: Law, _frame: ProjectedFrame) -> float | None:
+    def value(self, sample: Sample, reference: Distribution, _frame: ProjectedFrame) -> float | None:
         """Exact distance on a line, unless points are clustered (then value and floor share the thresholds)."""
         if sample.ndim > 1 or sample.clustered:
             return None
         return float(self.line(sample.points[:, 0], reference.points[:, 0]))
 
-    def null(self, sample: Sample, reference: Law, frame: ProjectedFrame) -> tuple[float, float] | None:
+    def null(self, sample: Sample, reference: Distribution, frame: ProjectedFrame) -> tuple[float, float] | None:
         """Closed form where there is one; for a theory without one, points drawn from the theory."""
-        if isinstance(reference, Theory):
+        if isinstance(reference, ExactDensity):
             n, pool = sample.size, reference.points
         else:
             n = sample.size * reference.size / (sample.size + reference.size)
@@ -131,9 +131,9 @@ class Projected(Distance):
         closed = self.floor([_along(pool, u) for u in frame.directions], n)
         if closed is not None:
             return closed[0] * self.scale(sample.ndim), closed[1] * self.scale(sample.ndim)
-        return self._bootstrap(reference, frame, n) if isinstance(reference, Theory) else None
+        return self._bootstrap(reference, frame, n) if isinstance(reference, ExactDensity) else None
 
-    def _bootstrap(self, theory: Theory, frame: ProjectedFrame, n: float) -> tuple[float, float]:
+    def _bootstrap(self, theory: ExactDensity, frame: ProjectedFrame, n: float) -> tuple[float, float]:
         """Two halves drawn from the theory: the distance scales with the root of the effective number of points."""
         rng = np.random.default_rng(0)
         points = draw(theory.density, 2 * NULL_POINTS, rng)

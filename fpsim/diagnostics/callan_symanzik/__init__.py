@@ -10,7 +10,8 @@ from fpsim.diagnostics.callan_symanzik.correlators import (
     multi_indices,
 )
 from fpsim.diagnostics.callan_symanzik.cutoff import CutoffScaling, NetworkLoss, cutoff_differences, cutoff_scaling
-from fpsim.diagnostics.callan_symanzik.exact_cases import GeometricBrownianMotion, OrnsteinUhlenbeck
+from fpsim.diagnostics.callan_symanzik.exact_cases import GeometricBrownianMotion, LinearRegression, OrnsteinUhlenbeck
+from fpsim.diagnostics.callan_symanzik.expectations import DensityExpectation, SampleExpectation, replica_expectation
 from fpsim.diagnostics.callan_symanzik.families import (
     Family,
     ParametricFamily,
@@ -20,11 +21,9 @@ from fpsim.diagnostics.callan_symanzik.families import (
     pure_scaling,
 )
 from fpsim.diagnostics.callan_symanzik.flow import Flow, exact_flow, measured_flow, running_couplings
-from fpsim.diagnostics.callan_symanzik.identities import hierarchy_residual, kernel_drift, rates, tangent_kernel
-from fpsim.diagnostics.callan_symanzik.law import DensityLaw, SampleLaw, weights_law
-from fpsim.diagnostics.callan_symanzik.linear_regression import LinearRegression
+from fpsim.diagnostics.callan_symanzik.identities import hierarchy_residual, rates, tangent_kernel
 from fpsim.diagnostics.callan_symanzik.tangency import tangency
-from fpsim.diagnostics.callan_symanzik.transfer import Run, transfer
+from fpsim.diagnostics.callan_symanzik.transfer import CorrelatorRun, transfer
 from fpsim.network.outputs import Outputs, network_outputs
 from fpsim.uncertainty.estimate import Estimate
 from fpsim.uncertainty.verdict import Claim, Identity
@@ -32,9 +31,10 @@ from fpsim.uncertainty.verdict import Claim, Identity
 __all__ = [
     "BetaFunction",
     "Claim",
+    "CorrelatorRun",
     "Correlators",
     "CutoffScaling",
-    "DensityLaw",
+    "DensityExpectation",
     "Estimate",
     "Family",
     "FixedPoint",
@@ -46,8 +46,7 @@ __all__ = [
     "OrnsteinUhlenbeck",
     "Outputs",
     "ParametricFamily",
-    "Run",
-    "SampleLaw",
+    "SampleExpectation",
     "backward_residual",
     "collapse",
     "conditional_correlators",
@@ -58,7 +57,6 @@ __all__ = [
     "exact_flow",
     "fit_beta",
     "hierarchy_residual",
-    "kernel_drift",
     "lognormal",
     "lognormal2",
     "measured_flow",
@@ -67,10 +65,10 @@ __all__ = [
     "ornstein_uhlenbeck",
     "pure_scaling",
     "rates",
+    "replica_expectation",
     "running_couplings",
     "scaled_correlators",
     "tangency",
     "tangent_kernel",
     "transfer",
-    "weights_law",
 ]

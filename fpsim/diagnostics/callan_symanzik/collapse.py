@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fpsim.diagnostics.callan_symanzik.correlators import Index, connected_of
 from fpsim.diagnostics.callan_symanzik.families import Family
-from fpsim.diagnostics.callan_symanzik.transfer import Run
+from fpsim.diagnostics.callan_symanzik.transfer import CorrelatorRun
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import Estimate, stack
 from fpsim.uncertainty.verdict import Claim
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 
 def collapse(
-    runs: Sequence[Run],
+    runs: Sequence[CorrelatorRun],
     family: Family,
     *,
     coupling: str | None = None,
@@ -102,14 +102,14 @@ def collapse(
     return Claim("R3 (collapse)", excess, float(np.sqrt(np.mean(floor) / freedom)), tolerance, len(chosen), details)
 
 
-def scaled_correlators(run: Run, family: Family, index: Index, *, connected: bool = False) -> Estimate:
+def scaled_correlators(run: CorrelatorRun, family: Family, index: Index, *, connected: bool = False) -> Estimate:
     """``G_n / Z^n`` (connected: ``kappa_n / kappa_2^(n/2)``) of one index along a run, shape (T,): a function of the
     couplings alone if the claim is true.
     """
     return _chart(run, family, 0, [run.tables[0].position(*index)], connected)[:, 1]
 
 
-def _chart(run: Run, family: Family, column: int, chosen: list[int], connected: bool) -> Estimate:
+def _chart(run: CorrelatorRun, family: Family, column: int, chosen: list[int], connected: bool) -> Estimate:
     """Coupling and scaled functions along a run, shape (T, 1 + chosen)."""
     indices = run.tables[0].indices
     powers, pair = np.array([len(indices[i]) for i in chosen]), run.tables[0].position(0, 0)
@@ -141,7 +141,7 @@ def _interpolated(chart: Array, at: Array) -> Array:
     return np.asarray(PchipInterpolator(g[keep], chart[order, 1:][keep], extrapolate=True)(at))
 
 
-def _unit(run: Run, family: Family, i: int) -> float:
+def _unit(run: CorrelatorRun, family: Family, i: int) -> float:
     """``E|f .. f| / |Z|^n`` averaged over the run."""
     values = run.couplings(family, np.array([table.full.value for table in run.tables]))
     absolute = np.array([table.absolute.value[i] for table in run.tables])

@@ -16,7 +16,7 @@ from math import factorial, prod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.diagnostics.callan_symanzik.law import SampleLaw, law_of
+from fpsim.diagnostics.callan_symanzik.expectations import SampleExpectation, expectation_of
 from fpsim.network.outputs import Outputs
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import Estimate
@@ -89,7 +89,7 @@ def correlators(
 
     Parameters
     ----------
-    law : Density, Law or array_like
+    law : Density, Expectation or array_like
         Density on a grid (errors: from the grid), or weights (R, p) of independent replicas (standard errors).
     outputs : Outputs
     order : int
@@ -115,7 +115,7 @@ def correlators(
             yield product
             yield np.abs(product)
 
-    means = law_of(law).expectation(observables)
+    means = expectation_of(law).expectation(observables)
     return Correlators(chosen[0], means[0::2], means[1::2], _independent(law, outputs, chosen[0]))
 
 
@@ -127,7 +127,7 @@ def correlators_of_outputs(values: ArrayLike, *, order: int = 4, blocks: int = 3
     DomainError
         If values are not finite or fewer than blocks.
     """
-    return correlators(SampleLaw(np.asarray(values, float), blocks), Outputs(lambda *f: list(f)), order=order)
+    return correlators(SampleExpectation(np.asarray(values, float), blocks), Outputs(lambda *f: list(f)), order=order)
 
 
 def checked_indices(indices: Sequence[Index] | None, outputs: int, order: int) -> tuple[Index, ...]:
@@ -184,9 +184,9 @@ def _independent(law: object, outputs: Outputs, indices: tuple[Index, ...]) -> i
             for j in range(i + 1):
                 yield products[i] * products[j]
 
-    if isinstance(law, SampleLaw) or not hasattr(law, "expectation"):
+    if isinstance(law, SampleExpectation) or not hasattr(law, "expectation"):
         law = _thinned(law)
-    means = law_of(law).expectation(observables).value
+    means = expectation_of(law).expectation(observables).value
     gram = np.zeros((size, size))
     gram[np.tril_indices(size)] = means
     gram = gram + np.tril(gram, -1).T
@@ -196,8 +196,10 @@ def _independent(law: object, outputs: Outputs, indices: tuple[Index, ...]) -> i
 
 def _thinned(law: object, size: int = 1024) -> object:
     """A few of many replicas: a rank does not need them all."""
-    if isinstance(law, SampleLaw):
+    if isinstance(law, SampleExpectation):
         return (
-            SampleLaw(law.samples[:size], min(law.blocks, len(law.samples), size)) if len(law.samples) > size else law
+            SampleExpectation(law.samples[:size], min(law.blocks, len(law.samples), size))
+            if len(law.samples) > size
+            else law
         )
     return law

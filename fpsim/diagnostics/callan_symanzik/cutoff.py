@@ -221,7 +221,7 @@ def cutoff_scaling(
     batch_size: int,
     observable: Observable,
     rng: int | np.random.Generator | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> CutoffScaling:
     """Differences over several learning rates, from the same starts, with their slopes.
 
@@ -230,7 +230,7 @@ def cutoff_scaling(
     learning_rates : sequence of float
         Coarse learning rates, two or more different ones.
     progress : callable, optional
-        Called with (learning rates done, learning rates in all).
+        Called with the share of the learning rates that is done, from 0 to 1.
 
     Raises
     ------
@@ -248,7 +248,7 @@ def cutoff_scaling(
     for done, rate in enumerate(eta):
         pairs.append(cutoff_differences(loss, start, learning_rate=float(rate), **options))
         if progress is not None:
-            progress(done + 1, len(eta))
+            progress((done + 1) / len(eta))
     naive, improved = (stack([pair[line] for pair in pairs]) for line in (0, 1))
     return scaling_of(eta, naive, improved)
 

@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.callan_symanzik.correlators import Correlators, Index, checked_indices, correlators, product_of
-from fpsim.diagnostics.callan_symanzik.law import law_of
+from fpsim.diagnostics.callan_symanzik.expectations import expectation_of
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.network.outputs import Outputs, smooth_lengths
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import Estimate, stack
 from fpsim.uncertainty.verdict import Identity
 
-__all__ = ["hierarchy", "hierarchy_residual", "kernel_drift", "rates", "tangent_kernel"]
+__all__ = ["hierarchy", "hierarchy_residual", "rates", "tangent_kernel"]
 
 Array = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def rates(
         for index in checked_indices(indices, len(values), order):
             yield _generator_of_product(values, action, carre, index)
 
-    return table, law_of(law).expectation(observables)
+    return table, expectation_of(law).expectation(observables)
 
 
 def hierarchy_residual(
@@ -127,25 +127,6 @@ def tangent_kernel(outputs: Outputs, others: Outputs, points: Sequence[Array]) -
     """Neural tangent kernel ``Theta_jk = grad f_j . grad f'_k`` at the points (Jacot, Gabriel & Hongler 2018)."""
     left, right = outputs.gradients(points), others.gradients(points)
     return [[sum((a * b for a, b in zip(g, k, strict=True)), np.zeros(1)) for k in right] for g in left]
-
-
-def kernel_drift(
-    outputs: Outputs, training: Outputs, targets: Sequence[float], points: Sequence[Array], *, samples: int
-) -> list[Array]:
-    """``-(1 / N) sum_x' Theta(x, x') (f(x') - y(x'))``: how gradient descent on the training set moves each output.
-
-    Parameters
-    ----------
-    training : Outputs
-        All output components at all training inputs.
-    targets : sequence of float
-        Their targets.
-    samples : int
-        ``N``, the number of training inputs.
-    """
-    errors = [f - y for f, y in zip(training.values(points), targets, strict=True)]
-    kernel = tangent_kernel(outputs, training, points)
-    return [-sum((k * e for k, e in zip(row, errors, strict=True)), np.zeros(1)) / samples for row in kernel]
 
 
 def _generator_of_product(values: list[Array], action: list[Array], carre: list[list[Array]], index: Index) -> Array:

@@ -25,13 +25,13 @@ from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import propagate, stack
 from fpsim.uncertainty.verdict import Claim
 
-__all__ = ["Run", "transfer"]
+__all__ = ["CorrelatorRun", "transfer"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class CorrelatorRun:
     """n-point functions through one training run.
 
     Attributes
@@ -54,8 +54,8 @@ class Run:
 
 
 def transfer(
-    fitted: Sequence[Run],
-    others: Sequence[Run],
+    fitted: Sequence[CorrelatorRun],
+    others: Sequence[CorrelatorRun],
     family: Family,
     *,
     degree: int = 2,
@@ -66,7 +66,7 @@ def transfer(
 
     Parameters
     ----------
-    fitted, others : sequences of Run
+    fitted, others : sequences of CorrelatorRun
         Runs the beta functions are fitted to, and runs they have never seen (independent replicas).
     family : Family
         As many of ``(Z, g_1, ..)`` as it has parameters determine those, couplings beyond them being constants over

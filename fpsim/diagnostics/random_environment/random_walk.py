@@ -29,14 +29,14 @@ from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.support.random_streams import RNG, stream_keys, uniform
 from fpsim.support.threads import threads as numba_threads
 
-__all__ = ["Environment", "WalkMoments", "bulk_variance", "rescale_tail", "simulate_walks", "walk_moments"]
+__all__ = ["StepProbability", "WalkMoments", "bulk_variance", "rescale_tail", "simulate_walks", "walk_moments"]
 
 _SMALLEST = 1e-290
 _Law = Literal["uniform", "two-point"]
 
 
 @dataclass(frozen=True)
-class Environment:
+class StepProbability:
     """Law of the probability ``B`` to step up.
 
     Attributes
@@ -93,7 +93,7 @@ def _two_walkers(steps, together, table):  # type: ignore[no-untyped-def]
                 table[a, b] = total
 
 
-def walk_moments(steps: int, threshold: int = 0, *, environment: Environment = Environment()) -> WalkMoments:
+def walk_moments(steps: int, threshold: int = 0, *, environment: StepProbability = StepProbability()) -> WalkMoments:
     """Exact moments of ``P(X_t >= threshold)`` by the two-walker recursion, in ``steps**3 / 3`` operations.
 
     Parameters
@@ -102,7 +102,7 @@ def walk_moments(steps: int, threshold: int = 0, *, environment: Environment = E
         Time ``t``, 1 or more.
     threshold : int
         Between ``-steps`` and ``steps``.
-    environment : Environment
+    environment : StepProbability
         Law of the step probabilities.
 
     Returns
@@ -118,7 +118,7 @@ def walk_moments(steps: int, threshold: int = 0, *, environment: Environment = E
     return WalkMoments(mean, second, second - mean**2)
 
 
-def bulk_variance(steps: ArrayLike, *, environment: Environment = Environment()) -> NDArray[np.float64]:
+def bulk_variance(steps: ArrayLike, *, environment: StepProbability = StepProbability()) -> NDArray[np.float64]:
     """Limit for many steps of the variance of ``P(X_t >= 0)``: ``g / (2 sqrt(pi t))``, ``g = 4 Var B / (1 - 4 Var B)``.
 
     Sum over times of the chance that two walkers meet (their difference is a simple walk that lingers at zero
@@ -158,7 +158,7 @@ def simulate_walks(
     steps: int,
     thresholds: ArrayLike = 0,
     *,
-    environment: Environment = Environment(),
+    environment: StepProbability = StepProbability(),
     environments: int = 1000,
     rng: RNG = None,
     threads: int | None = None,
@@ -171,7 +171,7 @@ def simulate_walks(
         Time ``t``, 1 or more.
     thresholds : array_like (M,) of int
         The ``m``, between ``-steps`` and ``steps``.
-    environment : Environment
+    environment : StepProbability
         Law of the step probabilities.
     environments : int
         Number of samples.

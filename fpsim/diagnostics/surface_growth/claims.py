@@ -11,7 +11,7 @@ import numpy as np
 
 from fpsim.diagnostics.surface_growth.cumulants import RescaledCumulants
 from fpsim.diagnostics.surface_growth.spectrum import SpectrumComparison
-from fpsim.diagnostics.surface_growth.tracy_widom import Law
+from fpsim.diagnostics.surface_growth.tracy_widom import LimitLaw
 from fpsim.uncertainty.result import Result
 from fpsim.uncertainty.verdict import Claim, Identity
 
@@ -59,7 +59,7 @@ def power_law(name: str, fit: Result, errors: float, *, tolerance: float = 0.05)
 
 
 def limit_law_claims(
-    name: str, measured: RescaledCumulants, law: Law, *, tolerance: float = 0.05
+    name: str, measured: RescaledCumulants, law: LimitLaw, *, tolerance: float = 0.05
 ) -> tuple[Claim, Claim, Claim]:
     """Mean and variance of a limit law (relative difference) and its skewness (absolute difference)."""
     value, error, truth = measured.value, measured.error, law.cumulants

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fpsim.diagnostics.surface_growth.exact import amplitude
 from fpsim.diagnostics.surface_growth.replicas import jackknife, pooled_cumulants, raw_moments
 from fpsim.diagnostics.surface_growth.surface import SurfaceEnsemble
-from fpsim.diagnostics.surface_growth.tracy_widom import Cumulants, Law
+from fpsim.diagnostics.surface_growth.tracy_widom import Cumulants, LimitLaw
 from fpsim.support.errors import DomainError
 
 __all__ = ["OnePointCumulants", "RescaledCumulants", "one_point_cumulants", "rescaled_cumulants"]
@@ -56,7 +56,7 @@ class RescaledCumulants:
     t_min: float
     t_max: float
 
-    def deviations(self, law: Law) -> Cumulants:
+    def deviations(self, law: LimitLaw) -> Cumulants:
         """Differences from a limit law in standard errors."""
         pairs = (
             (getattr(self.value, name) - getattr(law.cumulants, name)) / getattr(self.error, name)

@@ -33,7 +33,7 @@ from scipy.special import airy
 
 from fpsim.support.errors import DomainError
 
-__all__ = ["Cumulants", "Law", "LawName", "limit_law"]
+__all__ = ["Cumulants", "LawName", "LimitLaw", "limit_law"]
 
 LawName = Literal["gue", "goe", "flat", "baik-rains"]
 
@@ -54,7 +54,7 @@ class Cumulants:
 
 
 @dataclass(frozen=True)
-class Law:
+class LimitLaw:
     """A probability law on the line.
 
     Attributes
@@ -152,7 +152,7 @@ _INTERPOLATED: dict[str, Callable[[float], float]] = {
 
 
 @cache
-def limit_law(name: LawName) -> Law:
+def limit_law(name: LawName) -> LimitLaw:
     """One of the limit laws of the KPZ class (computed once, about a second).
 
     Parameters
@@ -162,7 +162,7 @@ def limit_law(name: LawName) -> Law:
 
     Returns
     -------
-    Law
+    LimitLaw
         Distribution, density and cumulants.
 
     Raises
@@ -174,7 +174,7 @@ def limit_law(name: LawName) -> Law:
         goe, factor = limit_law("goe"), 2.0 ** (-2.0 / 3.0)
         series = Chebyshev(goe._series.coef, domain=factor * goe._series.domain)
         c = goe.cumulants
-        return Law(name, Cumulants(factor * c.mean, factor**2 * c.variance, c.skewness, c.kurtosis), series)
+        return LimitLaw(name, Cumulants(factor * c.mean, factor**2 * c.variance, c.skewness, c.kurtosis), series)
     if name not in _INTERPOLATED:
         message = f"limit law {name!r} does not exist; accepted: {', '.join(get_args(LawName))}"
         raise DomainError(message)
@@ -182,4 +182,4 @@ def limit_law(name: LawName) -> Law:
     series = Chebyshev.interpolate(exact, _DEGREE, domain=_SUPPORT)
     if name == "baik-rains":
         series = series.deriv()
-    return Law(name, _cumulants(series), series)
+    return LimitLaw(name, _cumulants(series), series)

@@ -133,7 +133,7 @@ def _regression(scenario: CutoffScalingScenario) -> dict[str, xr.Dataset]:
     grid, outputs = Grid.box((-reach, reach, 512)), cs.Outputs(lambda d: [d])
     times = np.linspace(0.0, cutoff.time, TIMES)
     paths = simulate(equation, np.full((PATHS, 1), start), times, step=STEP, rng=scenario.seed).positions
-    laws = [cs.SampleLaw(x) for x in paths]
+    laws = [cs.SampleExpectation(x) for x in paths]
     identities: dict[str, cs.Identity | cs.Claim] = {
         "I1 (backward), regression, E[δ² | w]": cs.backward_residual(
             equation, grid, outputs, (0, 0), 0.5 * cutoff.time

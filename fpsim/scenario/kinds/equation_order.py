@@ -2,7 +2,7 @@
 
 Samples ``x ~ N(0, C)``, fresh at every step, targets with noise; the error ``delta = w - w*`` has an exact recursion of
 its first two moments (:class:`fpsim.diagnostics.callan_symanzik.LinearRegression`), and so have the modified equations,
-whose drift is linear and whose diffusion is quadratic (:mod:`fpsim.comparison.closed_moments`). Nothing is sampled.
+whose drift is linear and whose diffusion is quadratic (:mod:`fpsim.theory.closed_moments`). Nothing is sampled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fpsim.comparison.closed_moments import closed_moments, fitted_order
 from fpsim.diagnostics.callan_symanzik import LinearRegression
 from fpsim.plots.order_axes import plot_orders
 from fpsim.scenario.kind import Kind
@@ -25,6 +24,7 @@ from fpsim.scenario.shared.records import group
 from fpsim.support.errors import ConfigError
 from fpsim.support.progress import Reporter
 from fpsim.theory import modified_equation
+from fpsim.theory.closed_moments import closed_moments, fitted_order
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,7 +137,7 @@ def stages(
     errors = np.empty((len(QUANTITIES), len(ORDERS), len(rates)))
     for i, rate in enumerate(rates):
         errors[:, :, i] = _errors(setting, float(rate))
-        progress(i + 1, len(rates))
+        progress((i + 1) / len(rates))
     fits = np.array([[fitted_order(rates, e) for e in row] for row in errors])
     yield {"/orders": _record(rates, errors, fits)}
 

@@ -30,7 +30,7 @@ from fpsim.scenario.kind import STRICT_Z, Kind
 from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Theory, Time
 from fpsim.scenario.shared.records import density_variable, grid_coordinates, group
 from fpsim.support.memory import check_memory
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,7 +109,7 @@ def problem_stages(
         times,
         tolerance=scenario.theory.tolerance,
         threads=threads,
-        progress=share_of(report("evolve")),
+        progress=report("evolve"),
     )
     attributes = {"method": result.method, "time_error": result.time_error[-1], "grid_error": result.grid_error[-1]}
     theory = xr.Dataset({"density": density_variable(result.densities, "density")}, coordinates, attributes)

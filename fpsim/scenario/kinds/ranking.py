@@ -125,7 +125,7 @@ def ranking_stages(
         progress = report(f"{name}: closures")
         for count, closure in enumerate(CLOSURES):
             rows[closure] = _one(closure, scenario, start, experiment, ensemble, halves, edges, threads)
-            progress(count + 1, len(CLOSURES))
+            progress((count + 1) / len(CLOSURES))
         yield {f"/{name}/ranking": _record(ensemble.times, edges, rows)}
 
 

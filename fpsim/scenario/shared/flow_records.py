@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from fpsim.diagnostics.callan_symanzik import Correlators, Estimate, Family, Flow, Run, scaled_correlators
+from fpsim.diagnostics.callan_symanzik import CorrelatorRun, Correlators, Estimate, Family, Flow, scaled_correlators
 
 __all__ = ["correlator_dataset", "flow_dataset", "index_label", "scaled_dataset"]
 
@@ -50,7 +50,7 @@ def flow_dataset(flows: Mapping[str, Flow], time: Any) -> xr.Dataset:
 
 
 def scaled_dataset(
-    runs: Mapping[str, Run], family: Family, indices: Sequence[tuple[int, ...]], time: Any
+    runs: Mapping[str, CorrelatorRun], family: Family, indices: Sequence[tuple[int, ...]], time: Any
 ) -> xr.Dataset:
     """``G_n / Z^n`` through time, (run, time, index): what must collapse when drawn against the couplings."""
     found = [[scaled_correlators(run, family, index) for index in indices] for run in runs.values()]

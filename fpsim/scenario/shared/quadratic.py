@@ -49,7 +49,7 @@ def moments_through_training(
     steps: Sequence[int],
     seed: int,
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Moments:
     """Train a quadratic experiment and stream the moments of its weight.
 

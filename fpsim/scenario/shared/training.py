@@ -37,7 +37,7 @@ def train_kept(
     stage: str,
     checkpoint: Checkpoint | None,
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[float], None] | None = None,
     partial: Callable[[Ensemble], Mapping[str, xr.Dataset]] | None = None,
 ) -> Ensemble:
     """Train an ensemble like :func:`fpsim.ensemble.train`, going on from a checkpoint and leaving new ones.
@@ -82,7 +82,7 @@ def train_kept(
                 if partial is not None and kept.step < total and kept.filled:
                     checkpoint.show(partial(kept.ensemble()))
             if progress is not None:
-                progress(kept.step, total)
+                progress(kept.step / total if total else 1.0)
     except KeyboardInterrupt:
         if kept.step >= 0:
             checkpoint.save(stage, kept.arrays())

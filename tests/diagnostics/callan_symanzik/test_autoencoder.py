@@ -6,13 +6,12 @@ from numpy.testing import assert_allclose
 
 from fpsim.density import Grid, gaussian
 from fpsim.diagnostics.callan_symanzik import (
+    CorrelatorRun,
     Outputs,
-    Run,
-    SampleLaw,
+    SampleExpectation,
     collapse,
     correlators,
     hierarchy_residual,
-    kernel_drift,
     lognormal,
     lognormal2,
     network_outputs,
@@ -137,8 +136,8 @@ def sgd_run(learning_rate, batch, s2, times, rng, size=20_000):
     for t in times:
         while k < round(t / learning_rate):
             w, k = w - learning_rate * loss.gradient(w, loss.draw(rng, size, batch)), k + 1
-        tables.append(correlators(SampleLaw(w), Outputs(lambda u, v: [u * v])))
-    return Run(times, tables)
+        tables.append(correlators(SampleExpectation(w), Outputs(lambda u, v: [u * v])))
+    return CorrelatorRun(times, tables)
 
 
 def test_runs_of_sgd_collapse_early_and_not_near_the_valley():
@@ -157,13 +156,13 @@ def test_runs_of_sgd_collapse_early_and_not_near_the_valley():
 
 
 def test_neural_tangent_kernel_moves_outputs_as_the_drift_does():
-    rng = np.random.default_rng(1)
-    points = list(rng.standard_normal((2, 50)))
+    points = list(np.random.default_rng(1).standard_normal((2, 50)))
     probes, training = network_outputs(NETWORK, [[0.7], [-1.2]]), network_outputs(NETWORK, X)
     u, v = points
-    moved = kernel_drift(probes, training, list(X[:, 0]), points, samples=len(X))
-    for x, found in zip((0.7, -1.2), moved, strict=True):
-        assert_allclose(found, -x * (u * v - 1) * (u * u + v * v), rtol=1e-9)  # grad f . b, with c = 1
+    for row, x in zip(tangent_kernel(probes, training, points), (0.7, -1.2), strict=True):
+        errors = [u * v * y - y for y in X[:, 0]]
+        moved = -sum(k * e for k, e in zip(row, errors, strict=True)) / len(X)
+        assert_allclose(moved, -x * (u * v - 1) * (u * u + v * v), rtol=1e-9)  # grad f . b, with c = 1
     kernel = tangent_kernel(probes, probes, points)
     assert_allclose(kernel[0][1], 0.7 * -1.2 * (u * u + v * v), rtol=1e-9)
 
@@ -180,7 +179,7 @@ def test_hierarchy_holds_along_training_and_fails_with_a_wrong_noise(factor):
         diffusion=lambda u, v: [[factor * e for e in row] for row in stated.diffusion(u, v)],
     )
     identity = hierarchy_residual(
-        eta * record, [SampleLaw(s) for s in snapshots], Outputs(lambda u, v: [u * v]), order_two
+        eta * record, [SampleExpectation(s) for s in snapshots], Outputs(lambda u, v: [u * v]), order_two
     )
     assert identity.verdict == ("holds" if factor == 1.0 else "fails")
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fpsim.diagnostics.callan_symanzik.cutoff import NetworkLoss, cutoff_differences, cutoff_scaling
-from fpsim.diagnostics.callan_symanzik.linear_regression import LinearRegression
+from fpsim.diagnostics.callan_symanzik.exact_cases import LinearRegression
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 
@@ -93,7 +93,7 @@ def test_autoencoder_slopes_in_full(activation, replicas):
 def test_sgd_of_the_cutoff_is_that_of_the_trainer():
     """Means of n-point functions after training, two independent programs."""
     from fpsim.datasets import Dataset
-    from fpsim.diagnostics.callan_symanzik import correlators, network_outputs, weights_law
+    from fpsim.diagnostics.callan_symanzik import correlators, network_outputs, replica_expectation
     from fpsim.ensemble import SGD, Start, train
     from fpsim.experiment import Experiment
 
@@ -101,7 +101,7 @@ def test_sgd_of_the_cutoff_is_that_of_the_trainer():
     start = Start.gaussian({"W1": [[0.6]], "W2": [[0.5]]}, 0.1)
     experiment = Experiment(Dataset("eight numbers", loss.x), loss.network, SGD(learning_rate=0.1, batch_size=4), start)
     ensemble = train(experiment, replicas=20_000, times=[0.8], seed=1)
-    law = weights_law({name: w[-1] for name, w in ensemble.weights.items()})
+    law = replica_expectation({name: w[-1] for name, w in ensemble.weights.items()})
     table = correlators(law, network_outputs(loss.network, [[1.0], [0.5]]), order=2)
     rng = np.random.default_rng(2)
     w = np.array([0.6, 0.5]) + 0.1 * rng.standard_normal((20_000, 2))

@@ -8,12 +8,12 @@ from numpy.testing import assert_allclose
 
 from fpsim.density import Grid, gaussian
 from fpsim.diagnostics.callan_symanzik import (
+    CorrelatorRun,
     Correlators,
     GeometricBrownianMotion,
     LinearRegression,
     OrnsteinUhlenbeck,
     Outputs,
-    Run,
     collapse,
     correlators,
     lognormal,
@@ -113,8 +113,8 @@ def test_a_fitted_flow_that_runs_away_makes_the_transfer_fail():
         values = lognormal().correlators(np.array([0.0, g]), indices)
         return Correlators(indices, exact(values), exact(values), 4)
 
-    growing = [Run(s, [table(a / (1 - a * x)) for x in s]) for a in (0.05, 0.1)]  # dg / ds = g^2
-    steady = Run(s, [table(1.5) for _ in s])
+    growing = [CorrelatorRun(s, [table(a / (1 - a * x)) for x in s]) for a in (0.05, 0.1)]  # dg / ds = g^2
+    steady = CorrelatorRun(s, [table(1.5) for _ in s])
     claim = transfer(growing, [steady], lognormal())
     assert np.isfinite(claim.residual)
     assert claim.verdict == "fails"
@@ -123,7 +123,7 @@ def test_a_fitted_flow_that_runs_away_makes_the_transfer_fail():
 def gaussian_run(means, g):
     """Normal laws of one coupling ``g = m^2 / Z^2`` each, at different means."""
     grid, outputs = Grid.box((-8, 12, 1200)), Outputs(lambda w: [w])
-    return Run(np.arange(len(g)), [correlators(gaussian(grid, m, m * m * (1 / x - 1)), outputs)
+    return CorrelatorRun(np.arange(len(g)), [correlators(gaussian(grid, m, m * m * (1 / x - 1)), outputs)
                                    for m, x in zip(means, g, strict=True)])  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_connected_functions_collapse_where_the_law_does_and_fail_where_it_does_
     assert collapse(runs, family, connected=True).verdict == "holds"
     tilted = Outputs(lambda w: [w + 0.15 * w * w])
     grid = Grid.box((-8, 12, 1200))
-    bent = Run(np.arange(6), [correlators(gaussian(grid, 1.0, 1 / x - 1), tilted) for x in g])
+    bent = CorrelatorRun(np.arange(6), [correlators(gaussian(grid, 1.0, 1 / x - 1), tilted) for x in g])
     assert collapse([*runs, bent], family, connected=True).verdict == "fails"
     third = scaled_correlators(bent, family, (0, 0, 0), connected=True).value
     p = 1 / g - 1

@@ -5,10 +5,10 @@ import pytest
 
 from fpsim.density import Grid, gaussian, mixture
 from fpsim.diagnostics.callan_symanzik import (
-    DensityLaw,
+    CorrelatorRun,
+    DensityExpectation,
     Outputs,
-    Run,
-    SampleLaw,
+    SampleExpectation,
     collapse,
     correlators,
     exact_flow,
@@ -49,7 +49,7 @@ def expected_rates(mean, variance, s):
 
 
 def run(mean, variance, s):
-    return Run(s, [correlators(exact_density(mean, variance, x), OUTPUTS) for x in s])
+    return CorrelatorRun(s, [correlators(exact_density(mean, variance, x), OUTPUTS) for x in s])
 
 
 def test_family_has_the_moments_of_a_gaussian():
@@ -95,7 +95,7 @@ def test_evolved_densities_give_the_flow_within_the_error_estimate():
     fine = evolve(EQUATION, gaussian(grid, TARGET + 1.0, 0.05), times, tolerance=1e-4)
     half = grid.with_shape((128,))
     coarse = evolve(EQUATION, gaussian(half, TARGET + 1.0, 0.05), times, tolerance=4e-4)
-    laws = [DensityLaw(p, q) for p, q in zip(fine.densities, coarse.densities, strict=True)]
+    laws = [DensityExpectation(p, q) for p, q in zip(fine.densities, coarse.densities, strict=True)]
     s = LAMBDA * times
     expected = expected_rates(1.0, 0.05, s)
     exact = exact_flow(s, [rates(law, OUTPUTS, EQUATION) for law in laws], FAMILY, speed=LAMBDA)
@@ -113,7 +113,7 @@ def test_ensemble_gives_the_flow_within_three_standard_errors():
     w = TARGET + 1.0 + np.sqrt(0.05) * rng.standard_normal(100_000)
     tables = []
     for _ in s:
-        tables.append(correlators(SampleLaw(w[:, None]), OUTPUTS, order=2))
+        tables.append(correlators(SampleExpectation(w[:, None]), OUTPUTS, order=2))
         kick = np.sqrt(D / LAMBDA * (1 - np.exp(-2 * step)))
         w = TARGET + (w - TARGET) * np.exp(-step) + kick * rng.standard_normal(len(w))
     flow = measured_flow(s, tables, FAMILY)
@@ -173,14 +173,16 @@ def test_transfer_to_other_runs_holds_and_fails_with_other_noise():
     claim = transfer(fitted, [run(0.7, 0.03, s)], FAMILY)
     assert claim.verdict == "holds"
     assert claim.residual < 1e-3
-    slow = Run(1.6 * s, [correlators(exact_density(0.7, 0.03, x), OUTPUTS) for x in s])  # runs at another pace
+    slow = CorrelatorRun(
+        1.6 * s, [correlators(exact_density(0.7, 0.03, x), OUTPUTS) for x in s]
+    )  # runs at another pace
     assert transfer(fitted, [slow], FAMILY).verdict == "fails"
 
 
 def test_many_fitted_runs_do_not_hide_one_that_is_predicted_badly():
     s = np.linspace(0.0, 1.0, 11)
     fitted = [run(m, p, s) for m, p in ((1.0, 0.05), (0.5, 0.08), (0.3, 0.02))]
-    slow = Run(1.05 * s, [correlators(exact_density(0.7, 0.03, x), OUTPUTS) for x in s])
+    slow = CorrelatorRun(1.05 * s, [correlators(exact_density(0.7, 0.03, x), OUTPUTS) for x in s])
     few, many = transfer(fitted, [slow], FAMILY), transfer([*fitted, *fitted, *fitted], [slow], FAMILY)
     assert few.verdict == "fails"
     assert many.residual == pytest.approx(few.residual, rel=1e-3)
@@ -193,11 +195,11 @@ def test_transfer_to_another_noise_needs_that_run_s_own_coupling():
     noise = 2.0 * D / LAMBDA
     moments = [(0.6 * np.exp(-x), noise + (0.05 - noise) * np.exp(-2 * x)) for x in s]
     tables = [correlators(gaussian(GRID, TARGET + m, p), OUTPUTS) for m, p in moments]
-    own = Run(s, tables, ornstein_uhlenbeck(noise=noise, inputs=INPUTS))
+    own = CorrelatorRun(s, tables, ornstein_uhlenbeck(noise=noise, inputs=INPUTS))
     claim = transfer(fitted, [own], FAMILY)
     assert claim.verdict == "holds"
     assert claim.residual < 1e-3
-    assert transfer(fitted, [Run(s, tables)], FAMILY).verdict == "fails"
+    assert transfer(fitted, [CorrelatorRun(s, tables)], FAMILY).verdict == "fails"
 
 
 def test_transfer_without_anything_to_predict_is_trivial():
@@ -212,8 +214,8 @@ def ensemble_run(rng, start, s, noise, blocks=32):
     for step in np.diff(s, prepend=0.0):
         spread = np.sqrt(noise / LAMBDA * (1 - np.exp(-2 * step)))
         w = TARGET + (w - TARGET) * np.exp(-step) + spread * rng.standard_normal(len(w))
-        tables.append(correlators(SampleLaw(w[:, None], blocks), OUTPUTS))
-    return Run(s, tables)
+        tables.append(correlators(SampleExpectation(w[:, None], blocks), OUTPUTS))
+    return CorrelatorRun(s, tables)
 
 
 def test_transfer_between_ensembles_and_its_failure():
@@ -235,7 +237,7 @@ def test_transfer_between_ensembles_and_its_failure():
 def test_a_coupling_that_turns_back_is_no_abscissa():
     s = np.linspace(0.0, 1.0, 6)
     there = run(1.0, 0.05, s)
-    back = Run(np.arange(6.0), [*there.tables[:3], *there.tables[2::-1]])
+    back = CorrelatorRun(np.arange(6.0), [*there.tables[:3], *there.tables[2::-1]])
     with pytest.raises(DomainError, match="turns back"):
         collapse([there, back], FAMILY)
 
@@ -265,6 +267,6 @@ def test_collapse_over_noise_and_starts_and_its_failure():
 def test_collapse_of_what_defines_the_couplings_is_trivial():
     s = np.linspace(0.0, 1.0, 6)
     runs = [run(1.0, 0.05, s), run(0.7, 0.03, s)]
-    single = [Run(r.clock, [correlators(exact_density(m, p, x), Outputs(lambda w: [w - TARGET])) for x in s])
+    single = [CorrelatorRun(r.clock, [correlators(exact_density(m, p, x), Outputs(lambda w: [w - TARGET])) for x in s])
               for r, (m, p) in zip(runs, ((1.0, 0.05), (0.7, 0.03)), strict=True)]  # fmt: skip
     assert collapse(single, ornstein_uhlenbeck(), orders=(1, 2)).verdict == "trivial"

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from fpsim.diagnostics.random_environment.random_walk import (
-    Environment,
+    StepProbability,
     bulk_variance,
     rescale_tail,
     simulate_walks,
@@ -17,7 +17,7 @@ from fpsim.diagnostics.random_environment.random_walk import (
 )
 from fpsim.support.errors import DomainError, ToleranceError
 
-NONE = Environment("two-point", 0.0)
+NONE = StepProbability("two-point", 0.0)
 
 
 def _reaching(steps, threshold, b):
@@ -33,7 +33,7 @@ def _reaching(steps, threshold, b):
 
 
 @pytest.mark.parametrize(("steps", "threshold"), [(1, 1), (2, 0), (3, 1), (4, 0), (4, 2)])
-@pytest.mark.parametrize("environment", [Environment(), Environment("two-point", 0.3)])
+@pytest.mark.parametrize("environment", [StepProbability(), StepProbability("two-point", 0.3)])
 def test_moments_by_enumeration_of_environments(steps, threshold, environment):
     """P is linear in every B, so that P^2 is averaged exactly by any two points with the law's mean and variance."""
     sites = [(t, x) for t in range(steps) for x in range(-t, t + 1, 2)]
@@ -60,7 +60,7 @@ def test_two_walker_variance_at_a_hundred_steps():
     assert np.sqrt(walk_moments(100).variance) == pytest.approx(0.114993, abs=5e-7)
 
 
-@pytest.mark.parametrize("environment", [Environment(), Environment("two-point", 0.4)])
+@pytest.mark.parametrize("environment", [StepProbability(), StepProbability("two-point", 0.4)])
 def test_variance_approaches_its_bulk_limit(environment):
     """The ratio tends to 1 as 1 - c / sqrt(t) - d / t: Richardson extrapolation removes both corrections."""
     steps = np.array([100, 200, 400])
@@ -82,7 +82,7 @@ def test_simulated_variance_within_a_percent():
     assert abs(p.mean() - moments.mean) < 4 * p.std() / np.sqrt(p.size)
 
 
-@pytest.mark.parametrize("environment", [Environment(), Environment("two-point", 0.35)])
+@pytest.mark.parametrize("environment", [StepProbability(), StepProbability("two-point", 0.35)])
 def test_simulated_second_moments_at_other_thresholds(environment):
     thresholds = [-6, 0, 5, 10]
     p = simulate_walks(40, thresholds, environment=environment, environments=40_000, rng=2)
@@ -104,7 +104,7 @@ def test_without_environment_there_is_no_excess():
 
 def test_walkers_that_coalesce_arrive_together():
     """spread 1/2: every site has one way out, so P is 0 or 1 and its variance that of a coin."""
-    environment = Environment("two-point", 0.5)
+    environment = StepProbability("two-point", 0.5)
     moments = walk_moments(30, environment=environment)
     assert moments.second == pytest.approx(moments.mean, rel=1e-12)
     p = simulate_walks(30, environment=environment, environments=500, rng=5)
@@ -150,9 +150,9 @@ def test_wrong_arguments():
     with pytest.raises(DomainError, match="environments is 0"):
         simulate_walks(10, environments=0)
     with pytest.raises(DomainError, match=r"spread is 0\.6"):
-        Environment("two-point", 0.6)
+        StepProbability("two-point", 0.6)
     with pytest.raises(DomainError, match="'gamma' does not exist"):
-        Environment("gamma")
+        StepProbability("gamma")
     with pytest.raises(DomainError, match=r"velocity is 1\.5"):
         rescale_tail(0.5, 10, 1.5)
     with pytest.raises(ToleranceError, match="fell below"):

@@ -19,7 +19,7 @@ from fpsim.plots import LABELS
 from fpsim.scenario.kinds.blind_spot.mixtures import mixture_blocks, mixture_distance
 from fpsim.scenario.kinds.blind_spot.model import LAWS, NETWORK, QUANTITIES, BlindSpotScenario, experiment_of
 from fpsim.support.memory import check_memory
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 
 __all__ = ["check", "stages"]
 
@@ -95,7 +95,7 @@ def _mean_field(
         follow=True,
         threads=threads,
         estimate_grid_error=False,
-        progress=share_of(report("evolve, mean field")),
+        progress=report("evolve, mean field"),
     )
     return dict(zip(("W1", "W2"), found.final, strict=True))
 
@@ -115,7 +115,7 @@ def _comparison(
     scenario: BlindSpotScenario,
     seen: Mapping[str, Mapping[str, Array]],
     closed: Mapping[str, Density],
-    progress: Callable[[int, int], None],
+    progress: Callable[[float], None],
 ) -> xr.Dataset:
     keys = ("value", "floor", "spread", "z")
     table = {key: np.empty((len(LAWS), len(QUANTITIES), len(DISTANCES))) for key in keys}
@@ -126,7 +126,7 @@ def _comparison(
             for k, one in enumerate(compare_all(theory, seen["ensemble"][quantity], observable=quantity)):
                 for key in keys:
                     table[key][i, j, k] = getattr(one, key)
-        progress(i + 1, len(LAWS))
+        progress((i + 1) / len(LAWS))
     units = {"units": "1; of the quantity (wasserstein, energy, mean) or its square (covariance)"}
     names = (
         "distance between the law and the ensemble",

@@ -78,7 +78,7 @@ def budget_case(
             *_of_densities(laws, closure, pair, solved, loose / scenario.theory.tolerance, float(case.times[-1])),
             *_of_outputs(scenario, case, laws, closure, pair, np.random.default_rng([seed, 99, done])),
         ]
-        progress(done + 1, count)
+        progress((done + 1) / count)
     return _record(budgets)
 
 

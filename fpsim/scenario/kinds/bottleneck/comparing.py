@@ -51,7 +51,7 @@ def compare_case(
     measured: int,
     seed: int,
     threads: int | None,
-    progress: Callable[[int, int], None],
+    progress: Callable[[float], None],
 ) -> dict[str, xr.Dataset]:
     """Compare the closures of one start with its ensemble.
 
@@ -103,7 +103,7 @@ def compare_case(
             rows.append(short)
             everything.append(long)
             final = last
-            progress(index + 1, len(times))
+            progress((index + 1) / len(times))
     closures = list(densities)
     found = {"outputs": outputs_record(data, where, final), "comparison": _comparison_record(times, closures, rows)}
     return found | ({"distances": _distances_record(times, closures, everything, measured)} if measured else {})

@@ -22,7 +22,7 @@ from fpsim.scenario.shared.records import density_at, density_variable, grid_coo
 from fpsim.scenario.shared.training import train_kept
 from fpsim.storage import Checkpoint
 from fpsim.support.memory import check_memory
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 
 __all__ = ["bottleneck_stages", "check_bottleneck"]
 
@@ -83,7 +83,7 @@ def bottleneck_stages(
             if path in done.groups:
                 record = group(done, name, closure)
             else:
-                progress = share_of(report(f"{name}: evolve, {closure}"))
+                progress = report(f"{name}: evolve, {closure}")
                 found = case.solve(closure, tolerance=scenario.theory.tolerance, threads=threads, progress=progress)
                 record = _theory_record(case, closure, found)
                 yield {path: record}

@@ -17,7 +17,7 @@ from fpsim.evolution import evolve
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzikAutoEncoder, SgdRun
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 
 __all__ = ["SOURCES", "stages"]
 
@@ -59,11 +59,11 @@ def _density(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: R
                 scenario.times,
                 tolerance=scenario.theory.tolerance * (4.0 if label == "coarse" else 1.0),
                 threads=threads,
-                progress=share_of(report(f"evolve: {label} grid")),
+                progress=report(f"evolve: {label} grid"),
                 estimate_grid_error=False,
             ).densities
         )
-    laws = [cs.DensityLaw(fine, coarse) for coarse, fine in zip(*pair, strict=True)]
+    laws = [cs.DensityExpectation(fine, coarse) for coarse, fine in zip(*pair, strict=True)]
     found = [cs.rates(law, error, equation, order=ORDER) for law in laws]
     few = cs.rates(laws[-1], error, equation, order=2)
     whole = cs.rates(laws[0], cs.Outputs(lambda x: [np.exp(x)]), equation, order=ORDER)
@@ -91,10 +91,10 @@ def _ensemble(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: 
     tables, name = {}, next(iter(scenario.run))
     for k, (label, run) in enumerate(scenario.run.items()):
         w, q = _trained(scenario, run, scenario.seed + k, threads)
-        tables[label] = [cs.correlators(cs.SampleLaw(x[:, None], BLOCKS), output) for x in w]
+        tables[label] = [cs.correlators(cs.SampleExpectation(x[:, None], BLOCKS), output) for x in w]
         if label == name:
-            laws = [cs.SampleLaw(np.stack(pair, axis=1), BLOCKS) for pair in zip(w, q, strict=True)]
-        progress(k + 1, len(scenario.run))
+            laws = [cs.SampleExpectation(np.stack(pair, axis=1), BLOCKS) for pair in zip(w, q, strict=True)]
+        progress((k + 1) / len(scenario.run))
     network = scenario.network(scenario.run[name])
     equations = {
         order: FokkerPlanck(
@@ -109,7 +109,7 @@ def _ensemble(scenario: CallanSymanzikAutoEncoder, threads: int | None, report: 
         drift=equations["sme2"].drift, diffusion=lambda w, q: [4.0 * d for d in network.diffusion(w, q)]
     )
     scaling = cs.lognormal(target=1.0)
-    runs = {label: cs.Run(times, t) for label, t in tables.items()}
+    runs = {label: cs.CorrelatorRun(times, t) for label, t in tables.items()}
     quarter = {label: _part(run, slice(0, len(times) // 4 + 1)) for label, run in runs.items()}
     *fitted, held_out, other = runs
     rising, falling = _monotone(runs)
@@ -183,7 +183,7 @@ def _closure(scenario: CallanSymanzikAutoEncoder, found: list[tuple[cs.Correlato
     )
 
 
-def _monotone(runs: Mapping[str, cs.Run]) -> tuple[list[cs.Run], list[cs.Run]]:
+def _monotone(runs: Mapping[str, cs.CorrelatorRun]) -> tuple[list[cs.CorrelatorRun], list[cs.CorrelatorRun]]:
     """Runs before the first and after the last maximum of the coupling, where it can be an abscissa."""
     family = cs.lognormal()
     tops = [int(np.argmax(cs.running_couplings(run.tables, family).value[:, 1])) for run in runs.values()]
@@ -194,5 +194,5 @@ def _monotone(runs: Mapping[str, cs.Run]) -> tuple[list[cs.Run], list[cs.Run]]:
     )
 
 
-def _part(run: cs.Run, times: slice) -> cs.Run:
-    return cs.Run(np.asarray(run.clock)[times], run.tables[times])
+def _part(run: cs.CorrelatorRun, times: slice) -> cs.CorrelatorRun:
+    return cs.CorrelatorRun(np.asarray(run.clock)[times], run.tables[times])

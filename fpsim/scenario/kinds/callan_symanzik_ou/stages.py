@@ -18,7 +18,7 @@ from fpsim.scenario.kinds.callan_symanzik_ou.model import INPUTS, CallanSymanzik
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
 from fpsim.scenario.shared.records import labelled
 from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 
 __all__ = ["SOURCES", "stages"]
 
@@ -151,12 +151,12 @@ def _evolved(scenario: CallanSymanzikOU, threads: int | None, report: Reporter) 
         ("fine", grid, scenario.theory.tolerance),
     ):
         start = gaussian(cells, scenario.process.target + run.mean, run.std**2)
-        progress = share_of(report(f"evolve: {label} grid"))
+        progress = report(f"evolve: {label} grid")
         pair.append(
             evolve(equation, start, scenario.times, tolerance=tolerance, threads=threads, progress=progress,
                    estimate_grid_error=False).densities
         )  # fmt: skip
-    laws = [cs.DensityLaw(fine, coarse) for coarse, fine in zip(*pair, strict=True)]
+    laws = [cs.DensityExpectation(fine, coarse) for coarse, fine in zip(*pair, strict=True)]
     family = scenario.family_of(run)
     found = [cs.rates(law, outputs, equation) for law in laws]
     flow = cs.exact_flow(scenario.clock, found, family, speed=scenario.process.relaxation)
@@ -179,19 +179,19 @@ def _ensemble(scenario: CallanSymanzikOU, report: Reporter) -> dict[str, xr.Data
     runs = {**scenario.run, "two-peaked": first}
     progress = report("sample paths")
     tables: dict[str, list[cs.Correlators]] = {}
-    reference: list[cs.SampleLaw] = []
+    reference: list[cs.SampleExpectation] = []
     for k, ((name, run), rng) in enumerate(zip(runs.items(), streams, strict=True)):
         start = target + run.mean + run.std * rng.standard_normal((size, 1))
         if name == "two-peaked":
             start = target + run.mean * np.where(rng.random((size, 1)) < 0.8, 1.05, -0.2)
         paths = simulate(scenario.process_of(run).equation, start, scenario.times, step=STEP, rng=rng).positions
-        laws = [cs.SampleLaw(x, BLOCKS) for x in paths]
+        laws = [cs.SampleExpectation(x, BLOCKS) for x in paths]
         tables[name] = [cs.correlators(law, outputs) for law in laws]
         reference = laws if k == 0 else reference
-        progress(k + 1, len(runs))
+        progress((k + 1) / len(runs))
     families = {name: scenario.family_of(run) for name, run in runs.items()}
     flows = {name: cs.measured_flow(scenario.clock, tables[name], families[name]) for name in scenario.run}
-    known = {name: cs.Run(scenario.clock, tables[name], families[name]) for name in runs}
+    known = {name: cs.CorrelatorRun(scenario.clock, tables[name], families[name]) for name in runs}
     *fitted, held_out = (known[name] for name in scenario.run)
     family, equation = families[next(iter(runs))], scenario.process_of(first).equation
     wrong = _with_noise(scenario, first, 2.0)

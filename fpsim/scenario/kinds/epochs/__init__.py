@@ -2,8 +2,8 @@
 
 Within an epoch the noises of the batches sum to zero: the variance rises like a bridge and falls again, and at the ends
 of epochs it is far below what the plain Fokker-Planck equation gives, which does not apply
-(:mod:`fpsim.theory.shuffling`). Second part: the factor over learning rates, which tends to one when weights relax
-within an epoch.
+(:mod:`fpsim.theory.shuffled_epochs`). Second part: the factor over learning rates, which tends to one when weights
+relax within an epoch.
 """
 
 from fpsim.scenario.kind import Kind

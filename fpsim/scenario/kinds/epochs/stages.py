@@ -111,7 +111,7 @@ def _factor(scenario: EpochsScenario, threads: int | None, progress: Any) -> xr.
             rows["variance"].append(found.variance)
             rows["error"].append(found.variance_error)
             rows["exact"].append(_exact(scenario, sampling, float(rate), steps if sampling == "epochs" else steps[:1]))
-        progress(k + 1, len(rates))
+        progress((k + 1) / len(rates))
     names = {"variance": "stationary variance, SGD", "error": "standard error", "exact": "exact variance"}
     tables = {
         name: (("learning_rate", "place"), np.concatenate(rows[name]).reshape(len(rates), 3), named(text))

@@ -15,7 +15,7 @@ from fpsim.scenario.kinds.kpz_identity.model import INTERVAL, KPZIdentityScenari
 from fpsim.scenario.kinds.kpz_identity.system import TIME, WRONG_VISCOSITY, equation_of, records_of, start_of
 from fpsim.scenario.shared.records import density_variable, grid_coordinates
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 from fpsim.uncertainty.verdict import Identity
 
 __all__ = ["TERMS", "budgets"]
@@ -34,7 +34,7 @@ def budgets(scenario: KPZIdentityScenario, threads: int | None, report: Reporter
     for cells in sizes:
         gap = INTERVAL / cells
         triples = (times[:, None] + gap * np.array([-1.0, 0.0, 1.0])).ravel()
-        progress = share_of(report(f"evolve, {cells} cells"))
+        progress = report(f"evolve, {cells} cells")
         result = evolve(
             equation_of(h.viscosity),
             start_of(scenario, cells),

@@ -32,7 +32,7 @@ from fpsim.scenario.kinds.kpz_identity.system import (
 )
 from fpsim.scenario.shared.records import grid_coordinates
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
-from fpsim.support.progress import Reporter, share_of
+from fpsim.support.progress import Reporter
 from fpsim.uncertainty.verdict import Claim, Identity
 
 __all__ = ["cole_hopf", "regression"]
@@ -50,7 +50,7 @@ def cole_hopf(scenario: KPZIdentityScenario, threads: int | None, report: Report
     for k, cells in enumerate(sizes):
         start = start_of(scenario, cells)
         found.append(propagate(build_generator(equation_of(nu), start.grid), start, times.tolist(), threads=threads))
-        progress(k + 1, 3)
+        progress((k + 1) / 3)
     coarse, fine = found
     grid = fine[0].grid
 
@@ -61,7 +61,7 @@ def cole_hopf(scenario: KPZIdentityScenario, threads: int | None, report: Report
     exact = truth(nu)
     rows = [cole_hopf_residual(h, p, q) for h, p, q in zip(exact, fine, coarse, strict=True)]
     wrong = cole_hopf_residual(truth(WRONG_VISCOSITY * nu)[-1], fine[-1], coarse[-1])
-    progress(3, 3)
+    progress(1.0)
     control = f"Cole-Hopf, viscosity {WRONG_VISCOSITY:g} times"
     verdicts = [
         Identity(f"Cole-Hopf, t = {t:g}", r.residual, r.error) for t, r in zip(times.tolist(), rows, strict=True)
@@ -98,7 +98,7 @@ def regression(scenario: KPZIdentityScenario, threads: int | None, report: Repor
             times,
             tolerance=h.tolerance * (h.cells / cells) ** 2,
             threads=threads,
-            progress=share_of(report(f"snapshots, {cells} cells")),
+            progress=report(f"snapshots, {cells} cells"),
             estimate_grid_error=False,
         ).densities
         for cells in (h.cells, h.cells // 2)
@@ -107,7 +107,7 @@ def regression(scenario: KPZIdentityScenario, threads: int | None, report: Repor
     equation, grid = equation_of(h.viscosity), box(h.viscosity, r.cells)
     start = start_of(scenario, h.cells)
     paths = simulate(equation, start, times, step=STEP, samples=r.replicas, rng=scenario.seed).positions
-    progress(1, 2)
+    progress(1 / 2)
     found = {
         "densities": coefficients_from_densities(times, fine, coarse, drift, floor=h.floor),
         "sample paths": coefficients_from_samples(times, paths, drift, grid, bandwidth=r.bandwidth),
@@ -124,7 +124,7 @@ def regression(scenario: KPZIdentityScenario, threads: int | None, report: Repor
         interval=r.interval,
         t=float(times[middle]),
     )
-    progress(2, 2)
+    progress(1.0)
     *right, wrong = found
     claims = [replace(found[source].claim(), name=f"lambda = 2 nu, {source}") for source in right]
     claims += [replace(c.fit_claim(), name=f"nothing else, {source}") for source, c in found.items()]

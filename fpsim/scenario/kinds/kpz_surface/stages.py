@@ -61,7 +61,7 @@ def _growth(
     first = simulate_surface(  # the same first replica, all of whose profiles are kept
         g.size, times, nu=g.tension, lam=lam, noise=g.noise, replicas=1, rng=seed, heights_at=times.tolist(), dt=run.dt
     )
-    progress(1, 1)
+    progress(1.0)
     beta = growth_exponent(run)
     record = _growth_record(run, beta, first.heights[:, 0], EXPONENTS[name])
     if name == "kpz":

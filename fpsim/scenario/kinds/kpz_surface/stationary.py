@@ -51,7 +51,7 @@ def roughness(scenario: KPZSurfaceScenario, threads: int | None, report: Reporte
         )
         for column, number in zip((value, error), last_width(run), strict=True):
             column.append(number)
-        progress(k + 1, len(r.sizes))
+        progress((k + 1) / len(r.sizes))
     alpha = roughness_exponent(r.sizes, value, error)
     relative = float(np.sqrt(np.mean((np.array(error) / value) ** 2)))
     law = power_law("KPZ: widths are a power of the size", alpha, relative)
@@ -105,7 +105,7 @@ def schemes(scenario: KPZSurfaceScenario, threads: int | None, report: Reporter)
         verdicts.append(exact_value(f"{scheme}: stationary width", *last_width(run), exact))
         mean, spread = float(velocity.mean()), float(velocity.std() / np.sqrt(s.replicas))
         verdicts.append(exact_value(f"{scheme}: stationary velocity", mean, spread, speed))
-        progress(k + 1, 2)
+        progress((k + 1) / 2)
     expected: dict[str, Verdict] = {v.name: "fails" for v in verdicts[2:]}
     units = {"units": "height^2"}
     record = xr.Dataset(

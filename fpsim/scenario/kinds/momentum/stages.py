@@ -54,7 +54,7 @@ def _stationary(scenario: MomentumScenario, threads: int | None, progress: Any) 
         rows["error"].append(float(found.variance_error[0]))
         rows["exact"].append(momentum_variance(rule.learning_rate, mu, p.curvature, scenario.noise))
         rows["effective"].append(0.5 * effective * scenario.noise / p.curvature)
-        progress(k + 1, len(rule.momenta))
+        progress((k + 1) / len(rule.momenta))
     names = {
         "variance": "stationary variance, SGD",
         "error": "standard error of the variance",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fpsim.diagnostics.random_environment.random_walk import Environment
+from fpsim.diagnostics.random_environment.random_walk import StepProbability
 from fpsim.scenario.sections import Positive, ScenarioBase, Section
 from fpsim.support.memory import check_memory
 
@@ -73,9 +73,9 @@ class Walk(Section):
     """Of the tail whose logarithm is looked at."""
 
     @property
-    def environment(self) -> Environment:
+    def environment(self) -> StepProbability:
         """The law as the physics takes it."""
-        return Environment(self.law, self.spread)
+        return StepProbability(self.law, self.spread)
 
 
 class RandomEnvironmentScenario(ScenarioBase):

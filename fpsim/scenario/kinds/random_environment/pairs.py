@@ -37,7 +37,7 @@ def pairs(scenario: RandomEnvironmentScenario, threads: int | None, report: Repo
         verdicts.append(exact_value(f"pair, {label}", float(fine[-1]), float(error[-1][-1]), last))
         if pair.common:
             wrong = exact_value("pair, taken for independent", float(fine[-1]), float(error[-1][-1]), other)
-        progress(k + 1, 2)
+        progress((k + 1) / 2)
     verdicts.append(wrong)
     record = xr.Dataset(
         {

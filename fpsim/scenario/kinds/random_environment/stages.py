@@ -72,7 +72,7 @@ def _environments(scenario: RandomEnvironmentScenario, threads: int | None, repo
     ensembles = {}
     for k, name in enumerate(names):
         ensembles[name] = _trained(scenario, "linear", "shared", scenario.seed + k, threads)
-        progress(k + 1, total)
+        progress((k + 1) / total)
     ensembles["batches of their own"] = _trained(scenario, "linear", "iid", scenario.seed, threads)
 
     def of_network(activation: str, weights: Array, temperature: float) -> Environment:
@@ -87,13 +87,13 @@ def _environments(scenario: RandomEnvironmentScenario, threads: int | None, repo
             "tanh", _trained(scenario, "tanh", "shared", scenario.seed, threads), a.temperature
         ),
     }
-    progress(total - 1, total)
+    progress((total - 1) / total)
     rng = np.random.default_rng(scenario.seed)
     gradients = feature_gradients(2, length=f.length, features=f.samples, rng=rng)
     for name, width in (("random features, wide", f.wide), ("random features, narrow", f.narrow)):
         replicas = width * rng.standard_normal((512, 2))
         found[name] = environment(gradients, replicas, temperature=a.temperature, rng=scenario.seed)
-    progress(total, total)
+    progress(1.0)
     claims = [e.claim(f"decorrelated: {name}") for name, e in found.items() if e.temperature > 0.0]
     true = "decorrelated: random features, wide"
     expected: dict[str, Verdict] = {c.name: "fails" for c in claims if c.name != true}

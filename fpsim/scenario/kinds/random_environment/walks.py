@@ -46,7 +46,7 @@ def walks(scenario: RandomEnvironmentScenario, threads: int | None, report: Repo
         exact.append(truth)
         verdicts.append(exact_value(f"two walkers, {steps} steps", std, spread, truth))
         chi.append(_tail(found[:, 1], steps, tail / steps) if walk.law == "uniform" else (np.nan,) * 4)
-        progress(k + 1, len(walk.steps))
+        progress((k + 1) / len(walk.steps))
     wrong = exact_value(
         "two walkers, taken for the bulk law", measured[0], error[0], float(np.sqrt(_bulk(scenario)[0]))
     )

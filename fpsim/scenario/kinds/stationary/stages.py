@@ -213,7 +213,7 @@ def _sweep(
             threads=threads,
         )
         w = (ensemble.weights["W1"] * ensemble.weights["W2"])[-1].ravel()
-        progress(k + 1, len(part.learning_rates))
+        progress((k + 1) / len(part.learning_rates))
         yield np.where(np.isfinite(w), w, np.inf)
 
 

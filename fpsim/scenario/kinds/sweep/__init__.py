@@ -1,9 +1,9 @@
 """Learning rates and batch sizes: do widths collapse on ``theta = learning_rate * c_B``, and how do they depart?
 
 A linear auto-encoder with weight decay, so that its minimum is isolated. To leading order the stationary covariance is
-``theta`` times one matrix, the Lyapunov equation's (:mod:`fpsim.theory.stationary_noise`). Two corrections are kept
-apart: steps of finite size, a function of the learning rate alone, which the discrete Lyapunov equation knows; and the
-width of the ensemble, whose relative size is proportional to ``theta`` again. Limit: the ensemble must stay at one
+``theta`` times one matrix, the Lyapunov equation's (:mod:`fpsim.theory.stationary_covariance`). Two corrections are
+kept apart: steps of finite size, a function of the learning rate alone, which the discrete Lyapunov equation knows; and
+the width of the ensemble, whose relative size is proportional to ``theta`` again. Limit: the ensemble stays at one
 minimum.
 """
 

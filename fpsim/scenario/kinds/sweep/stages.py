@@ -19,7 +19,7 @@ from fpsim.support.errors import ConfigError
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import Reporter
 from fpsim.theory import landscape_of, minimum_near, stationary_covariance
-from fpsim.theory.modified_equation import jacobian
+from fpsim.theory.landscape import hessian
 
 __all__ = ["check", "stages"]
 
@@ -77,7 +77,7 @@ def _theory(scenario: SweepScenario) -> xr.Dataset:
         )
     rates = part.learning_rates
     discrete = [stationary_covariance(landscape, r, minimum, discrete=True) / (r * factor) for r in rates]
-    unrelaxed = _unrelaxed(scenario, jacobian(landscape.gradient, minimum), discrete)
+    unrelaxed = _unrelaxed(scenario, hessian(landscape, minimum), discrete)
     names = [*entry_names("W1", (k, d)), *entry_names("W2", (d, k))]
     return xr.Dataset(
         {
@@ -151,7 +151,7 @@ def _row(scenario: SweepScenario, k: int, theory: xr.Dataset, threads: int | Non
         found["error"].append(square.sum(axis=1).std() / np.sqrt(len(rows)))
         found["loss"].append(mean_loss(experiment.network, weights, experiment.data.x, threads=threads).mean())
         found["theta"].append(np.float64(rate * experiment.batch_factor))
-        progress(j + 1, len(part.batch_sizes))
+        progress((j + 1) / len(part.batch_sizes))
     return xr.Dataset(
         {
             "theta": ("batch_size", found["theta"], named("learning rate x batch factor c_B")),

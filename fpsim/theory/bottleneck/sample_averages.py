@@ -19,12 +19,12 @@ from fpsim.datasets import Dataset
 from fpsim.network import activation
 from fpsim.support.errors import DomainError
 from fpsim.support.threads import Team
-from fpsim.theory.mesh import Array, Mesh
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 if TYPE_CHECKING:
     from fpsim.datasets import GaussianPopulation
 
-__all__ = ["SummedAverages"]
+__all__ = ["SampleAverages"]
 
 LANES = 64
 """Partial sums per moment; part of the definition of every sum, so never tuned to the machine."""
@@ -33,8 +33,8 @@ ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class SummedAverages:
-    """See :class:`fpsim.theory.averages.Averages`.
+class SampleAverages:
+    """See :class:`fpsim.theory.bottleneck.averages.Averages`.
 
     Attributes
     ----------
@@ -83,39 +83,45 @@ class SummedAverages:
             np.pad(weight, (0, pad)),
         )
 
-    def encoder(self, w1: Mesh) -> Array:
+    def encoder(self, w1: Coordinates) -> Array:
         """``E[z_r phi'_j x_b]``."""
         first, _ = self._sums(w1, encoder=True, products=False)
         return first.reshape(self.k + self.d, self.k, self.d, *first.shape[1:])
 
-    def decoder(self, w1: Mesh) -> Array:
+    def decoder(self, w1: Coordinates) -> Array:
         """``E[z_r h_j]``."""
         first, _ = self._sums(w1, decoder=True, products=False)
         return first.reshape(self.k + self.d, self.k, *first.shape[1:])
 
-    def encoder_covariance(self, w1: Mesh) -> Array:
+    def encoder_covariance(self, w1: Coordinates) -> Array:
         """Covariance of ``z_r phi'_j x_b``."""
         covariance = _covariance(*self._sums(w1, encoder=True))
         return covariance.reshape(*(self.k + self.d, self.k, self.d) * 2, *covariance.shape[2:])
 
-    def decoder_covariance(self, w1: Mesh) -> Array:
+    def decoder_covariance(self, w1: Coordinates) -> Array:
         """Covariance of ``z_r h_j``."""
         covariance = _covariance(*self._sums(w1, decoder=True))
         return covariance.reshape(*(self.k + self.d, self.k) * 2, *covariance.shape[2:])
 
-    def cross_covariance(self, w1: Mesh) -> Array:
+    def cross_covariance(self, w1: Coordinates) -> Array:
         """Covariance of ``z_r phi'_j x_b`` with ``z_s h_l``."""
         r, k, d = self.k + self.d, self.k, self.d
         covariance = _covariance(*self._sums(w1, encoder=True, decoder=True))[: r * k * d, r * k * d :]
         return covariance.reshape(r, k, d, r, k, *covariance.shape[2:])
 
-    def slopes(self, w1: Mesh) -> Array:
+    def slopes(self, w1: Coordinates) -> Array:
         """``E[phi'_j x_b phi'_l x_c]``."""
         _, second = self._sums(w1, slopes=True)
         return second.reshape(*(self.k, self.d) * 2, *second.shape[2:])
 
     def _sums(
-        self, w1: Mesh, *, encoder: bool = False, decoder: bool = False, slopes: bool = False, products: bool = True
+        self,
+        w1: Coordinates,
+        *,
+        encoder: bool = False,
+        decoder: bool = False,
+        slopes: bool = False,
+        products: bool = True,
     ) -> tuple[Array, Array]:
         """First (F, ...) and second (F, F, ...) moments of the named features."""
         x, weight = self._samples

@@ -24,8 +24,8 @@ from numpy.typing import ArrayLike
 
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError, ValidityWarning
-from fpsim.theory.mesh import Array
 from fpsim.theory.scales import Scales, scales_of
+from fpsim.theory.weight_coordinates import Array
 
 if TYPE_CHECKING:
     from fpsim.density import Density

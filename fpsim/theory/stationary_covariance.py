@@ -20,8 +20,8 @@ from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 from scipy.optimize import root
 
 from fpsim.support.errors import DomainError, ToleranceError
-from fpsim.theory.mesh import Array
-from fpsim.theory.modified_equation import Landscape, jacobian
+from fpsim.theory.landscape import Landscape, hessian
+from fpsim.theory.weight_coordinates import Array
 
 __all__ = ["minimum_near", "stationary_covariance"]
 
@@ -44,10 +44,10 @@ def minimum_near(landscape: Landscape, start: ArrayLike) -> Array:
     if not (np.abs(x) <= FARTHEST).all():
         raise DomainError(f"minimum near {x.tolist()}: weights of at most {FARTHEST:g} are accepted")
     flow = solve_ivp(lambda _t, w: -landscape.gradient(w), (0.0, FLOW_TIME), x, method="LSODA", rtol=1e-8, atol=1e-10)
-    found = root(landscape.gradient, flow.y[:, -1], jac=lambda w: jacobian(landscape.gradient, w), tol=1e-13)
+    found = root(landscape.gradient, flow.y[:, -1], jac=lambda w: hessian(landscape, w), tol=1e-13)
     if not np.abs(landscape.gradient(found.x)).max() < 1e-10:
         raise ToleranceError(f"minimum: Newton's method after gradient flow from {x.tolist()}: {found.message}")
-    lowest = float(np.linalg.eigvalsh(jacobian(landscape.gradient, found.x)).min())
+    lowest = float(np.linalg.eigvalsh(hessian(landscape, found.x)).min())
     if not lowest > 1e-9:
         raise DomainError(
             f"the point {np.round(found.x, 6).tolist()} has a lowest curvature of {lowest:.3g}: an isolated minimum is "
@@ -78,7 +78,7 @@ def stationary_covariance(
         If ``eta`` is not positive, or finite steps diverge (``eta H`` beyond 2).
     """
     x = np.asarray(minimum, dtype=np.float64)
-    h, s = jacobian(landscape.gradient, x), landscape.covariance(x)
+    h, s = hessian(landscape, x), landscape.covariance(x)
     highest = float(np.linalg.eigvalsh(0.5 * (h + h.T)).max())
     if not learning_rate > 0.0 or (discrete and learning_rate * highest >= 2.0):
         raise DomainError(

@@ -1,12 +1,13 @@
-"""What a file holds, in words: for ``fpsim info``."""
+"""Description of a run's file in words, for ``fpsim info``.
+
+A complete file carries its table, so that describing it needs none of the code that made it.
+"""
 
 from __future__ import annotations
 
 import textwrap
 
 import xarray as xr
-
-from fpsim.scenario.running import report
 
 __all__ = ["describe"]
 
@@ -34,7 +35,15 @@ def describe(tree: xr.DataTree) -> str:
             lines.append(f"  {node.path}{unfinished}  [{sizes}]")
             names = ", ".join(map(str, node.data_vars))
             lines += textwrap.wrap(names, WIDTH, initial_indent="      ", subsequent_indent="      ")
-    return "\n".join([*lines, "", report(tree)])
+    return "\n".join([*lines, "", _table(tree)])
+
+
+def _table(tree: xr.DataTree) -> str:
+    if "table" in tree.attrs:
+        return str(tree.attrs["table"])
+    from fpsim.scenario import report
+
+    return report(tree)
 
 
 def own_dimensions(node: xr.DataTree) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from numba import njit
 from scipy.ndimage import distance_transform_edt
 
 from fpsim.support.errors import DomainError
-from fpsim.theory.mesh import Array, Mesh
+from fpsim.theory.weight_coordinates import Array, Coordinates
 
 __all__ = ["Nodes", "interpolate", "nodes_around", "regress"]
 
@@ -160,7 +160,7 @@ def _smoothed(sums: Array, bandwidth: float) -> Array:
     return sums.reshape(shape)
 
 
-def _shifted(keys: list[Key], sums: Array, where: Mesh) -> dict[Key, Array]:
+def _shifted(keys: list[Key], sums: Array, where: Coordinates) -> dict[Key, Array]:
     """Moments about the nodes ``where`` from moments (K, M) about the middle of the grid."""
     raw = dict(zip(keys, sums, strict=True))
     out = {}
@@ -175,7 +175,7 @@ def _shifted(keys: list[Key], sums: Array, where: Mesh) -> dict[Key, Array]:
     return out
 
 
-def _fitted(keys: list[Key], sums: Array, where: Mesh, q: int, bandwidth: float) -> Array:
+def _fitted(keys: list[Key], sums: Array, where: Coordinates, q: int, bandwidth: float) -> Array:
     """Values (q, M) of the weighted least-squares polynomials at the nodes ``where``, from smoothed sums (K, M)."""
     n, count = len(where), np.maximum(sums[0], 1e-200)
     degree = max(sum(alpha) for _, alpha in keys) // 2
@@ -201,7 +201,7 @@ def _fitted(keys: list[Key], sums: Array, where: Mesh, q: int, bandwidth: float)
     return np.moveaxis(np.einsum("mi,mic->mc", monomials, coefficients), -1, 0)
 
 
-def interpolate(nodes: Nodes, values: Array, mesh: Mesh) -> Array:
+def interpolate(nodes: Nodes, values: Array, mesh: Coordinates) -> Array:
     """Multilinear interpolation of values (..., nodes) to an open mesh; constant outside the nodes."""
     n = len(nodes.axes)
     for axis, (centres, x) in enumerate(zip(nodes.axes, mesh, strict=True)):

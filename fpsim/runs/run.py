@@ -18,9 +18,9 @@ from fpsim.support.errors import DomainError
 from fpsim.scenario.loading import scenario_from
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import density_series, group
-from fpsim.storage import load
+from fpsim.storage import load_tree
 
-__all__ = ["Run", "density_variables", "open_run"]
+__all__ = ["Run", "density_variables", "load"]
 
 Array = NDArray[np.float64]
 
@@ -42,6 +42,9 @@ class Run:
     path: Path
     scenario: ScenarioBase
     tree: xr.DataTree = field(repr=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Run, (self.path, self.scenario, self.tree)
 
     @property
     def attributes(self) -> Mapping[str, object]:
@@ -88,8 +91,8 @@ class Run:
         return np.asarray(group(self.tree, path)["time"].values, dtype=np.float64)
 
 
-def open_run(path: str | Path) -> Run:
-    """Read a file that ``fpsim run`` wrote; the same as ``fpsim.load``.
+def load(path: str | Path) -> Run:
+    """Read a file that ``fpsim run`` wrote: scenario, densities, weights, labelled arrays (``fpsim.load``).
 
     Raises
     ------
@@ -98,7 +101,7 @@ def open_run(path: str | Path) -> Run:
     ConfigError
         If its scenario is of a kind that this version does not know.
     """
-    tree = load(path)
+    tree = load_tree(path)
     return Run(Path(path), scenario_from(tomllib.loads(str(tree.attrs["config"])), where=str(path)), tree)
 
 

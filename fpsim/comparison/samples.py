@@ -20,9 +20,9 @@ from fpsim.density import Density, place_points
 from fpsim.support.errors import DomainError
 
 __all__ = [
-    "Law",
+    "Distribution",
+    "ExactDensity",
     "Sample",
-    "Theory",
     "check_points",
     "covariance_of",
     "cumulative",
@@ -112,7 +112,7 @@ def check_points(points: ArrayLike, *, what: str) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Theory:
+class ExactDensity:
     """A density taken as exact; ``count`` points stand for it where points are needed."""
 
     density: Density
@@ -173,7 +173,7 @@ class Sample:
         return covariance_of(self.points)
 
 
-Law = Theory | Sample
+Distribution = ExactDensity | Sample
 
 
 def sample_of(points: ArrayLike, *, what: str, labels: ArrayLike | None = None) -> Sample:

@@ -1,4 +1,4 @@
-"""The averages over the data on which every drift and diffusion of a bottleneck network depends.
+"""Averages over the data on which drift and diffusion of a bottleneck network depend.
 
 For ``f(x) = W2 phi(W1 x)``, ``h = phi(W1 x)``, and the stacked vector ``z = (h, -x)`` of length ``R = k + d``, the
 per-sample gradients of ``|f(x) - x|^2 / 2`` are linear in averages that know ``W1`` only,
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from fpsim.support.errors import DomainError
-from fpsim.theory.mesh import Array, Mesh, remembered
+from fpsim.theory.weight_coordinates import Array, Coordinates, Remembered
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -38,22 +38,22 @@ class Averages(Protocol):
     def closed_form(self) -> bool:
         """Whether the cost does not depend on the number of samples."""
 
-    def encoder(self, w1: Mesh) -> Array:
+    def encoder(self, w1: Coordinates) -> Array:
         """``E[z_r phi'_j x_b]``, shape (R, k, d, ...)."""
 
-    def decoder(self, w1: Mesh) -> Array:
+    def decoder(self, w1: Coordinates) -> Array:
         """``E[z_r h_j]``, shape (R, k, ...)."""
 
-    def encoder_covariance(self, w1: Mesh) -> Array:
+    def encoder_covariance(self, w1: Coordinates) -> Array:
         """Covariance of ``z_r phi'_j x_b`` over the data, shape (R, k, d, R, k, d, ...)."""
 
-    def decoder_covariance(self, w1: Mesh) -> Array:
+    def decoder_covariance(self, w1: Coordinates) -> Array:
         """Covariance of ``z_r h_j`` over the data, shape (R, k, R, k, ...)."""
 
-    def cross_covariance(self, w1: Mesh) -> Array:
+    def cross_covariance(self, w1: Coordinates) -> Array:
         """Covariance of ``z_r phi'_j x_b`` with ``z_s h_l``, shape (R, k, d, R, k, ...)."""
 
-    def slopes(self, w1: Mesh) -> Array:
+    def slopes(self, w1: Coordinates) -> Array:
         """``E[phi'_j x_b phi'_l x_c]``, shape (k, d, k, d, ...)."""
 
 
@@ -62,12 +62,12 @@ class RememberedAverages:
 
     def __init__(self, averages: Averages) -> None:
         self.d, self.k, self.closed_form = averages.d, averages.k, averages.closed_form
-        self.encoder = remembered(averages.encoder)
-        self.decoder = remembered(averages.decoder)
-        self.encoder_covariance = remembered(averages.encoder_covariance)
-        self.decoder_covariance = remembered(averages.decoder_covariance)
-        self.cross_covariance = remembered(averages.cross_covariance)
-        self.slopes = remembered(averages.slopes)
+        self.encoder = Remembered(averages.encoder)
+        self.decoder = Remembered(averages.decoder)
+        self.encoder_covariance = Remembered(averages.encoder_covariance)
+        self.decoder_covariance = Remembered(averages.decoder_covariance)
+        self.cross_covariance = Remembered(averages.cross_covariance)
+        self.slopes = Remembered(averages.slopes)
 
 
 def averages_of(experiment: Experiment) -> Averages:
@@ -78,8 +78,8 @@ def averages_of(experiment: Experiment) -> Averages:
     DomainError
         If the network is not two trained or frozen matrices around a bottleneck.
     """
-    from fpsim.theory.linear import LinearAverages
-    from fpsim.theory.sums import SummedAverages
+    from fpsim.theory.bottleneck.linear_averages import LinearAverages
+    from fpsim.theory.bottleneck.sample_averages import SampleAverages
 
     network = experiment.network
     widths = network.widths
@@ -89,4 +89,4 @@ def averages_of(experiment: Experiment) -> Averages:
         )
     if network.activations[0] == "linear":
         return RememberedAverages(LinearAverages(experiment.data, widths[1]))
-    return RememberedAverages(SummedAverages(experiment.data, widths[1], network.activations[0]))
+    return RememberedAverages(SampleAverages(experiment.data, widths[1], network.activations[0]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from fpsim.network import elementary
+from fpsim.support import elementary
 
 getcontext().prec = 40
 TWO_PI = Decimal("6.283185307179586476925286766559005768394338798750")

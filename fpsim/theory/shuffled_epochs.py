@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.support.errors import DomainError
-from fpsim.theory.mesh import Array
+from fpsim.theory.weight_coordinates import Array
 
 __all__ = ["epoch_variance", "epoch_variance_path", "iid_variance", "iid_variance_path"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.comparison.distances import Distance
-from fpsim.comparison.law import Law, Sample, Theory
 from fpsim.comparison.resample import pooled_null, standard_deviation
+from fpsim.comparison.samples import Distribution, ExactDensity, Sample
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Evaluation", "evaluate"]
 
 Array = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ _BAND_GROUPS = 200
 _POOL_GROUPS = 500  # of each sample
 
 
-class Judgement(NamedTuple):
+class Evaluation(NamedTuple):
     """What a distance shows, what it would show under agreement, and how well it is known."""
 
     value: float
@@ -30,21 +30,21 @@ class Judgement(NamedTuple):
     method: str
 
 
-def judge(
+def evaluate(
     kind: Distance,
-    first: Law,
-    second: Law,
+    first: Distribution,
+    second: Distribution,
     frame: Any,
     *,
     rng: np.random.Generator,
     library: bool = True,
     band: bool = True,
-) -> Judgement:
+) -> Evaluation:
     """Distance of ``first`` from ``second`` in a frame, with its floor.
 
     Parameters
     ----------
-    first, second : Law
+    first, second : Distribution
         A sample and a theory, two samples, or two theories (then nothing is random, and the floor is zero).
     frame : object
         What ``kind.frame`` answered.
@@ -57,14 +57,16 @@ def judge(
     def functional(p: Array, q: Array) -> Array:
         return kind.functional(p, q, frame)
 
-    if isinstance(first, Theory):
-        if isinstance(second, Theory):
+    if isinstance(first, ExactDensity):
+        if isinstance(second, ExactDensity):
             value = float(functional(kind.expected(first, frame), kind.expected(second, frame)))
-            return Judgement(value, 0.0, 0.0, 0.0, "no sampling")
+            return Evaluation(value, 0.0, 0.0, 0.0, "no sampling")
         first, second = second, first
     groups = _BAND_GROUPS if band else 1
     grouped = _in_groups(kind, first, frame, groups)
-    other = kind.expected(second, frame) if isinstance(second, Theory) else _in_groups(kind, second, frame, groups)
+    other = (
+        kind.expected(second, frame) if isinstance(second, ExactDensity) else _in_groups(kind, second, frame, groups)
+    )
     value_of_points = kind.value(first, second, frame) if library else None
     if value_of_points is None:
         means = [g[0].sum(axis=0) / g[1].sum() if isinstance(g, tuple) else g for g in (grouped, other)]
@@ -75,7 +77,7 @@ def judge(
         null = pooled_null(functional, *_pool(kind, first, second, frame), rng=rng)
         method = "bootstrap of whole replicas" if first.clustered else "bootstrap"
     error = standard_deviation(functional, grouped, other, rng=rng) if band else math.nan
-    return Judgement(value_of_points, *null, error, method)
+    return Evaluation(value_of_points, *null, error, method)
 
 
 def _in_groups(kind: Distance, sample: Sample, frame: Any, most: int) -> tuple[Array, Array]:

@@ -21,7 +21,7 @@ from fpsim.density import Density, Grid
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import Estimate, jackknife
 
-__all__ = ["DensityLaw", "Law", "SampleLaw", "law_of", "weights_law"]
+__all__ = ["DensityExpectation", "Expectation", "SampleExpectation", "expectation_of", "replica_expectation"]
 
 Array = NDArray[np.float64]
 Observables = Callable[[Sequence[Array]], Iterable[Array]]
@@ -30,7 +30,7 @@ _STENCIL = np.array([3.0 / 640.0, -1.0 / 24.0 - 12.0 / 640.0, 1.0 + 1.0 / 12.0 +
 """Outer, middle and central coefficient of ``1 - delta^2 / 24 + 3 delta^4 / 640``."""
 
 
-class Law(Protocol):
+class Expectation(Protocol):
     """What averages of functions of the weights can be taken over."""
 
     def expectation(self, observables: Observables) -> Estimate:
@@ -38,7 +38,7 @@ class Law(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class DensityLaw:
+class DensityExpectation:
     """Averages over a density.
 
     Attributes
@@ -62,7 +62,7 @@ class DensityLaw:
 
 
 @dataclass(frozen=True, eq=False)
-class SampleLaw:
+class SampleExpectation:
     """Averages over independent replicas.
 
     Attributes
@@ -104,17 +104,17 @@ class SampleLaw:
         return jackknife(np.stack(sums, axis=1), np.diff(np.append(starts, size)))
 
 
-def law_of(source: Any) -> Law:
+def expectation_of(source: Any) -> Expectation:
     """A law from a density, from samples (R, p) or (R,), or a law as it is."""
     if isinstance(source, Density):
-        return DensityLaw(source)
+        return DensityExpectation(source)
     if hasattr(source, "expectation"):
-        law: Law = source
+        law: Expectation = source
         return law
-    return SampleLaw(np.asarray(source, float))
+    return SampleExpectation(np.asarray(source, float))
 
 
-def weights_law(weights: Mapping[str, ArrayLike], *, blocks: int = 32) -> SampleLaw:
+def replica_expectation(weights: Mapping[str, ArrayLike], *, blocks: int = 32) -> SampleExpectation:
     """Law of trained networks from their matrices ``{"W1": (R, k, d), ...}``; coordinates in C order, matrix by matrix.
 
     Raises
@@ -128,7 +128,7 @@ def weights_law(weights: Mapping[str, ArrayLike], *, blocks: int = 32) -> Sample
         raise DomainError(
             f"matrices have shapes {[w.shape for w in parts]}: replicas first, equally many, are accepted"
         )
-    return SampleLaw(np.concatenate([w.reshape(len(w), -1) for w in parts], axis=1), blocks)
+    return SampleExpectation(np.concatenate([w.reshape(len(w), -1) for w in parts], axis=1), blocks)
 
 
 def _averages(density: Density, observables: Observables) -> Array:

@@ -1,7 +1,7 @@
-"""Gradients and their covariances, assembled from the averages over the data and the factors of the decoder.
+"""Gradients of a bottleneck network and their covariances, from averages over the data and factors of the decoder.
 
 All sums run over the few indices of the matrices and are elementwise in the mesh, so that an entry that does not depend
-on a coordinate keeps length one there (:mod:`fpsim.theory.averages` has the formulas).
+on a coordinate keeps length one there (:mod:`fpsim.theory.bottleneck.averages` has the formulas).
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fpsim.theory.mesh import Array, Mesh, entries
+from fpsim.theory.weight_coordinates import Array, Coordinates, entries
 
 __all__ = [
-    "cross_noise",
+    "Rows",
+    "cross_covariance",
+    "decoder_covariance",
     "decoder_factors",
     "decoder_gradient",
-    "decoder_noise",
+    "encoder_covariance",
     "encoder_gradient",
-    "encoder_noise",
     "factor_products",
 ]
 
 Rows: TypeAlias = list[list[Array]]
 
 
-def decoder_factors(w2: Mesh, d: int, k: int) -> Array:
+def decoder_factors(w2: Coordinates, d: int, k: int) -> Array:
     """``Theta = (W2^T W2, W2^T)``, shape (k, k + d, ...)."""
     w = entries(w2, d, k)
     shape = np.broadcast_shapes(*(x.shape for x in w2))
@@ -50,17 +51,17 @@ def encoder_gradient(theta: Array, encoder: Array) -> list[Array]:
     return [_sum([theta[j, i] * encoder[i, j, b] for i in range(r)]) for j in range(k) for b in range(d)]
 
 
-def encoder_noise(products: Array, covariance: Array) -> Rows:
+def encoder_covariance(products: Array, features: Array) -> Rows:
     """``Sigma11_jb,lc = Theta_jr Theta_ls Cov(z_r phi'_j x_b, z_s phi'_l x_c)``."""
-    r, k, d = covariance.shape[:3]
+    r, k, d = features.shape[:3]
 
     def entry(j: int, b: int, m: int, c: int) -> Array:
-        return _sum([products[j, i, m, s] * covariance[i, j, b, s, m, c] for i in range(r) for s in range(r)])
+        return _sum([products[j, i, m, s] * features[i, j, b, s, m, c] for i in range(r) for s in range(r)])
 
     return _symmetric([(j, b) for j in range(k) for b in range(d)], entry)
 
 
-def decoder_gradient(w2: Mesh, decoder: Array) -> list[Array]:
+def decoder_gradient(w2: Coordinates, decoder: Array) -> list[Array]:
     """``g2_aj = V_ar E[z_r h_j]``, a list over (a, j)."""
     r, k = decoder.shape[:2]
     d = r - k
@@ -68,28 +69,28 @@ def decoder_gradient(w2: Mesh, decoder: Array) -> list[Array]:
     return [_sum([w[a][m] * decoder[m, j] for m in range(k)]) + decoder[k + a, j] for a in range(d) for j in range(k)]
 
 
-def decoder_noise(w2: Mesh, covariance: Array) -> Rows:
+def decoder_covariance(w2: Coordinates, features: Array) -> Rows:
     """``Sigma22_aj,cl = V_ar V_cs Cov(z_r h_j, z_s h_l)``."""
-    r, k = covariance.shape[:2]
+    r, k = features.shape[:2]
     d = r - k
     w = entries(w2, d, k)
 
     def entry(a: int, j: int, c: int, m: int) -> Array:
-        quadratic = [w[a][i] * w[c][s] * covariance[i, j, s, m] for i in range(k) for s in range(k)]
-        mixed = [w[a][i] * covariance[i, j, k + c, m] + w[c][i] * covariance[k + a, j, i, m] for i in range(k)]
-        return _sum(quadratic + mixed) + covariance[k + a, j, k + c, m]
+        quadratic = [w[a][i] * w[c][s] * features[i, j, s, m] for i in range(k) for s in range(k)]
+        mixed = [w[a][i] * features[i, j, k + c, m] + w[c][i] * features[k + a, j, i, m] for i in range(k)]
+        return _sum(quadratic + mixed) + features[k + a, j, k + c, m]
 
     return _symmetric([(a, j) for a in range(d) for j in range(k)], entry)
 
 
-def cross_noise(theta: Array, w2: Mesh, covariance: Array) -> Rows:
+def cross_covariance(theta: Array, w2: Coordinates, features: Array) -> Rows:
     """``Sigma12_jb,cl = Theta_jr V_cs Cov(z_r phi'_j x_b, z_s h_l)``; rows are entries of ``W1``."""
-    r, k, d = covariance.shape[:3]
+    r, k, d = features.shape[:3]
     w = entries(w2, d, k)
 
     def entry(j: int, b: int, c: int, m: int) -> Array:
-        bilinear = [theta[j, i] * w[c][s] * covariance[i, j, b, s, m] for i in range(r) for s in range(k)]
-        return _sum(bilinear + [theta[j, i] * covariance[i, j, b, k + c, m] for i in range(r)])
+        bilinear = [theta[j, i] * w[c][s] * features[i, j, b, s, m] for i in range(r) for s in range(k)]
+        return _sum(bilinear + [theta[j, i] * features[i, j, b, k + c, m] for i in range(r)])
 
     return [[entry(j, b, c, m) for c in range(d) for m in range(k)] for j in range(k) for b in range(d)]
 

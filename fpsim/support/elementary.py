@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from fpsim.network.kernel import inlined
+from fpsim.support.kernel import inlined
 
 __all__ = ["cos_sin", "exp_minus_one", "log", "tanh"]
 

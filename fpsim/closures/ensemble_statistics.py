@@ -1,4 +1,4 @@
-"""What closures take from an ensemble: surviving replicas, the partner's statistics, paths through recorded times."""
+"""Ensemble statistics for closures: surviving replicas, the partner's two statistics, paths through recorded times."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
-from fpsim.closures.base import Matrix
+from fpsim.closures.marginal_equation import Matrix
 from fpsim.support.errors import DomainError
-from fpsim.theory.averages import Averages
-from fpsim.theory.coefficients import decoder_factors, factor_products
-from fpsim.theory.mesh import Array, columns
+from fpsim.theory.bottleneck.landscape import BottleneckLandscape
+from fpsim.theory.weight_coordinates import Array, columns
 
 if TYPE_CHECKING:
     from fpsim.ensemble import Ensemble
@@ -60,27 +59,23 @@ def recorded_times(ensemble: Ensemble) -> Array:
     return np.asarray(ensemble.times, dtype=np.float64)
 
 
-def partner_statistics(averages: Averages, matrix: Matrix, partners: Array) -> Callable[[Array], tuple[Array, Array]]:
-    """The two statistics of :mod:`fpsim.closures.base` as a function of partner matrices (M, rows, columns).
+def partner_statistics(
+    landscape: BottleneckLandscape, matrix: Matrix, partners: Array
+) -> Callable[[Array], tuple[Array, Array]]:
+    """The two statistics of a :class:`Partner` as a function of partner matrices (M, rows, columns).
 
     Answers have a trailing axis M. ``partners`` (..., rows, columns) are all matrices that will be asked for: data
     averages of many encoders come from splines through one table that covers them, where that is cheaper than a sum
     per matrix.
     """
-    if matrix == "W1":
-
-        def of_decoder(w2: Array) -> tuple[Array, Array]:
-            theta = decoder_factors(columns(w2), averages.d, averages.k)
-            return theta, factor_products(theta)
-
-        return of_decoder
+    first, second = landscape.statistics_of_partner(matrix)
     everything = columns(partners)
     n = len(everything)
-    if averages.closed_form or n > 2 or everything[0].size < TABLE**n:
-        return lambda w1: (averages.decoder(columns(w1)), averages.decoder_covariance(columns(w1)))
+    if matrix == "W1" or landscape.averages.closed_form or n > 2 or everything[0].size < TABLE**n:
+        return lambda w: (first(columns(w)), second(columns(w)))
     axes = [np.linspace(w.min() - 1e-9, w.max() + 1e-9, TABLE) for w in everything]
     mesh = tuple(np.meshgrid(*axes, indexing="ij", sparse=True))
-    tables = averages.decoder(mesh), averages.decoder_covariance(mesh)
+    tables = first(mesh), second(mesh)
 
     def of_encoder(w1: Array) -> tuple[Array, Array]:
         index = [(w - a[0]) / (a[1] - a[0]) for w, a in zip(columns(w1), axes, strict=True)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import tomllib
 
 import numpy as np
@@ -11,7 +13,7 @@ import xarray as xr
 import fpsim
 from fpsim.density import Grid, gaussian
 from fpsim.ensemble import train
-from fpsim.runs.run_object import Run, density_variables
+from fpsim.runs.run import Run, density_variables
 from fpsim.scenario.kinds.bottleneck.stages import experiment_of
 from fpsim.scenario.shared.records import density_variable, grid_coordinates
 from fpsim.support.errors import DomainError, FileError
@@ -67,6 +69,16 @@ def test_values_cannot_be_changed_by_accident(run):
         run.densities["x"] = {}
     with pytest.raises(ValueError, match="read-only"):
         run.weights["offset/ensemble"]["W1"][0] = 0.0
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda run: pickle.loads(pickle.dumps(run))])
+def test_a_run_can_be_copied_and_sent_to_another_process(copied, run):
+    assert run.densities  # what was made of the tree does not stand in the way
+    again = copied(run)
+    assert (again.path, again.scenario) == (run.path, run.scenario)
+    assert again.tree.identical(run.tree)
+    with pytest.raises(AttributeError):
+        again.path = "x"
 
 
 @pytest.mark.parametrize("boundary", ["reflecting", "periodic", ("absorbing", "reflecting")])

@@ -1,4 +1,4 @@
-"""Densities of two files, or of one file's theory and its ensemble, held against each other.
+"""Comparison of two runs, or of the theory of one run with its own ensemble.
 
 An ensemble is taken at its full size: its histogram says how many replicas lie in every cell, and a replica's place
 inside a cell is drawn evenly. Limits: two theories have no sampling floor; their floor is the numerical error that both
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from fpsim.comparison import compare_density, compare_samples
 from fpsim.density import Density, regrid
 from fpsim.support.errors import DomainError
-from fpsim.runs.run_object import Run
+from fpsim.runs.run import Run
 from fpsim.scenario.shared.records import group
 
-__all__ = ["ComparedRow", "compare_files", "table"]
+__all__ = ["ComparedRow", "compare_runs", "table"]
 
 ENSEMBLE = "ensemble"
 """Last part of the path of a group that holds an experiment."""
@@ -85,7 +85,7 @@ class _Series:
         return np.asarray(grid.lower) + (cells + rng.random(cells.shape)) * np.asarray(grid.spacing)
 
 
-def compare_files(
+def compare_runs(
     one: Run, other: Run | None = None, *, distance: str = "total_variation", all_times: bool = False
 ) -> tuple[ComparedRow, ...]:
     """Compare two runs, or the theory of one with its own ensemble.

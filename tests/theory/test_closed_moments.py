@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.linalg import expm, solve_continuous_lyapunov
 
-from fpsim.comparison.closed_moments import closed_moments, fitted_order
 from fpsim.support.errors import DomainError
+from fpsim.theory.closed_moments import closed_moments, fitted_order
 
 H = np.array([[1.0, 0.4], [-0.2, 0.5]])
 D = np.array([[0.3, 0.1], [0.1, 0.2]])
