@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density.remap import carry
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
+from fpsim.density.remap import carry
 from fpsim.support.checks import real_number
 from fpsim.support.errors import DomainError
 from fpsim.support.memory import check_memory

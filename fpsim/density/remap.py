@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fpsim.density.tiles import LANES, TINY, load_tile, store_tile
 
-__all__ = ["REACH", "Feet", "carry", "reconstruction_weights", "remap_tile"]
+__all__ = ["REACH", "Feet", "carry", "fill_ghosts", "reconstruction_weights", "remap_tile"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -73,15 +73,18 @@ def reconstruction_weights(foot: Array, n: int, periodic: bool, feet: Feet) -> N
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_ghosts(v: Array, n: int, periodic: bool) -> None:
-    """Cells beyond the ends: the other end, or a parabola through the last three cells."""
+def fill_ghosts(v: Array, n: int, periodic: bool, flat: bool) -> None:
+    """Cells beyond the ends of a tile: the other end of a ring; else the last cell, or a parabola through three.
+
+    ``flat``: at the ends of a box that is no wall, where all that is left is a tail that falls by orders of magnitude.
+    """
     for m in range(1, REACH + 1):
         low, high = REACH - m, REACH + n - 1 + m
         if periodic:
             for q in range(v.shape[1]):
                 v[low, q] = v[REACH + (n - m) % n, q]
                 v[high, q] = v[REACH + (m - 1) % n, q]
-        elif n < 3:
+        elif flat or n < 3:
             for q in range(v.shape[1]):
                 v[low, q], v[high, q] = v[REACH, q], v[REACH + n - 1, q]
         else:
@@ -96,7 +99,7 @@ def _fill_ghosts(v: Array, n: int, periodic: bool) -> None:
 def remap_tile(
     lanes: int, v: Array, w: Array, periodic: bool, feet: Feet, room: Array, lost: Array, clipped: Array
 ) -> None:
-    """Remap the lines of a tile from ``v`` to ``w``, with the feet that they have in common.
+    """Remap the lines of a tile from ``v``, its ghosts filled, to ``w``, with the feet that they have in common.
 
     Both have their cells from row ``REACH`` on and as many rows beyond them. ``lanes`` is ``v.shape[1]``, or the number
     1 where it is known to be: the compiler then makes loops over lines go away. ``room`` has shape (feet + 3, lanes).
@@ -105,7 +108,6 @@ def remap_tile(
     cell, weight = feet
     n, many = v.shape[0] - 2 * REACH, cell.size
     total, held, got, wrap = room[:many], room[many], room[many + 1], room[many + 2]
-    _fill_ghosts(v, n, periodic)
     for f in range(many):
         row = cell[f] % n if periodic else cell[f]
         w0, w1, w2, w3 = weight[0, f], weight[1, f], weight[2, f], weight[3, f]
@@ -189,5 +191,6 @@ def _carry_lines(
         v, w, rest = tile[: n + 2 * REACH], tile[n + 2 * REACH : n + m + 4 * REACH], tile[n + m + 4 * REACH :]
         rest[-2:] = 0.0
         load_tile(u, starts[first : first + lanes], stride, v[REACH : REACH + n])
+        fill_ghosts(v, n, periodic, True)
         remap_tile(lanes, v, w, periodic, feet, rest, rest[-2], rest[-1])
         store_tile(out, targets[first : first + lanes], stride, w[REACH : REACH + m], ratio)

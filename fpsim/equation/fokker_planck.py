@@ -78,8 +78,8 @@ class FokkerPlanck:
     calculus : {"ito", "stratonovich", "klimontovich"}
         What the noise means where ``D`` depends on place.
     jumps : sequence of float, optional
-        Times at which coefficients jump: steps end there. Where they depend on time and none are named (``None``), jumps
-        are searched for; an empty sequence says that there are none.
+        Times at which coefficients jump: steps end there. Where they depend on time and none are named (``None``),
+        jumps are searched for; an empty sequence says that there are none.
 
     Raises
     ------

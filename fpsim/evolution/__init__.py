@@ -1,7 +1,7 @@
 """Evolution of densities in time: split semi-Lagrangian sweeps, tensors as jumps along the lattice, step control."""
 
-from fpsim.evolution.result import Evolution
 from fpsim.evolution.evolve import evolve
 from fpsim.evolution.propagator import Propagator
+from fpsim.evolution.result import Evolution
 
 __all__ = ["Evolution", "Propagator", "evolve"]

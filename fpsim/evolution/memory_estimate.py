@@ -43,6 +43,9 @@ MARGIN = 0.5
 PER_CELL_OF_A_LINE = 4 * (9 + 7) + 20
 """Numbers in the tables and scratch of sweeps along an axis."""
 
+EVALUATED = 3.0
+"""Arrays per entry of a tensor that varies with place, while it is evaluated and checked."""
+
 OFFSETS = {1: 1, 2: 6, 3: 14, 4: 48}
 """Offsets that a correlated tensor meets which varies with place, about."""
 
@@ -109,9 +112,7 @@ def evolution_needs(
     return needed
 
 
-def _sweeps(
-    equations: Sequence[FokkerPlanck], grids: Sequence[Grid], held: float, outputs: int, coarse: bool
-) -> float:
+def _sweeps(equations: Sequence[FokkerPlanck], grids: Sequence[Grid], held: float, outputs: int, coarse: bool) -> float:
     arrays = STATES + PREDICTED * any(e.mean_field for e in equations) + (outputs - 1 + MARGIN if outputs > 1 else 0.0)
     fine, wide = sum(8.0 * g.size for g in grids), sum(8.0 * g.size / 2**g.ndim for g in grids)
     held += sum(8.0 * PER_CELL_OF_A_LINE * sum(g.shape) for g in grids)
@@ -120,8 +121,10 @@ def _sweeps(
 
 def coefficient_bytes(known: Coefficients, equation: FokkerPlanck, grid: Grid) -> float:
     """Bytes of coefficients that have been evaluated, with the lines that jumps go along and tables of sweeps."""
-    drift = sum(8.0 * b.size for b in known.drift)
+    drift, varies = sum(8.0 * b.size for b in known.drift), any(j.values.size > 1 for j in known.jumps)
     jumps = sum(8.0 * j.values.size + line_bytes(grid, j.offset) * _coupled(j.offset) for j in known.jumps)
+    if varies and any(_coupled(j.offset) for j in known.jumps):  # while they are made, states are not yet there
+        jumps += 8.0 * grid.size * (EVALUATED * grid.ndim**2 - STATES)
     if not equation.autonomous:
         return CHANGING * (drift + jumps)
     return drift + jumps + sum(table_bytes(grid, axis) for axis, b in enumerate(known.drift) if b.size > b.shape[axis])
@@ -178,7 +181,8 @@ def _arrays(equation: FokkerPlanck, grid: Grid) -> float:
     if equation.mean_field or grid_array_names(equation, grid):
         return whole
     few = max(round(PLACES ** (1 / grid.ndim)), 2)
-    places = [c[np.linspace(0, n - 1, min(few, n)).round().astype(int)] for c, n in zip(grid.centers, grid.shape)]
+    index = [np.linspace(0, n - 1, min(few, n)).round().astype(int) for n in grid.shape]
+    places = [c[i] for c, i in zip(grid.centers, index, strict=True)]
     mesh = tuple(x.reshape([-1 if a == b else 1 for b in range(grid.ndim)]) for a, x in enumerate(places))
     with suppress(DomainError, ValueError, TypeError, IndexError):  # evaluated whole they raise with the right place
         field = diffusion_at(equation, mesh)

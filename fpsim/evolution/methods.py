@@ -34,7 +34,12 @@ def by_sweeps(
     splitting: Splitting, starts: tuple[Density, ...], asked: Arguments, scales: GridScales
 ) -> tuple[Run, Path]:
     """Evolve within the tolerance; also the steps that this took."""
-    state, coupled, when, walls = tuple(d.values.flatten() for d in starts), splitting.coupled, asked.times, scales.walls
+    state, coupled, when, walls = (
+        tuple(d.values.flatten() for d in starts),
+        splitting.coupled,
+        asked.times,
+        scales.walls,
+    )
     moving = MovingGrid() if asked.follow else None
     control = StepControl(
         asked.tolerance,

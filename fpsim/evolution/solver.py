@@ -95,9 +95,7 @@ class Solver:
         known, scales = self.survey(starts)
         grid, rates = self.grids[0], generator_numbers(known[0], self.grids[0]) if changing is None else 0.0
         cost = memory_estimate("generator", self.equations, self.grids, rates, 1, coarse=False)
-        choice = choose_method(
-            asked.method, grid, scales, end=asked.end, generator_bytes=cost, changing=changing
-        )
+        choice = choose_method(asked.method, grid, scales, end=asked.end, generator_bytes=cost, changing=changing)
         log.info("evolve %s to t=%g by %s (%s)", self.grids, asked.end, choice.method, choice.reason)
         if choice.provisional:
             with suppress(DomainError, MemoryLimitError):  # sweeps may take what it does not

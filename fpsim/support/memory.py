@@ -1,8 +1,8 @@
 """Memory budget: refuses what does not fit before anything is allocated, and chooses nothing.
 
-The budget is an argument where a function has one, else the environment variable ``FPSIM_MEMORY``, else half of what the
-machine, or the control group that the process runs in, has to give at the time of the call. Sizes are bytes, as numbers
-or as words: ``"2 GB"``, ``"500MB"``.
+The budget is an argument where a function has one, else the environment variable ``FPSIM_MEMORY``, else half of what
+the machine, or the control group that the process runs in, has to give at the time of the call. Sizes are bytes, as
+numbers or as words: ``"2 GB"``, ``"500MB"``.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def test_refused(name):
     ],
 )
 def test_more_than_the_machine_holds_is_refused_before_it_is_allocated(call):
-    with pytest.raises(MemoryLimitError, match=r"needs about .* GB: .*; take fewer"):
+    with pytest.raises(MemoryLimitError, match=r"needs about .* [GT]B: .*; take fewer"):
         call()
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fpsim.density import Grid, gaussian
-from fpsim.evolution import axis_sweep
-from fpsim.evolution.axis_sweep import KEPT, AxisSweep
-from fpsim.evolution.drift_sweep import DriftSweep
+from fpsim.evolution.sweeps import axis_sweep
+from fpsim.evolution.sweeps.axis_sweep import KEPT, AxisSweep
+from fpsim.evolution.sweeps.drift_sweep import DriftSweep
 from fpsim.support.threads import Team
 
 
@@ -48,14 +48,14 @@ def test_a_cliff_diffuses_without_undershoot(boundary, step):
 
 def test_the_limiter_reports_what_it_moved():
     """Nothing where cells resolve the density, much where they do not."""
-    clipped = []
+    limited = []
     for variance in (0.04, 0.0004):
         s = sweep(64, diffusion=0.0)
         u = gaussian(s.grid, 0.5, variance).values.copy()
         with Team(1) as team:
-            clipped.append(s.apply(u, 0.02, team).clipped / u.sum())
-    assert clipped[0] <= 1e-6
-    assert clipped[1] >= 1e-2
+            limited.append(s.apply(u, 0.02, team).limited / u.sum())
+    assert limited[0] <= 1e-6
+    assert limited[1] >= 1e-2
 
 
 def test_old_tables_are_not_mistaken_for_new_ones():

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from fpsim.density import Density, Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
-from fpsim.evolution.stepper import Stepper
+from fpsim.evolution.sweeps.splitting import Splitting
 from fpsim.support.threads import Team
 
 
@@ -23,8 +23,8 @@ def l1(a, b):
 def fixed_steps(equations, starts, end, steps):
     state = tuple(np.array(d.values).ravel() for d in starts)
     with Team(1) as team:
-        stepper = Stepper(equations, tuple(d.grid for d in starts), len(equations) > 1, team)
-        stepper.advance(state, 0.0, end / steps, steps)
+        splitting = Splitting(equations, tuple(d.grid for d in starts), len(equations) > 1, team)
+        splitting.advance(state, 0.0, end / steps, steps)
     return tuple(Density(d.grid, u.reshape(d.grid.shape)) for d, u in zip(starts, state, strict=True))
 
 

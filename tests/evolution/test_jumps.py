@@ -8,9 +8,9 @@ from scipy.special import ndtr
 
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
-from fpsim.evolution import evolve, held
-from fpsim.evolution.averaged import averaged
-from fpsim.lattice import boxes
+from fpsim.equation.time_averages import time_average
+from fpsim.evolution import evolve
+from fpsim.support.errors import DomainError
 
 GRID = Grid.box((-2.5, 2.5, 400))
 
@@ -54,13 +54,9 @@ def test_a_learning_rate_that_drops_three_times(tolerance):
     assert distance <= 2.0 * min(result.error[-1], tolerance)
 
 
-@pytest.mark.parametrize("parts", [False, True])
 @pytest.mark.parametrize("coupled", [False, True])
-def test_in_parts_and_with_the_density(parts, coupled, monkeypatch):
-    """In two dimensions, pulled towards the mean of the density or towards zero from a time on."""
-    if parts:
-        monkeypatch.setattr(held, "allowance", lambda *_: 0.0)
-        monkeypatch.setattr(boxes, "LEAST", 512)
+def test_in_two_dimensions_and_with_the_density(coupled):
+    """Pulled towards the mean of the density or towards zero from a time on."""
     grid = Grid.box((-2, 2, 80), (-2, 2, 80))
     on = {True: lambda x, y, t, p: (-4.0 * (t > 0.7) * (x - p.mean[0]), -4.0 * (t > 0.7) * (y - p.mean[1])),
           False: lambda x, y, t: (-4.0 * (t > 0.7) * x, -4.0 * (t > 0.7) * y)}[coupled]  # fmt: skip
@@ -69,6 +65,34 @@ def test_in_parts_and_with_the_density(parts, coupled, monkeypatch):
     mean, variance = relaxed(*relaxed(0.5, 0.09, 0.0, 0.02, 0.7), 4.0, 0.02, 0.3)
     np.testing.assert_allclose(result.final.mean[0], 0.5 if coupled else mean, atol=3e-3)
     np.testing.assert_allclose(np.diag(result.final.covariance), variance, rtol=0.02)
+
+
+@pytest.mark.parametrize("density", [False, True])
+def test_named_jumps_cost_no_search(density):
+    """Steps end at the named times: fewer of them, none rejected for a jump, and the error of the tolerance."""
+    drops, factor = (0.21, 0.48, 0.83), 0.3
+
+    def scale(t):
+        return factor ** np.searchsorted(drops, t)
+
+    pull = (lambda x, t, p: -4 * scale(t) * (x - 0 * p.mean[0])) if density else (lambda x, t: -4 * scale(t) * x)
+    steps = {}
+    for jumps in (None, drops):
+        equation = FokkerPlanck(drift=pull, diffusion=lambda x, t: 0.01 * scale(t) ** 2, jumps=jumps)
+        result = evolve(equation, gaussian(GRID, 0.8, 0.04), [1.0])
+        mean, variance = 0.8, 0.04
+        for k, span in enumerate(np.diff([0.0, *drops, 1.0])):
+            mean, variance = relaxed(mean, variance, 4 * factor**k, 0.01 * factor ** (2 * k), span)
+        distance = np.abs(result.final.values - cells(GRID, mean, variance)).sum() * GRID.cell_volume
+        assert distance <= 2.0 * min(result.error[-1], 1e-3)
+        steps[jumps] = result.steps + result.rejected
+    assert steps[drops] < 0.7 * steps[None]
+
+
+@pytest.mark.parametrize("jumps", [[0.5, 0.2], [np.nan], "soon", [0.1, 0.1]])
+def test_jumps_that_are_no_times(jumps):
+    with pytest.raises(DomainError, match="jumps"):
+        FokkerPlanck(drift=lambda x, t: -t * x, diffusion=0.01, jumps=jumps)
 
 
 @pytest.mark.parametrize(("begin", "end"), [(0.25, 0.5), (0.3, 0.8), (0.5, 0.75), (0.1, 0.9)])
@@ -104,7 +128,7 @@ def test_averages():
     """Straight lines have that of the middle, parabolas a variance of 1/8 of the step's square."""
     drift = lambda x, y, t: (t * x, 0.0)  # noqa: E731
     spread = lambda x, y, t: [[1.0, None], [None, t**2]]  # noqa: E731
-    mean = averaged(FokkerPlanck(drift=drift, diffusion=spread), 1.0, 2.0)
+    mean = time_average(FokkerPlanck(drift=drift, diffusion=spread), 1.0, 2.0)
     x = y = np.array([1.0, 2.0])
     np.testing.assert_allclose(mean.drift(x, y)[0], 2.0 * x, rtol=1e-14)
     assert mean.drift(x, y)[1] == 0.0

@@ -11,7 +11,7 @@ from scipy.linalg import expm, solve_continuous_lyapunov
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
-from fpsim.evolution.stepper import Stepper
+from fpsim.evolution.sweeps.splitting import Splitting
 from fpsim.support.errors import ValidityWarning
 from fpsim.support.threads import Team
 
@@ -50,7 +50,7 @@ def test_small_noise_with_defaults(n, bound):
 def fixed_steps(equation, start, end, steps):
     u = np.array(start.values).ravel()
     with Team(1) as team:
-        Stepper((equation,), (start.grid,), False, team).advance((u,), 0.0, end / steps, steps)
+        Splitting((equation,), (start.grid,), False, team).advance((u,), 0.0, end / steps, steps)
     return u.reshape(start.grid.shape) * start.grid.cell_volume
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -67,11 +71,37 @@ def test_what_is_not_fixed_or_lives_elsewhere_is_refused():
         Propagator(FokkerPlanck(drift=lambda x, y: (0 * x / 0.0, -y), diffusion=0.01), GRID)
 
 
-def test_it_says_what_it_needs():
+def test_it_shows_its_grid():
     text = repr(Propagator(EQUATIONS["rotating"], GRID))
     assert "40" in text
     assert "cell Peclet" in text
-    assert "MB for one output time" in text
+
+
+def test_threads_that_share_a_propagator():
+    """Each gets its own numbers."""
+    flow = Propagator(EQUATIONS["rotating"], GRID)
+    starts = [gaussian(GRID, (0.1 * k - 0.4, 0.2), 0.05) for k in range(8)]
+    alone = [flow.evolve(s, [0.2], tolerance=1e-2).final.values for s in starts]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda s: flow.evolve(s, [0.2], tolerance=1e-2).final.values, starts * 3))
+    for k, values in enumerate(together):
+        np.testing.assert_array_equal(values, alone[k % 8])
+
+
+def _pull(x, y):
+    return -x, -2 * y
+
+
+@pytest.mark.parametrize("copy", [deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_copies_give_the_same(copy):
+    flow = Propagator(FokkerPlanck(drift=_pull, diffusion=0.01), GRID)
+    start = gaussian(GRID, (0.5, -0.5), 0.05)
+    there = copy(flow)
+    result, again = flow.evolve(start, [0.3]), there.evolve(copy(start), [0.3])
+    np.testing.assert_array_equal(result.final.values, again.final.values)
+    np.testing.assert_array_equal(copy(result).final.values, result.final.values)
+    with pytest.raises(AttributeError):
+        there.grid = None
 
 
 def test_cautions_are_said_to_the_caller():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
-from fpsim.density.remap import REACH, Feet, reconstruction_weights, remap_tile
+from fpsim.density.remap import REACH, Feet, fill_ghosts, reconstruction_weights, remap_tile
 from fpsim.density.tiles import LANES, load_tile, store_tile
 from fpsim.evolution.sweeps.characteristics import trace_feet
 from fpsim.evolution.sweeps.compact_diffusion import FACTORS, Ends, diffuse_tile, eliminate, factors_of
@@ -53,7 +53,7 @@ class Tables(NamedTuple):
 
 def _room_for(n: int, lines: int) -> int:
     """Numbers of scratch that ``_sweep_lines`` needs for lines of ``n`` cells."""
-    return (2 * (n + 2 * REACH) + (n + 4) + 3) * min(lines, LANES) + (FACTORS + 1) * n
+    return (2 * (n + 2 * REACH) + (n + 4) + 4) * min(lines, LANES) + (FACTORS + 1) * n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -78,10 +78,10 @@ def _sweep_lines(
     tall = n + 2 * REACH
     for first in range(begin, end, LANES):
         lanes = min(LANES, end - first)
-        size = (2 * tall + n + 7) * lanes
-        rows = work[:size].reshape((2 * tall + n + 7, lanes))
+        size = (2 * tall + n + 8) * lanes
+        rows = work[:size].reshape((2 * tall + n + 8, lanes))
         room = work[size : size + (FACTORS + 1) * n].reshape((FACTORS + 1, n, 1))
-        v, w, rest, few = rows[:tall], rows[tall : 2 * tall], rows[2 * tall : -3], rows[-3:]
+        v, w, rest, few = rows[:tall], rows[tall : 2 * tall], rows[2 * tall : -4], rows[-4:]
         few[:2] = 0.0
         starts = places.starts[first : first + lanes]
         load_tile(u, starts, places.stride, v[REACH : REACH + n])
@@ -89,21 +89,20 @@ def _sweep_lines(
             table = programme[step, 1]
             if programme[step, 0] == REMAP:
                 feet = Feet(tables.cells[table], tables.weights[table])
+                fill_ghosts(v, n, periodic, False)
                 remap_tile(lanes, v, w, periodic, feet, rest, few[0], few[1])
                 v, w = w, v
                 continue
             factors = factors_of(tables.factors[table])
             x, y = v[REACH : REACH + n], w[REACH : REACH + n]
-            if diffuse_tile(x, y, tables.rate, tables.steps[table], ends, factors, room, few[2], few[0]):
+            if diffuse_tile(x, y, tables.rate, tables.steps[table], ends, factors, room, few[2:], few[0]):
                 v, w = w, v
         store_tile(u, starts, places.stride, v[REACH : REACH + n], 1.0)
         balance[:, first : first + lanes] = few[:2]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _remap_tables(
-    drift: Array, dt: float, periodic: bool, ends: Ends, foot: Array, tables: Tables, table: int
-) -> None:
+def _remap_tables(drift: Array, dt: float, periodic: bool, ends: Ends, foot: Array, tables: Tables, table: int) -> None:
     n = len(drift) - 1
     trace_feet(drift, dt, n, periodic, ends.low > 0.0, ends.high > 0.0, foot)
     reconstruction_weights(foot, n, periodic, Feet(tables.cells[table], tables.weights[table]))
@@ -155,7 +154,7 @@ class _Shelf:
 
 @dataclass(eq=False)
 class AxisSweep:
-    """See :class:`fpsim.evolution.sweeps.sweep.Sweep`; with both coefficients, steps of Strang's splitting between them.
+    """See :class:`fpsim.evolution.sweeps.sweep.Sweep`; both coefficients by Strang's splitting.
 
     Attributes
     ----------

@@ -82,7 +82,7 @@ def _at(value: Any, q: int) -> Any:
 
 
 @overload(_at)
-def _compiled_at(value: Any, q: int) -> Any:  # noqa: ARG001
+def _compiled_at(value, q):  # type: ignore[no-untyped-def]  # noqa: ARG001
     if hasattr(value, "ndim"):
         return lambda value, q: value[q]
     return lambda value, q: value  # noqa: ARG005
@@ -100,7 +100,7 @@ def _like(table: Array, r: Array) -> Array:
 
 
 @overload(_like)
-def _compiled_like(table: Any, r: Any) -> Any:  # noqa: ARG001
+def _compiled_like(table, r):  # type: ignore[no-untyped-def]  # noqa: ARG001
     if r.ndim == 1:
         return lambda table, r: table[:, :, 0]  # noqa: ARG005
     return lambda table, r: table  # noqa: ARG005
@@ -147,11 +147,15 @@ def eliminate(r: Array, dt: float, share: float, ends: Ends, factors: Factors) -
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve(v: Array, w: Array, ends: Ends, factors: Factors, lowest: Array) -> bool:
+def _solve(
+    v: Array, w: Array, r: Any, dt: float, share: float, ends: Ends, factors: Factors, few: Array, lost: Array
+) -> bool:
     """One step from ``v`` to ``w``, of shapes (n, lanes); whether ``w`` is non-negative.
 
-    If not, neither is of use. Cells beyond the last one of a line must be zero, and are.
+    If not, it is of no use. Cells beyond the last one of a line must be zero, and are. ``few`` has shape (2, lanes);
+    what left through the ends is added to ``lost``, if the step stands.
     """
+    lowest, out = few[0], few[1]
     b, a, diagonal, pivot, upper, tail = factors
     (n, lanes), closed = v.shape, ends.closed
     m, shortest = n - 1 if closed else n, n
@@ -209,7 +213,15 @@ def _solve(v: Array, w: Array, ends: Ends, factors: Factors, lowest: Array) -> b
     for k in range(n):
         for q in range(lanes):
             negative |= w[k, q] < 0.0
-    return negative == 0 or borrow(w, closed)
+    for q in range(lanes):  # before anything is borrowed
+        end, rest = _at(ends.last, q), 1.0 - share
+        low, high = _at(ends.low, q) * dt * _at(r[0], q), _at(ends.high, q) * dt * _at(r[end], q)
+        out[q] = low * (share * v[0, q] + rest * w[0, q]) + high * (share * v[end, q] + rest * w[end, q])
+    if negative and not borrow(w, closed):
+        return False
+    for q in range(lanes):
+        lost[q] += out[q]
+    return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -238,17 +250,6 @@ def borrow(w: Array, closed: bool) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _count_lost(v: Array, w: Array, r: Any, dt: float, share: float, ends: Ends, lost: Array) -> None:
-    """Add what a step from ``v`` to ``w`` let out through the ends."""
-    for q in range(v.shape[1]):
-        low, high, last = _at(ends.low, q), _at(ends.high, q), _at(ends.last, q)
-        if low > 0.0 or high > 0.0:
-            into, out = low * dt * _at(r[0], q), high * dt * _at(r[last], q)
-            rest = 1.0 - share
-            lost[q] += into * (share * v[0, q] + rest * w[0, q]) + out * (share * v[last, q] + rest * w[last, q])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def diffuse_tile(
     v: Array, w: Array, r: Any, dt: float, ends: Ends, factors: Factors, room: Array, few: Array, lost: Array
 ) -> bool:
@@ -256,18 +257,15 @@ def diffuse_tile(
 
     ``factors`` are those of :func:`eliminate` for a share of 1/2, ``r`` the rates in the same form. ``room``, of the
     shape (FACTORS + 1, n, lanes) or (FACTORS + 1, n, 1), is for other steps; it may be the memory of the factors, but
-    not that of ``r``. ``few`` has a row for ``lowest``. What left through the ends is added to ``lost``.
+    not that of ``r``; ``few`` has shape (2, lanes). What left through the ends is added to ``lost``.
     """
-    if _solve(v, w, ends, factors, few):
-        _count_lost(v, w, r, dt, 0.5, ends, lost)
+    if _solve(v, w, r, dt, 0.5, ends, factors, few, lost):
         return True
     return _diffuse_in_parts(v, w, r, dt, ends, room, few, lost)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _diffuse_in_parts(
-    v: Array, w: Array, r: Any, dt: float, ends: Ends, room: Array, few: Array, lost: Array
-) -> bool:
+def _diffuse_in_parts(v: Array, w: Array, r: Any, dt: float, ends: Ends, room: Array, few: Array, lost: Array) -> bool:
     """Diffuse in parts that a cliff permits; whether ``w`` has the result, or else ``v``."""
     rates, factors, ways = room[FACTORS], factors_of(room[:FACTORS]), 2.0
     known = factors_of(_like(room[:FACTORS], r))
@@ -284,8 +282,7 @@ def _diffuse_in_parts(
     for _ in range(MOST_PARTS):
         now = left if left < 1.5 * part else part
         eliminate(rates, now, 0.5, ends, factors)
-        if _solve(v, w, ends, known, few):
-            _count_lost(v, w, r, now, 0.5, ends, lost)
+        if _solve(v, w, r, now, 0.5, ends, known, few, lost):
             v, w, swapped = w, v, not swapped
             if now == left:
                 return swapped
@@ -297,7 +294,6 @@ def _diffuse_in_parts(
     now = left / IMPLICIT_PARTS
     eliminate(rates, now, 0.0, ends, factors)
     for _ in range(IMPLICIT_PARTS):
-        _solve(v, w, ends, known, few)
-        _count_lost(v, w, r, now, 0.0, ends, lost)
+        _solve(v, w, r, now, 0.0, ends, known, few, lost)
         v, w, swapped = w, v, not swapped
     return swapped

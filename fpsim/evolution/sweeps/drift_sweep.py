@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
-from fpsim.density.remap import REACH, Feet, reconstruction_weights, remap_tile
+from fpsim.density.remap import REACH, Feet, fill_ghosts, reconstruction_weights, remap_tile
 from fpsim.evolution.sweeps.characteristics import trace_feet
 from fpsim.evolution.sweeps.lines import Coefficient, Places, coefficient_along, lines_along
 from fpsim.evolution.sweeps.sweep import MassBalance
@@ -48,7 +48,7 @@ def _sweep_lines(
     ``scale`` makes it one of cells per time. ``work`` is flat, of the size of ``_room_for``; ``feet``, of shapes
     (tables, n + 1) and (tables, 7, n + 1), a table per line or one for all, are made here unless ``known``.
     """
-    n = places.lengths[0]
+    n = np.int64(places.lengths[0])
     tall = n + 2 * REACH
     foot, speed = work[: n + 1], work[n + 1 : 2 * n + 2]
     rows = work[2 * n + 2 : 2 * n + 2 + 2 * tall + n + 4].reshape((2 * tall + n + 4, 1))
@@ -64,6 +64,7 @@ def _sweep_lines(
             trace_feet(speed, dt, n, periodic, absorbing[0], absorbing[1], foot)
             reconstruction_weights(foot, n, periodic, own)
         balance[:, line] = 0.0
+        fill_ghosts(v, n, periodic, False)
         remap_tile(1, v, w, periodic, own, rest, balance[0, line : line + 1], balance[1, line : line + 1])
         for k in range(n):
             u[base + k * places.stride] = w[k + REACH, 0]

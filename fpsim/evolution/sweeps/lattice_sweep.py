@@ -55,7 +55,7 @@ def _sweep_lines(
     through its ends.
     """
     ends = Ends(closed, np.empty(LANES, np.int64), np.empty(LANES), np.empty(LANES))
-    few, wraps, listed = np.empty(LANES), places.order.size > 0, rate.order.size > 0
+    few, wraps, listed = np.empty((2, LANES)), places.order.size > 0, rate.order.size > 0
     for first in range(begin, end, LANES):
         lanes, rows = min(LANES, end - first), 0
         for q in range(lanes):

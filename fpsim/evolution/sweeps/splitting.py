@@ -26,7 +26,7 @@ from fpsim.evolution.sweeps.sweep import Block, Sweep
 from fpsim.support.checks import check_left
 from fpsim.support.threads import Team
 
-__all__ = ["StepBalance", "Splitting", "strang_sequence"]
+__all__ = ["Splitting", "StepBalance", "strang_sequence"]
 
 Array = NDArray[np.float64]
 
@@ -118,7 +118,9 @@ class Splitting:
 
     def hold(self, known: Sequence[Coefficients]) -> None:
         """Take fixed coefficients that have been evaluated already."""
-        self._fixed = self._noted([(sweep_blocks(c, g, keep=True), c.added) for c, g in zip(known, self.grids)])
+        self._fixed = self._noted(
+            [(sweep_blocks(c, g, keep=True), c.added) for c, g in zip(known, self.grids, strict=True)]
+        )
 
     def advance(self, state: tuple[Array, ...], t: float, h: float, steps: int, *, pieces: int = 1) -> StepBalance:
         """Advance flat arrays in place by ``steps`` steps ``h``.
@@ -177,9 +179,7 @@ class Splitting:
                     sweep.apply(copy, 0.5 * h, self.team)
         return self._predicted
 
-    def _blocks(
-        self, t: float, state: tuple[Array, ...] | None, around: float = 0.0
-    ) -> tuple[tuple[Block, ...], ...]:
+    def _blocks(self, t: float, state: tuple[Array, ...] | None, around: float = 0.0) -> tuple[tuple[Block, ...], ...]:
         """Blocks of sweeps per equation, with coefficients of a time, or averaged over a time ``around`` it."""
         p: tuple[Density, ...] | Density | None = None
         if state is not None:

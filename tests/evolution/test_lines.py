@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpsim.density import Grid
-from fpsim.lattice.lines import find_lines, line_bytes, lines_along, portions_of_lines
+from fpsim.evolution.sweeps.lines import line_bytes, lines_along
 
 
 def cells_of(lines, line):
@@ -52,7 +52,7 @@ def test_partition(data, shape):
 
 def test_long_tables_are_made_in_parts():
     grid = Grid((0.0, 0.0), (1.0, 1.0), (300, 251), "periodic")
-    lines = find_lines(grid, (1, -2))
+    lines = lines_along(grid, (1, -2))
     np.testing.assert_array_equal(np.sort(lines.order.ravel()), np.arange(grid.size))
     i, j = np.unravel_index(lines.order, grid.shape)
     assert ((np.diff(i, axis=1) - 1) % 300 == 0).all()
@@ -61,30 +61,13 @@ def test_long_tables_are_made_in_parts():
 
 def test_many_lines_are_made_in_parts():
     grid = Grid((0.0, 0.0), (1.0, 1.0), (256, 256), "periodic")
-    lines = find_lines(grid, (1, 1))
+    lines = lines_along(grid, (1, 1))
     assert lines.count == 256
     expected = np.arange(256) * 257
     i, j = np.unravel_index(lines.order, grid.shape)
     np.testing.assert_array_equal((i - j) % 256, np.broadcast_to((i - j)[:, :1] % 256, i.shape))
     np.testing.assert_array_equal(np.sort(lines.order[0]), expected)
     np.testing.assert_array_equal(np.sort(lines.order.ravel()), np.arange(grid.size))
-
-
-@pytest.mark.parametrize(
-    ("offset", "boundary"),
-    [((1, 1, -1), "reflecting"), ((0, 1, 0), "absorbing"), ((2, 0, 1), "periodic"), ((1, 0, 0), "periodic")],
-)
-@pytest.mark.parametrize("cells", [1, 50, 10_000])
-def test_portions_are_all_lines_in_order(offset, boundary, cells):
-    grid = Grid((0.0,) * 3, (1.0,) * 3, (7, 8, 9), boundary)
-    whole, parts = find_lines(grid, offset), list(portions_of_lines(grid, offset, cells))
-    for name in ("starts", "lengths", "low_exit", "high_exit"):
-        np.testing.assert_array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
-    assert {(p.stride, p.closed, p.shape) for p in parts} == {(whole.stride, whole.closed, whole.shape)}
-    assert all(p.lengths.sum() <= max(2 * cells, p.lengths.max()) for p in parts)
-    cells_of_all = np.concatenate([p.cells() for p in parts])
-    np.testing.assert_array_equal(cells_of_all, whole.cells())
-    assert sorted(cells_of_all.tolist()) == list(range(grid.size))
 
 
 @pytest.mark.parametrize("offset", [(1, 2), (2, 3), (3, 0), (0, 4), (2, -2)])
@@ -95,4 +78,4 @@ def test_closed_lines_begin_at_their_first_cell(offset):
     for i, j in np.ndindex(grid.shape):
         ring = {((i + k * offset[0]) % 6) * 8 + (j + k * offset[1]) % 8 for k in range(48)}
         firsts.add(min(ring))
-    assert find_lines(grid, offset).starts.tolist() == sorted(firsts)
+    assert lines_along(grid, offset).starts.tolist() == sorted(firsts)
