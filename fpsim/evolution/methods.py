@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # linear algebra that sweeps do without
     from collections.abc import Callable
 
     from fpsim.generator.generator import Generator
-    from fpsim.generator.propagation.rational import ChainEvolution
+    from fpsim.generator.propagation.rational import RationalPropagation
 
 __all__ = ["Path", "by_fipy", "by_generator", "by_rational", "by_sweeps", "repeat"]
 
@@ -113,16 +113,16 @@ def repeat(stepper: Stepper, starts: tuple[Density, ...], when: Array, path: Pat
 
 def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Run:
     """Uniformization: exact in time."""
-    from fpsim.generator.propagation.uniformization import densities_at
-    from fpsim.generator.propagation.uniformization import evolve as uniformize
+    from fpsim.generator.propagation.propagate import propagate_masses
+    from fpsim.generator.propagation.states import densities_of
 
-    found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
-    densities = densities_at(generator, found.states, when.tolist())
+    found = propagate_masses(generator, generator.masses(start), when.tolist(), tolerance=TAIL, threads=threads)
+    densities = densities_of(generator, found.states, when)
     said = tuple(_added(generator.added))
     return Run(when, densities, np.full(len(when), TAIL), found.absorbed, 0, 0, "generator", said)
 
 
-def by_rational(approximate: Callable[..., ChainEvolution], start: Density, asked: Request) -> Run:
+def by_rational(approximate: Callable[..., RationalPropagation], start: Density, asked: Request) -> Run:
     """Rational approximation along a single axis, within the tolerance."""
     grid, when = start.grid, asked.times
     # a density is as good as a mass: the equation is linear, and cells are equal

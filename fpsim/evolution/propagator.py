@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # linear algebra that sweeps do without
     from collections.abc import Callable
 
     from fpsim.generator.generator import Generator
-    from fpsim.generator.propagation.rational import ChainEvolution
+    from fpsim.generator.propagation.rational import RationalPropagation
 
 __all__ = ["Propagator"]
 
@@ -208,11 +208,11 @@ class Propagator:
         return build_generator(self.equation, self.grid)
 
     @cached_property
-    def _approximate(self) -> Callable[..., ChainEvolution]:
-        from fpsim.generator.propagation.rational import LEAST, MOST, chain_of, evolve
+    def _approximate(self) -> Callable[..., RationalPropagation]:
+        from fpsim.generator.propagation.rational import TOLERANCES, birth_death_chain, propagate_chain
 
-        chain = chain_of(self._generator)
-        return lambda p, times, tolerance: evolve(chain, p, times, tolerance=min(max(tolerance, LEAST), MOST))
+        chain, (least, most) = birth_death_chain(self._generator), TOLERANCES
+        return lambda p, times, tolerance: propagate_chain(chain, p, times, tolerance=min(max(tolerance, least), most))
 
     @cached_property
     def _stepper(self) -> Stepper:

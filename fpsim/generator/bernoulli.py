@@ -1,4 +1,4 @@
-"""The Bernoulli function, the logarithmic mean, and the jump rate of Scharfetter and Gummel made of them.
+"""Bernoulli function, logarithmic mean, and the jump rate of Scharfetter and Gummel made of them.
 
 Promises: relative error of a few units in the last place for every argument, no overflow, and the limits (zero
 argument, zero diffusion, one vanishing diffusion) exactly.

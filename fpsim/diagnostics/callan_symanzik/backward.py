@@ -32,11 +32,10 @@ def conditional_correlators(
     equation: FokkerPlanck, grid: Grid, outputs: Outputs, index: Index, times: Sequence[float]
 ) -> Array:
     """``F(W0, t) = E[f_i1 .. f_in | W0]`` at the times, shape (T, *grid.shape)."""
-    from fpsim.generator import build_generator  # compiled, needed only here
-    from fpsim.generator.propagation.observables import evolve_observable
+    from fpsim.generator import build_generator, propagate  # compiled, needed only here
 
     product = product_of(outputs.values(grid.mesh()), index)
-    return np.asarray(evolve_observable(build_generator(equation, grid), product, times).value)
+    return np.asarray(propagate(build_generator(equation, grid), product, times).value)
 
 
 def backward_residual(
