@@ -20,6 +20,7 @@ from fpsim.density.points import place_points
 from fpsim.support.callables import answer
 from fpsim.support.checks import random_generator, real_array, whole_number
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 from fpsim.support.memory import check_memory
 
 __all__ = ["Density"]
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Density:
+class Density(Immutable):
     """Density ``p(x)`` of unit 1 / (product of the coordinates' units).
 
     Parameters

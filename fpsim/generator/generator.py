@@ -24,7 +24,7 @@ from fpsim.density import Density, Grid
 from fpsim.generator.links import Links, index_type
 from fpsim.generator.stencil import Stencil, stencil_of
 from fpsim.support.errors import DomainError
-from fpsim.support.frozen import Frozen, read_only, read_only_mapping
+from fpsim.support.immutable import Immutable, read_only, read_only_mapping
 
 __all__ = ["Generator", "require_generator"]
 
@@ -35,7 +35,7 @@ _RESOLVED = 2.0  # cell Peclet number up to which central differences would be p
 
 
 @dataclass(frozen=True, eq=False)
-class Generator(Frozen):
+class Generator(Immutable):
     """A sparse Markov generator on a grid; made by :func:`fpsim.generator.build_generator`.
 
     Arrays are read-only; pickles and deep copies are as immutable and hold the rates alone.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
-from fpsim.support.frozen import Frozen, read_only
+from fpsim.support.immutable import Immutable, read_only
 
 __all__ = ["Indices", "Links", "Outward", "index_type", "outward", "pairs"]
 
@@ -28,7 +28,7 @@ Indices = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Links(Frozen):
+class Links(Immutable):
     """All jumps along one offset and back.
 
     Attributes

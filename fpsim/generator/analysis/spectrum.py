@@ -32,7 +32,7 @@ from fpsim.generator.linear_algebra.m_matrix import Solver, m_matrix
 from fpsim.generator.propagation.propagator_arnoldi import slowest_decay
 from fpsim.support.checks import whole_number
 from fpsim.support.errors import DomainError, ToleranceError, ValidityWarning
-from fpsim.support.frozen import Frozen, read_only
+from fpsim.support.immutable import Immutable, read_only
 
 __all__ = ["Spectrum", "slowest_modes"]
 
@@ -46,7 +46,7 @@ _RESIDUAL = 1e-9  # of the largest exit rate: beyond it a mode is doubtful
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum(Frozen):
+class Spectrum(Immutable):
     """Slowest modes, ordered by decay rate.
 
     Attributes

@@ -1,7 +1,7 @@
 """Immutable values: read-only arrays, and pickles and deep copies that are as immutable as the original.
 
 A frozen dataclass protects its attributes; its arrays stay writable, and a pickle of one forgets what ``__post_init__``
-did. :class:`Frozen` makes pickles and copies by the constructor, from the fields alone, so that whatever was derived
+did. :class:`Immutable` makes pickles and copies by the constructor, from the fields alone, so that whatever was derived
 from them is derived anew.
 
 Limits: fields that no constructor takes are not kept; what cannot be pickled (a user's lambda) raises as ever.
@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["Frozen", "read_only", "read_only_mapping"]
+__all__ = ["Immutable", "read_only", "read_only_mapping"]
 
 A = TypeVar("A", bound=np.ndarray[Any, Any])
 
 
-class Frozen:
+class Immutable:
     """Base of frozen dataclasses whose pickles and deep copies come from the constructor."""
 
     __slots__ = ()
