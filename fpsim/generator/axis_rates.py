@@ -15,7 +15,7 @@ potential. What this keeps exactly, at cell centres:
 - no drift: ``p ~ D^(alpha - 1)``, and for Ito noise the jump rates are ``D_i / h^2`` to the last digit;
 - ``D`` a linear function of ``V`` (Student-t, Pearson laws): ``p ~ D^(alpha - 1) exp(-int dV / D)``.
 
-Where ``D`` changes by more than a factor 10 between neighbours, or is zero, the logarithmic mean says nothing about
+Where ``D`` changes by more than a factor 10 between neighbours, or is zero, the logarithmic mean does not describe
 the noise that a particle feels. There (but for Klimontovich noise, whose flux has to vanish with ``D``) each rate uses
 the noise of the cell it leaves, ``Q[i, j] = D_i B(-b h / D_i) / h^2`` with the Ito drift ``b``: upwind where
 ``D_i = 0``, and never a cell that holds its mass back.

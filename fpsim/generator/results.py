@@ -1,6 +1,6 @@
 """Results of a single generator: values with errors of rounding and iteration, the grid's error left out and named.
 
-Limits: how far a generator is from the continuum only a second grid tells (:mod:`fpsim.generator.analysis.grid_error`).
+Limits: how far a generator is from the continuum only a second grid shows (:mod:`fpsim.generator.analysis.grid_error`).
 """
 
 from __future__ import annotations

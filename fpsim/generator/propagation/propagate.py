@@ -111,7 +111,7 @@ def propagate(
         grid, the observable is not accepted, the method does not take it, or all mass has been absorbed by one of the
         times (the first is named).
     MemoryLimitError
-        If the answer would not fit into memory.
+        If the result would not fit into memory.
     ToleranceError
         If the rational approximation cannot meet the tolerance.
 

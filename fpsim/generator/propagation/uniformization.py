@@ -60,7 +60,7 @@ def uniformize(
     Raises
     ------
     MemoryLimitError
-        If the answer would not fit into memory.
+        If the result would not fit into memory.
     """
     words = len(times) + 2 * len(generator.links) + 8
     check_memory(8.0 * len(start) * words, f"a propagation of {len(start)} cells to {len(times)} times")
