@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fpsim.support.compilation import njit
 
 __all__ = ["carry"]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from fpsim.support.compilation import njit
 from fpsim.support.elementary import cos_sin, log
 from fpsim.support.kernel import inlined
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from fpsim.ensemble.batch_gradients import (
     add_gaussian,
@@ -23,6 +22,7 @@ from fpsim.ensemble.philox import GRADIENT, TARGET, TEMPERATURE
 from fpsim.ensemble.plane import plane_gradient
 from fpsim.ensemble.rule import EPOCHS, GAUSSIAN, SVAG
 from fpsim.network.layers import LANES
+from fpsim.support.compilation import njit
 from fpsim.support.kernel import lane_kernel
 
 __all__ = ["LIMIT", "advance"]

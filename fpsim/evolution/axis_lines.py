@@ -8,13 +8,13 @@ of lines between one load and one store.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.evolution.diffuse_group import diffuse_group, eliminate
 from fpsim.evolution.limit import LANES
 from fpsim.evolution.remap import remap_group
 from fpsim.evolution.trace import REACH
+from fpsim.support.compilation import njit
 
 __all__ = ["DIFFUSE", "REMAP", "room_for", "sweep_lines"]
 

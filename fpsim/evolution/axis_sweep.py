@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
@@ -18,6 +17,7 @@ from fpsim.evolution.diffuse_group import FACTORS, eliminate
 from fpsim.evolution.sweep import Account
 from fpsim.evolution.trace import REACH, reconstruction_weights, trace_feet
 from fpsim.lattice.lines import lines_along
+from fpsim.support.compilation import njit
 from fpsim.support.threads import Team
 
 __all__ = ["AxisSweep"]

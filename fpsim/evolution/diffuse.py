@@ -17,10 +17,10 @@ explicit share of ``r`` lowered where it is still too large: then nothing can go
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.evolution.limit import LANES, NEGLIGIBLE, TINY, borrow
+from fpsim.support.compilation import njit
 
 __all__ = ["diffuse_lines"]
 

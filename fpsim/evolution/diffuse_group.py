@@ -7,10 +7,10 @@ Lines that this cannot keep non-negative are reported; in the fully implicit sch
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.evolution.limit import NEGLIGIBLE, TINY, borrow
+from fpsim.support.compilation import njit
 
 __all__ = ["FACTORS", "diffuse_group", "eliminate"]
 

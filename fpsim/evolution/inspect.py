@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Density
 from fpsim.density.boundary import Boundary
+from fpsim.support.compilation import njit
 
 __all__ = ["cautions"]
 

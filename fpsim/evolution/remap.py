@@ -12,11 +12,11 @@ Two kernels: ``remap_group`` for lines that have the same drift (weights compute
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.evolution.limit import TINY
 from fpsim.evolution.trace import REACH, reconstruction_weights, trace_feet
+from fpsim.support.compilation import njit
 
 __all__ = ["remap_group", "remap_lines"]
 

@@ -6,10 +6,10 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.lattice.line_set import LineSet
+from fpsim.support.compilation import njit
 from fpsim.support.threads import Team
 
 __all__ = ["Account", "Block", "Part", "Sweep", "Table", "table_of"]

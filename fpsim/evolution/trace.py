@@ -12,8 +12,9 @@ of degree seven through the primitive at eight faces. It is exact for densities 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fpsim.support.compilation import njit
 
 __all__ = ["REACH", "reconstruction_weights", "trace_feet"]
 

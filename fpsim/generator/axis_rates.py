@@ -30,13 +30,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Boundary, Grid
 from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cells, drift_on_faces
 from fpsim.generator.bernoulli import exponential_rate, logarithmic_mean
 from fpsim.generator.links import Indices, Links, pairs
+from fpsim.support.compilation import njit
 
 __all__ = ["UNRESOLVED", "axis_absorption", "axis_links", "declared_drift"]
 

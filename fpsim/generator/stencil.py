@@ -12,10 +12,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.generator.links import Links
+from fpsim.support.compilation import njit
 
 __all__ = ["Stencil", "stencil_of"]
 

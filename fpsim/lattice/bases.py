@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.equation.diffusion import DiffusionField
 from fpsim.lattice.boxes import place_in, shape_with
 from fpsim.lattice.selling import Programme, coupled_axes, group_shape, programme
+from fpsim.support.compilation import njit
 
 __all__ = ["BasisTable", "LatticeBases", "Use", "joined", "lattice_bases"]
 

@@ -19,12 +19,12 @@ from functools import lru_cache
 from math import gcd, lcm, prod
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
 from fpsim.lattice.line_set import LineSet, strides_of
+from fpsim.support.compilation import njit
 
 __all__ = ["find_lines", "line_bytes", "lines_along", "portions_of_lines", "wraps"]
 

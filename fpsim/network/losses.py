@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from fpsim.network.layers import LANES, forward, layers
 from fpsim.network.rows import lanes_of, rows_of, samples_of
 from fpsim.support.blocks import for_blocks
+from fpsim.support.compilation import njit
 from fpsim.support.kernel import lane_kernel
 
 if TYPE_CHECKING:

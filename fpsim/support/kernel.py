@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from fpsim.support.compilation import njit
 
 __all__ = ["inlined", "lane_kernel"]
 

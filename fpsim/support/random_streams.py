@@ -16,9 +16,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import erfc
+
+from fpsim.support.compilation import njit
 
 __all__ = ["normal", "stream_keys", "uniform"]
 

@@ -16,9 +16,10 @@ from math import prod
 from typing import Any, Self
 
 import numpy as np
-from numba import get_num_threads, njit, set_num_threads
+from numba import get_num_threads, set_num_threads
 from numpy.typing import NDArray
 
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
 
 __all__ = ["CHUNK", "Team", "chunked_distance", "threads"]

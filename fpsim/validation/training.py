@@ -65,9 +65,8 @@ def stochastic_gradient_descent() -> Iterator[Check]:
 
 
 def _wrong_words() -> float:
-    from numba import njit
-
     from fpsim.ensemble.philox import philox
+    from fpsim.support.compilation import njit
 
     @njit(error_model="numpy")
     def words(key, block, stream, step, replica):  # type: ignore[no-untyped-def]

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.support.random_streams import RNG, stream_keys, uniform
 from fpsim.support.threads import threads as numba_threads

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from numba import njit, prange
+from numba import prange
 
+from fpsim.support.compilation import njit
 from fpsim.support.random_streams import normal
 
 __all__ = ["advance"]

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from fpsim.support.compilation import njit
 from fpsim.support.errors import ToleranceError
 from fpsim.support.memory import check_memory
 

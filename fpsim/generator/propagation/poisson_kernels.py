@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy import uint64
 from numpy.typing import NDArray
+
+from fpsim.support.compilation import njit
 
 __all__ = ["Slab", "Windows", "line_terms", "slab_terms"]
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.generator.propagation.poisson_kernels import Slab, Windows, line_terms, slab_terms
 from fpsim.generator.stencil import Stencil
+from fpsim.support.compilation import njit
 from fpsim.support.threads import LANES, Team
 
 __all__ = ["SLAB", "poisson_series", "poisson_windows"]

@@ -27,12 +27,12 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.generator.generator import Generator
 from fpsim.generator.propagation.rational_approximation import ApproximationFamily
 from fpsim.generator.propagation.rational_kernels import apply_rational, distance, factor, mend
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.support.memory import check_memory
 

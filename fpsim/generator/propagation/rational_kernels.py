@@ -9,7 +9,7 @@ Reference: Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985).
 
 from __future__ import annotations
 
-from numba import njit
+from fpsim.support.compilation import njit
 
 __all__ = ["apply_rational", "distance", "factor", "mend"]
 
