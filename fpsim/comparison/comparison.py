@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from fpsim.comparison.evaluate import evaluate
 from fpsim.comparison.samples import POINTS, Distribution, ExactDensity, Sample, check_points, sample_of
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable, read_only_mapping
 
 __all__ = ["Comparison", "compare_all", "compare_density", "compare_samples"]
 
@@ -30,7 +30,7 @@ RNG = None | int | np.random.SeedSequence | np.random.Generator
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Immutable):
     """A distance between theory and experiment.
 
     Attributes
@@ -62,7 +62,7 @@ class Comparison:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "details", MappingProxyType(dict(self.details)))
+        object.__setattr__(self, "details", read_only_mapping(self.details))
 
     @property
     def excess(self) -> float:

@@ -1,4 +1,4 @@
-"""A computed number together with what is needed to judge it."""
+"""Results: a computed quantity with its estimated error and the method that gave both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""I1: the backward equation of conditional n-point functions, through the adjoint generator.
+"""Backward identity: Kolmogorov's backward equation of conditional n-point functions, by the adjoint generator.
 
 ``F(W0, t) = E[f .. f | W0]`` obeys ``[d_t - b_i d_i - D_ij d_i d_j] F = 0``: for ``D = 0`` literally a Callan-Symanzik
 equation whose couplings are the weights, whose running couplings are gradient descent, and without anomalous dimension.
@@ -49,7 +49,7 @@ def backward_residual(
     step: float | None = None,
     margin: float = _MARGIN,
 ) -> Identity:
-    """Residual of I1 in the interior at one time, relative to the largest term.
+    """Residual of the backward identity in the interior at one time, relative to the largest term.
 
     Parameters
     ----------
@@ -90,7 +90,9 @@ def backward_residual(
 
     fine, gap = residual(grid)
     coarse, _ = residual(grid.with_shape([n // 2 for n in grid.shape]))
-    return Identity("I1 (backward)", fine, abs(coarse - fine) / 3.0, {"coarse_residual": coarse, "gap": gap})
+    return Identity(
+        "backward identity", fine, abs(coarse - fine) / 3.0, details={"coarse_residual": coarse, "gap": gap}
+    )
 
 
 def _action(equation: FokkerPlanck, grid: Grid, u: Array) -> tuple[Array, Callable[[tuple[slice, ...]], float]]:

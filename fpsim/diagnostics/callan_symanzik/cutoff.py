@@ -146,7 +146,7 @@ class CutoffScaling:
         found, error = float(slope.value[observable]), float(slope.error[observable])
         details = {"slope": found, "line": line}
         freedom = len(self.learning_rates) - 1
-        return Claim(f"cutoff slope 2 ({line})", max(2.0 - found, 0.0), error, tolerance, freedom, details)
+        return Claim(f"cutoff slope 2 ({line})", max(2.0 - found, 0.0), error, tolerance, freedom, details=details)
 
 
 def cutoff_differences(

@@ -136,7 +136,9 @@ class Environment:
         far = np.flatnonzero(self.distance * _PATCHES >= self.support)
         worst = far[np.argmax(self.correlation[far])] if far.size else -1
         found, error = float(self.correlation[worst]), float(self.error[worst])
-        return Claim(name, found, error, float(_DECAY), int(far.size), {"distance": float(self.distance[worst])})
+        return Claim(
+            name, found, error, float(_DECAY), int(far.size), details={"distance": float(self.distance[worst])}
+        )
 
     def __str__(self) -> str:
         return (
