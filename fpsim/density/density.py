@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.density.points import place_points
-from fpsim.support.callables import answer
-from fpsim.support.checks import random_generator, real_array, whole_number
+from fpsim.support.checks import answer, random_generator, real_array, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable
 from fpsim.support.memory import check_memory

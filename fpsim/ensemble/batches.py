@@ -11,7 +11,7 @@ import numpy as np
 from fpsim.ensemble.philox import BATCH, HALF, INPUT, SHARED, SHUFFLE, normal_pair, philox
 from fpsim.ensemble.rule import EPOCHS, FRESH, SHARED_BATCHES, WITHOUT_REPLACEMENT
 from fpsim.network.layers import LANES
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel
 
 __all__ = ["PIECE", "batch_replicas", "draw_batch", "inputs", "normal_rows"]
 

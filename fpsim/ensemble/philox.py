@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.support.compilation import njit
+from fpsim.support.compilation import inlined, njit
 from fpsim.support.elementary import cos_sin, log
-from fpsim.support.kernel import inlined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

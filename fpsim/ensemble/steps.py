@@ -22,8 +22,7 @@ from fpsim.ensemble.philox import GRADIENT, TARGET, TEMPERATURE
 from fpsim.ensemble.plane import plane_gradient
 from fpsim.ensemble.rule import EPOCHS, GAUSSIAN, SVAG
 from fpsim.network.layers import LANES
-from fpsim.support.compilation import njit
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel, njit
 
 __all__ = ["LIMIT", "advance"]
 

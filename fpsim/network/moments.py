@@ -16,8 +16,7 @@ import numpy as np
 from fpsim.network.layers import LANES, backward, forward, layers
 from fpsim.network.rows import lanes_of, rows_of, samples_of
 from fpsim.support.blocks import for_blocks
-from fpsim.support.compilation import njit
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel, njit
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -1,8 +1,14 @@
-"""Input as real numbers, or an error that says what was found."""
+"""Checked arguments: real numbers and a user's functions of the coordinates, or an error that says what was found.
+
+Promises: what comes from the way a user's function is called is explained; any other error inside it is left as it is.
+"""
 
 from __future__ import annotations
 
+import inspect
 import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +16,21 @@ from numpy.typing import NDArray
 
 from fpsim.support.errors import DomainError
 
-__all__ = ["all_finite", "check_left", "fits", "random_generator", "real_array", "real_number", "whole_number"]
+__all__ = [
+    "all_finite",
+    "answer",
+    "check_left",
+    "explain_failure",
+    "fits",
+    "random_generator",
+    "real_array",
+    "real_number",
+    "whole_number",
+]
 
 _FLOAT64 = np.dtype(np.float64)
+_NEEDS_A_NUMBER = re.compile(r"truth value of an array|arrays can be converted to")
+"""What NumPy says where a function takes an array for a number."""
 
 
 def all_finite(array: NDArray[np.float64]) -> bool:
@@ -78,3 +96,46 @@ def whole_number(raw: Any, what: str, *, least: int) -> int:
 def _shown(raw: Any) -> str:
     text = repr(raw)
     return text if len(text) < 40 else f"{text[:36]} ..."
+
+
+def answer(function: Callable[..., Any], places: Sequence[Any], what: str) -> Any:
+    """What a function of the coordinates answers; ``DomainError`` if it does not take them, as arrays."""
+    try:
+        return function(*places)
+    except (TypeError, ValueError) as error:
+        explain_failure(error, function, places, {}, what)
+        raise
+
+
+def explain_failure(
+    error: Exception, function: Callable[..., Any], places: Sequence[Any], extra: Mapping[str, Any], what: str
+) -> None:
+    """Raise in the place of ``error`` if it comes from how the function was called; return otherwise.
+
+    Raises
+    ------
+    DomainError
+        If the function does not take the coordinates (with ``extra`` by keyword), or takes arrays for numbers.
+    """
+    name = getattr(function, "__name__", what)
+    signature = _signature(function)
+    if isinstance(error, TypeError) and signature is not None:
+        try:
+            signature.bind(*places, **extra)
+        except TypeError:
+            raise DomainError(
+                f"{name}{signature} does not take the {len(places)} coordinates: a callable of "
+                f"{len(places)} array{'s' * (len(places) > 1)} is accepted"
+            ) from None
+    if _NEEDS_A_NUMBER.search(str(error)):
+        raise DomainError(
+            f"{name} fails on arrays ({str(error).split('.')[0]}): it is called with arrays of places, not with "
+            "numbers; array functions are accepted, such as np.sin for math.sin and np.where(x > 0, a, b) for an if"
+        ) from error
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except ValueError:  # some built-in functions have none
+        return None

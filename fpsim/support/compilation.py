@@ -25,7 +25,7 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
-__all__ = ["njit", "vectorize"]
+__all__ = ["inlined", "lane_kernel", "njit", "vectorize"]
 
 log = logging.getLogger(__name__)
 config: Any = numba.config
@@ -62,6 +62,26 @@ def vectorize(*, cache: bool = False, **options: Any) -> Any:
         return ufunc
 
     return compiled
+
+
+LANES: dict[str, Any] = {
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+"""Options of functions that work on arrays owned by their caller and allocate nothing.
+
+Reference counts, updated atomically at every use of an array, would cost more than the arithmetic, and Python's check of
+every division would keep loops from becoming vector instructions. No fast-math: results are the same bits on every
+machine and for every width of its vectors.
+"""
+
+lane_kernel = njit(**LANES)
+"""Compiles a function of arrays that other kernels call."""
+
+inlined = njit(**LANES, forceinline=True)
+"""Compiles a function of numbers inside the loops of such kernels."""
 
 
 class _SealedFiles(IndexDataCacheFile):

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from fpsim.support.kernel import inlined
+from fpsim.support.compilation import inlined
 
 __all__ = ["cos_sin", "exp_minus_one", "log", "tanh"]
 
