@@ -72,8 +72,8 @@ LANES: dict[str, Any] = {
 }
 """Options of functions that work on arrays owned by their caller and allocate nothing.
 
-Reference counts, updated atomically at every use of an array, would cost more than the arithmetic, and Python's check of
-every division would keep loops from becoming vector instructions. No fast-math: results are the same bits on every
+Reference counts, updated atomically at every use of an array, would cost more than the arithmetic, and Python's check
+of every division would keep loops from becoming vector instructions. No fast-math: results are the same bits on every
 machine and for every width of its vectors.
 """
 
