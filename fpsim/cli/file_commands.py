@@ -31,11 +31,11 @@ def plot(file: File, out: Annotated[Path | None, typer.Option(help="Folder for t
 
     Example: fpsim plot digits-bottleneck.h5 --out pictures
     """
-    from fpsim.scenario import draw
+    from fpsim.scenario import draw_figures
     from fpsim.storage import load_tree
 
     tree = load_tree(file)
-    for path in draw(tree, out or pictures_beside(file)):
+    for path in draw_figures(tree, out or pictures_beside(file)):
         typer.echo(str(path))
     if not int(tree.attrs["complete"]):
         typer.echo(f"{file}: the run is not complete; fpsim resume goes on with it", err=True)

@@ -108,10 +108,10 @@ def resume(
 
     Example: fpsim resume digits-bottleneck.h5
     """
-    from fpsim.scenario import resume as go_on
+    from fpsim.scenario import resume_file
 
     with _session(file, quiet):
-        outcome = go_on(
+        outcome = resume_file(
             file,
             figures=figures or pictures_beside(file),
             threads=threads,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import xarray as xr
 
 from fpsim.plots import styled
-from fpsim.scenario.running import figures_of, report, shortfalls
+from fpsim.scenario.running import figures_of, report, shortfalls_of
 
 __all__ = ["html_report"]
 
@@ -74,7 +74,7 @@ def _pictures(tree: xr.DataTree) -> Iterator[str]:
 
 def _shortfalls(tree: xr.DataTree, complete: bool) -> str:
     """What did not hold, before the table that says by how much."""
-    lines = shortfalls(tree) if complete else ()
+    lines = shortfalls_of(tree) if complete else ()
     if not lines:
         return ""
     rows = "".join(f"<li>{html.escape(line)}</li>" for line in lines)

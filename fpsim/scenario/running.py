@@ -37,7 +37,7 @@ from fpsim.support.progress import Progress, Reporter, reporter
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Outcome", "draw", "figures_of", "report", "resume", "run", "run_to_file", "shortfalls"]
+__all__ = ["Outcome", "draw_figures", "figures_of", "report", "resume_file", "run", "run_to_file", "shortfalls_of"]
 
 log = logging.getLogger(__name__)
 
@@ -144,8 +144,8 @@ def run_to_file(
     """Run a scenario, write one HDF5 file and, if a folder is given, its pictures.
 
     The file is there from the start and is replaced whole after every stage, so another process can read it while the
-    run goes on, and :func:`resume` can go on with it after an interruption. Long stages also leave checkpoints beside
-    the file, which are removed at the end.
+    run goes on, and :func:`resume_file` can go on with it after an interruption. Long stages also leave checkpoints
+    beside the file, which are removed at the end.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def run_to_file(
         return _write_run(scenario, target, None, figures, threads, quiet, command, checkpoint_seconds)
 
 
-def resume(
+def resume_file(
     path: str | Path,
     *,
     figures: str | Path | None = None,
@@ -267,10 +267,10 @@ def _write_run(
 
 
 def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None) -> Outcome:
-    return Outcome(target, draw(tree, figures) if figures else (), report(tree), shortfalls(tree))
+    return Outcome(target, draw_figures(tree, figures) if figures else (), report(tree), shortfalls_of(tree))
 
 
-def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
+def draw_figures(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
     """Draw all pictures of a run into a folder, as PNG."""
     from fpsim.plots import styled
 
@@ -314,6 +314,6 @@ def report(tree: xr.DataTree) -> str:
     return "This run is not complete; fpsim resume goes on with it."
 
 
-def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
+def shortfalls_of(tree: xr.DataTree) -> tuple[str, ...]:
     """One line per comparison, identity or claim of a run that did not hold."""
     return kind_named(tree.attrs["kind"]).shortfalls(tree)

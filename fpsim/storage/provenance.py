@@ -1,4 +1,4 @@
-"""What a file says about how it was made."""
+"""Provenance of a run: schema, versions, configuration, seed and command."""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fpsim.plots.surface_axes import plot_against_limit, plot_estimates, plot_growth, plot_measured, plot_power
+from fpsim.plots import plot_measured
+from fpsim.plots.surfaces import plot_against_limit, plot_estimates, plot_growth, plot_power
 
 
 def test_reference_lines_have_the_slope_that_they_are_said_to_have():
