@@ -21,12 +21,12 @@ from fpsim.comparison.samples import POINTS, Distribution, ExactDensity, Sample,
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable, read_only_mapping
+from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["Comparison", "compare_all", "compare_density", "compare_samples"]
 
 FEWEST = 4096
 """Points that stand for a density where there are few replicas."""
-RNG = None | int | np.random.SeedSequence | np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def compare_all(
             f"samples of {observable} have shape {np.shape(samples)}, the theory {reference.ndim} coordinates: equal "
             "numbers of coordinates, and several points for each replica in both or in neither, are accepted"
         )
-    generator, details = np.random.default_rng(rng), {"replicas": int(sample.size)}
+    generator, details = numpy_generator(rng), {"replicas": int(sample.size)}
     return tuple(
         _compare(kind, sample, reference, observable, time, None, details, generator, band=False) for kind in kinds
     )
@@ -242,7 +242,7 @@ def _compare(
     band: bool = True,
 ) -> Comparison:
     frame = kind.frame(sample, reference, bins)
-    found = evaluate(kind, sample, reference, frame, rng=np.random.default_rng(rng), band=band)
+    found = evaluate(kind, sample, reference, frame, rng=numpy_generator(rng), band=band)
     ends = (max(found.value - 1.96 * found.error, 0.0), found.value + 1.96 * found.error)
     return Comparison(
         observable,

@@ -22,9 +22,9 @@ __all__ = [
     "check_left",
     "explain_failure",
     "fits",
-    "random_generator",
     "real_array",
     "real_number",
+    "shown",
     "whole_number",
 ]
 
@@ -54,26 +54,16 @@ def real_array(raw: Any, what: str) -> NDArray[np.float64]:
         if array.dtype.kind == "O":
             return array.astype(np.float64)
     except (TypeError, ValueError):
-        raise DomainError(f"{what} is {_shown(raw)}: real numbers are accepted") from None
-    raise DomainError(f"{what} is {_shown(raw)} of type {array.dtype}: real numbers are accepted")
+        raise DomainError(f"{what} is {shown(raw)}: real numbers are accepted") from None
+    raise DomainError(f"{what} is {shown(raw)} of type {array.dtype}: real numbers are accepted")
 
 
 def real_number(raw: Any, what: str, *, accepted: str = "a finite number") -> float:
     """``raw`` as a finite float; ``DomainError`` if it is not one."""
     array = real_array(raw, what)
     if array.ndim or not np.isfinite(array):
-        raise DomainError(f"{what} is {_shown(raw)}: {accepted} is accepted")
+        raise DomainError(f"{what} is {shown(raw)}: {accepted} is accepted")
     return float(array)
-
-
-def random_generator(rng: Any) -> np.random.Generator:
-    """``Generator`` of what public functions take as ``rng`` (SPEC 7); ``DomainError`` for anything else."""
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        raise DomainError(
-            f"rng is {_shown(rng)}: None, a whole number >= 0, a SeedSequence or a Generator is accepted"
-        ) from None
 
 
 def check_left(values: NDArray[np.float64], t: float) -> None:
@@ -87,13 +77,14 @@ def whole_number(raw: Any, what: str, *, least: int) -> int:
     try:
         number = operator.index(raw)
     except TypeError:
-        raise DomainError(f"{what} is {_shown(raw)}: a whole number >= {least} is accepted") from None
+        raise DomainError(f"{what} is {shown(raw)}: a whole number >= {least} is accepted") from None
     if number < least:
         raise DomainError(f"{what} is {number}: a whole number >= {least} is accepted")
     return number
 
 
-def _shown(raw: Any) -> str:
+def shown(raw: Any) -> str:
+    """A value in a message, cut where it is long."""
     text = repr(raw)
     return text if len(text) < 40 else f"{text[:36]} ..."
 

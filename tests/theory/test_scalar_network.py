@@ -80,7 +80,7 @@ def test_equation_against_ensemble(order, time, sgd):
     """Widths and correlation of (u, v) after relaxation: the density in (w, q) against replicas."""
     start = Start.gaussian({"W1": [[0.8]], "W2": [[0.5]]}, 0.1)
     e, replicas = experiment(start=start, **{"label_noise": 0.3, **sgd}), 10_000
-    weights = train(e, replicas=replicas, times=[time], seed=1).weights
+    weights = train(e, replicas=replicas, times=[time], rng=1).weights
     u, v = weights["W1"][-1, :, 0, 0], weights["W2"][-1, :, 0, 0]
     grid = Grid((0.05, -0.9), (1.45, 1.6), (160, 64))
     first = from_function(grid, lambda w, q: valley_density(normal_pair(0.8, 0.5, 0.1), w, q), order=3)
@@ -176,7 +176,7 @@ def test_stationary_law_against_svag():
     point = Start.point({"W1": [[1.0]], "W2": [[1.0]]})
     e = experiment(start=point, batch_size=1, learning_rate=0.1, label_noise=0.5**0.5, noise="svag", svag_l=8)
     replicas = 10_000
-    weights = train(e, replicas=replicas, times=[4.0], seed=5).weights
+    weights = train(e, replicas=replicas, times=[4.0], rng=5).weights
     w = (weights["W1"] * weights["W2"])[-1].ravel()
     levels, law = np.array([0.05, 0.5, 0.95]), BalancedLaw(**LAW)
     for level, quantile in zip(levels, law.quantile(levels), strict=True):

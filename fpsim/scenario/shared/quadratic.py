@@ -62,7 +62,7 @@ def moments_through_training(
         experiment,
         replicas=replicas,
         steps=list(steps),
-        seed=seed,
+        rng=seed,
         record=(),
         statistics=Statistics(),
         threads=threads,
