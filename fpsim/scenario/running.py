@@ -15,7 +15,7 @@ import xarray as xr
 
 from fpsim._version import __version__
 from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
-from fpsim.scenario.kind import kind_named
+from fpsim.scenario.kind import Kind, kind_named
 from fpsim.scenario.loading import scenario_from, to_toml
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
@@ -31,13 +31,23 @@ from fpsim.storage import (
     snapshot_at,
     writer_lock,
 )
-from fpsim.support.errors import FileError
+from fpsim.support.errors import ConfigError, FileError
 from fpsim.support.progress import Progress, Reporter, reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Outcome", "draw_figures", "figures_of", "report", "resume_file", "run", "run_to_file", "shortfalls_of"]
+__all__ = [
+    "Outcome",
+    "draw_figures",
+    "figures_of",
+    "report",
+    "resume_file",
+    "run",
+    "run_to_file",
+    "scenario_of_run",
+    "shortfalls_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +206,7 @@ def resume_file(
             return _outcome(done, target, figures)
         if done.attrs["fpsim_version"] != __version__:
             log.warning("%s was begun by fpsim %s, this is %s", target, done.attrs["fpsim_version"], __version__)
-        scenario = scenario_from(tomllib.loads(str(done.attrs["config"])), where=str(path))
+        scenario = scenario_of_run(done, where=str(path))
         command = str(done.attrs["command"])
         return _write_run(scenario, target, done, figures, threads, quiet, command, checkpoint_seconds)
 
@@ -270,6 +280,35 @@ def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None) -> Out
     return Outcome(target, draw_figures(tree, figures) if figures else (), report(tree), shortfalls_of(tree))
 
 
+def scenario_of_run(tree: xr.DataTree, *, where: str) -> ScenarioBase:
+    """The resolved scenario of a run's file, also of a file that an earlier version wrote.
+
+    Raises
+    ------
+    FileError
+        If this version does not know the kind or a key of it; the message names the version that does.
+    """
+    try:
+        return scenario_from(tomllib.loads(str(tree.attrs["config"])), where=where)
+    except ConfigError as error:
+        raise FileError(f"{error}; {_way_out(tree)}") from None
+
+
+def _kind_of_run(tree: xr.DataTree) -> Kind:
+    try:
+        return kind_named(tree.attrs["kind"])
+    except ConfigError as error:
+        raise FileError(f"{error}; {_way_out(tree)}") from None
+
+
+def _way_out(tree: xr.DataTree) -> str:
+    version = tree.attrs["fpsim_version"]
+    return (
+        f"the file was written by fpsim {version}, this is fpsim {__version__}: that version draws and resumes it, "
+        "and xarray.open_datatree reads its arrays"
+    )
+
+
 def draw_figures(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
     """Draw all pictures of a run into a folder, as PNG."""
     from fpsim.plots import styled
@@ -294,7 +333,7 @@ def _folder(path: str | Path) -> Path:
 
 def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     """Name and figure of every picture of a run; of an interrupted run those for which everything is there."""
-    figures = kind_named(tree.attrs["kind"]).figures
+    figures = _kind_of_run(tree).figures
     if tree.attrs.get("complete") == 1:
         yield from figures(tree)
         return
@@ -306,7 +345,7 @@ def report(tree: xr.DataTree) -> str:
     """The table of a run, from its file if it is there; of an interrupted one what there is."""
     if "table" in tree.attrs:
         return str(tree.attrs["table"])
-    table = kind_named(tree.attrs["kind"]).report
+    table = _kind_of_run(tree).report
     if tree.attrs.get("complete") == 1:
         return table(tree)
     with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):
@@ -316,4 +355,4 @@ def report(tree: xr.DataTree) -> str:
 
 def shortfalls_of(tree: xr.DataTree) -> tuple[str, ...]:
     """One line per comparison, identity or claim of a run that did not hold."""
-    return kind_named(tree.attrs["kind"]).shortfalls(tree)
+    return _kind_of_run(tree).shortfalls(tree)
