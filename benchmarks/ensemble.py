@@ -33,8 +33,8 @@ import numpy as np
 from numba import njit, prange
 
 from fpsim.datasets import digits
-from fpsim.ensemble import SGD, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 
 RATE, BATCH = 0.05, 8

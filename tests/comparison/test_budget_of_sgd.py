@@ -16,10 +16,10 @@ from fpsim.closures import conditional, mean_field
 from fpsim.comparison import Refinement, Stage, compare_density, error_budget
 from fpsim.datasets import GaussianPopulation
 from fpsim.density import Grid, gaussian
-from fpsim.ensemble import SGD, Start, train
+from fpsim.ensemble import train
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.theory import from_valley, landscape_of, modified_equation
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from fpsim.datasets import GaussianPopulation, digits
-from fpsim.ensemble import SGD, Start, Statistics, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import Statistics, train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import digits
-from fpsim.ensemble import SGD, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 
 SGD_RULE = SGD(0.05, 8, temperature=0.002)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation, from_array
-from fpsim.ensemble import SGD, PiecewiseConstant, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, PiecewiseConstant, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import ValidityWarning
 

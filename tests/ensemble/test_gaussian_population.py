@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation
-from fpsim.ensemble import SGD, Start, train
+from fpsim.ensemble import train
 from fpsim.ensemble.kernel_settings import GRADIENT
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder, sample_gradients
 from fpsim.support.errors import DomainError
 from fpsim.support.random_streams import replica_normals

@@ -10,9 +10,9 @@ SCRIPT = """
 import sys
 
 from fpsim.datasets import digits
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.ensemble import SGD, Start, Statistics, train
+from fpsim.ensemble import Statistics, train
 
 
 def status(key):

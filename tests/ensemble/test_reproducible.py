@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation, digits
-from fpsim.ensemble import SGD, ExponentialDecay, Start, Statistics, resume, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import Statistics, resume, train
+from fpsim.experiment import SGD, Experiment, ExponentialDecay, Start
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation, from_array
-from fpsim.ensemble import SGD, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder, sample_gradients
 
 X = np.random.default_rng(6).normal(size=(5, 2))

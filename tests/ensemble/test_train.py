@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation, digits, from_array
-from fpsim.ensemble import SGD, CosineDecay, ExponentialDecay, PiecewiseConstant, Start, Statistics, resume, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import Statistics, resume, train
+from fpsim.experiment import SGD, CosineDecay, Experiment, ExponentialDecay, PiecewiseConstant, Start
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder, loss, register_activation
 from fpsim.support.errors import DomainError, MemoryLimitError, ValidityWarning
 

@@ -12,9 +12,9 @@ from theory_oracles import normal_pair
 from fpsim.closures import conditional, empirical_path, frozen, joint, leaf, linear_noise, mean_field
 from fpsim.datasets import GaussianPopulation, digits, from_array
 from fpsim.density import Grid, from_function, gaussian
-from fpsim.ensemble import SGD, Start, train
+from fpsim.ensemble import train
 from fpsim.evolution import evolve
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of, scalar_network, valley_density, weight_moments

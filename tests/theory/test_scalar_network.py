@@ -9,10 +9,10 @@ from theory_oracles import normal_pair
 
 from fpsim.datasets import GaussianPopulation, from_array
 from fpsim.density import Grid, from_function, gaussian
-from fpsim.ensemble import SGD, Start, train
+from fpsim.ensemble import train
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.theory import (

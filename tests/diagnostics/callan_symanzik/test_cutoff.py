@@ -94,8 +94,8 @@ def test_sgd_of_the_cutoff_is_that_of_the_trainer():
     """Means of n-point functions after training, two independent programs."""
     from fpsim.datasets import Dataset
     from fpsim.diagnostics.callan_symanzik import correlators, network_outputs, replica_expectation
-    from fpsim.ensemble import SGD, Start, train
-    from fpsim.experiment import Experiment
+    from fpsim.ensemble import train
+    from fpsim.experiment import SGD, Experiment, Start
 
     loss, _ = autoencoder(64)
     start = Start.gaussian({"W1": [[0.6]], "W2": [[0.5]]}, 0.1)
