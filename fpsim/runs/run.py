@@ -1,4 +1,4 @@
-"""A run read back as objects: its scenario, densities, weights and labelled arrays."""
+"""Run read back as objects: its scenario, densities, weights and labelled arrays."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.density import Density
-from fpsim.support.errors import DomainError
 from fpsim.scenario.running import scenario_of_run
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import density_series, group
 from fpsim.storage import load_tree
+from fpsim.support.errors import DomainError
 
 __all__ = ["Run", "density_variables", "load"]
 

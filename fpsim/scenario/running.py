@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import xarray as xr
 from fpsim._version import __version__
 from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
 from fpsim.scenario.kind import Kind, kind_named
-from fpsim.scenario.loading import scenario_from, to_toml
+from fpsim.scenario.loading import read_config, scenario_from, to_toml
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
 from fpsim.storage import (
@@ -289,7 +288,7 @@ def scenario_of_run(tree: xr.DataTree, *, where: str) -> ScenarioBase:
         If this version does not know the kind or a key of it; the message names the version that does.
     """
     try:
-        return scenario_from(tomllib.loads(str(tree.attrs["config"])), where=where)
+        return scenario_from(read_config(str(tree.attrs.get("config", "")), where), where=where)
     except ConfigError as error:
         raise FileError(f"{error}; {_way_out(tree)}") from None
 
@@ -302,7 +301,7 @@ def _kind_of_run(tree: xr.DataTree) -> Kind:
 
 
 def _way_out(tree: xr.DataTree) -> str:
-    version = tree.attrs["fpsim_version"]
+    version = tree.attrs.get("fpsim_version", "of an unknown version")
     return (
         f"the file was written by fpsim {version}, this is fpsim {__version__}: that version draws and resumes it, "
         "and xarray.open_datatree reads its arrays"
