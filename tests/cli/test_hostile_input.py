@@ -142,7 +142,7 @@ def test_python_scenarios_that_are_none(case, tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["own.py"]
 
 
-LONG = ["a." * 20_000 + "a=1", "title=" + "[" * 20_000, "a." * 9 + "a=1"]
+LONG = ["a." * 20_000 + "a=1", "theory.cells=" + "[" * 20_000, "a." * 9 + "a=1"]
 
 
 @pytest.mark.parametrize("change", [*LONG, 'title="a\\u0000b"', 'title="\\u001b[2J"'])
