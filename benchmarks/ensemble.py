@@ -33,8 +33,8 @@ import numpy as np
 from numba import njit, prange
 
 from fpsim.datasets import digits
-from fpsim.ensemble import SGD, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 
 RATE, BATCH = 0.05, 8
@@ -48,7 +48,7 @@ def fpsim(activation: str) -> Contender:
     )
 
     def run(replicas: int, steps: int) -> None:
-        train(experiment, replicas=replicas, steps=[steps], seed=1)
+        train(experiment, replicas=replicas, steps=[steps], rng=1)
 
     return run
 
@@ -208,7 +208,7 @@ def scaling() -> None:
         experiment = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(RATE, batch), Start.gaussian(0.4, 0.1))
 
         def run(r: int, k: int, experiment: Experiment = experiment) -> None:
-            train(experiment, replicas=r, steps=[k], seed=1)
+            train(experiment, replicas=r, steps=[k], rng=1)
 
         # start and result cost as much as some steps: the difference of two lengths is the cost of steps
         short, long = (min(seconds(run, replicas, k) for _ in range(3)) for k in (steps, 3 * steps))

@@ -1,3 +1,3 @@
 """The package's version, read by setup.cfg and written into every output file."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -1,21 +1,25 @@
 """The command line: ``fpsim list | run | resume | compare | plot | animate | report | info | validate``.
 
 Exit status: 0 on success; 1 when something asked to be strict fell short; 2 on bad use, bad input or a full disk (one
-line on standard error); 130 when interrupted (one line that says what is kept); 70 on an error of the package itself
+line on standard error); 130 when interrupted (one line that says what is kept); 141 when the reader of the output has
+gone; 70 on an error of the package itself
 (one line; the traceback is shown if the environment variable FPSIM_TRACEBACK is set).
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from fpsim.cli.terminal import lead_nowhere, open_standard_streams, printable
+
 __all__ = ["main"]
 
-INTERNAL, INTERRUPTED = 70, 130
+INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
 COMMANDS = ("run_commands", "judge_commands", "file_commands")
 """Modules that add their commands to the application, in the order of the help."""
 
@@ -28,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from fpsim.support.errors import FpsimError
 
+    open_standard_streams()
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         for module in COMMANDS:
@@ -35,16 +40,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         from fpsim.cli.application import app
 
         answer = app(args=None if argv is None else list(argv), prog_name="fpsim", standalone_mode=False)
+        sys.stdout.flush()
     except SystemExit as stop:
-        return int(stop.code or 0)
+        return stop.code if isinstance(stop.code, int) else 2 * bool(stop.code)
+    except BrokenPipeError:  # whoever read our output has enough of it
+        lead_nowhere(sys.stdout)
+        return PIPE_CLOSED
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
     except FpsimError as error:
         _say(str(error))
         return 2
+    except UnicodeError as error:  # an argument that is no text
+        _say(f"an argument or name is no text ({error.reason if hasattr(error, 'reason') else error})")
+        return 2
     except OSError as error:  # a path that the system refuses in a way that nobody foresaw
-        _say(f"{error.filename or 'a file'}: {error.strerror or error}; another path is accepted")
+        lead_nowhere(sys.stdout)
+        _say(f"{error.filename or 'a file or standard output'}: {error.strerror or error}; another place is accepted")
         return 2
     except MemoryError as error:
         _say(f"not enough memory ({error}): fewer replicas, cells or records need less")
@@ -71,5 +84,7 @@ def _say_usage(error: Any) -> int:
 
 def _say(message: str) -> None:
     """One line, whatever characters a file name or a key brought into the message."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-    sys.stderr.write(f"fpsim: {line.encode(errors='replace').decode()}\n")
+    line = " ".join(printable(message).split())
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"fpsim: {line.encode(errors='replace').decode()}\n")
+        sys.stderr.flush()

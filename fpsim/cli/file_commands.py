@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from fpsim.cli.application import app
-from fpsim.cli.options import File, pictures_beside
+from fpsim.cli.options import File, beside, pictures_beside
+from fpsim.cli.terminal import errors_of, say
 
 __all__ = ["animate", "info", "plot", "report"]
 
@@ -22,7 +23,8 @@ def info(file: File) -> None:
     from fpsim.runs.description import describe
     from fpsim.storage import load_tree
 
-    typer.echo(describe(load_tree(file)))
+    with errors_of(file):
+        say(describe(load_tree(file)))
 
 
 @app.command()
@@ -31,14 +33,15 @@ def plot(file: File, out: Annotated[Path | None, typer.Option(help="Folder for t
 
     Example: fpsim plot digits-bottleneck.h5 --out pictures
     """
-    from fpsim.scenario import draw
+    from fpsim.scenario import draw_figures
     from fpsim.storage import load_tree
 
-    tree = load_tree(file)
-    for path in draw(tree, out or pictures_beside(file)):
-        typer.echo(str(path))
-    if not int(tree.attrs["complete"]):
-        typer.echo(f"{file}: the run is not complete; fpsim resume goes on with it", err=True)
+    with errors_of(file):
+        tree = load_tree(file)
+        for path in draw_figures(tree, out or pictures_beside(file)):
+            say(str(path))
+        if not int(tree.attrs["complete"]):
+            say(f"{file}: the run is not complete; fpsim resume goes on with it", err=True)
 
 
 @app.command()
@@ -55,7 +58,8 @@ def animate(
     from fpsim.runs.animation import animate as draw_animation
     from fpsim.runs.run import load
 
-    typer.echo(str(draw_animation(load(file), out or file.with_suffix(".gif"), variable=variable, rate=rate)))
+    with errors_of(file):
+        say(str(draw_animation(load(file), out or beside(file, ".gif"), variable=variable, rate=rate)))
 
 
 @app.command()
@@ -67,15 +71,14 @@ def report(
     Example: fpsim report digits-bottleneck.h5
     """
     from fpsim.runs.html_page import html_report
-    from fpsim.storage import load_tree
+    from fpsim.storage import derived_file, load_tree
     from fpsim.support.errors import FileError
 
-    target = out or file.with_suffix(".html")
+    target = out or beside(file, ".html")
     if target.suffix not in (".html", ".htm"):
         raise FileError(f"{target}: a page is written into a file that ends in .html; no other is touched")
-    page = html_report(load_tree(file))
-    try:
-        target.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise FileError(f"{target}: cannot write there ({error.strerror})") from None
-    typer.echo(str(target))
+    with errors_of(file):
+        page = html_report(load_tree(file))
+        with derived_file(target) as part:
+            part.write_text(page, encoding="utf-8", errors="replace")
+    say(str(target))

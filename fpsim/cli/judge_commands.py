@@ -11,6 +11,7 @@ import typer
 
 from fpsim.cli.application import app
 from fpsim.cli.options import File, Strict
+from fpsim.cli.terminal import errors_of, say
 
 __all__ = ["compare", "validate"]
 
@@ -33,8 +34,12 @@ def compare(
     from fpsim.runs.run import load
     from fpsim.runs.run_comparison import compare_runs, table
 
-    rows = compare_runs(load(file), load(other) if other else None, distance=distance, all_times=every)
-    typer.echo(table(rows, limit=limit))
+    with errors_of(file):
+        one = load(file)
+    with errors_of(other or file):
+        another = load(other) if other else None
+        rows = compare_runs(one, another, distance=distance, all_times=every)
+    say(table(rows, limit=limit))
     if strict and any(row.z > limit for row in rows):
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Checkpoint", "Figures", "File", "Quiet", "Strict", "Threads", "pictures_beside"]
+__all__ = ["Checkpoint", "Figures", "File", "Quiet", "Strict", "Threads", "beside", "pictures_beside"]
 
 File = Annotated[Path, typer.Argument(help="A file written by fpsim run.")]
 Threads = Annotated[int | None, typer.Option(min=1, max=1024, help="Threads; results do not depend on them.")]
@@ -19,4 +19,9 @@ Checkpoint = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="Sec
 
 def pictures_beside(file: Path) -> Path:
     """Folder for the pictures of a run's file: its name without the ending."""
-    return file.with_suffix("") if file.suffix else file.with_name(f"{file.name}-pictures")
+    return beside(file, "") if file.suffix else beside(file, "-pictures")
+
+
+def beside(file: Path, ending: str) -> Path:
+    """The name of a run's file with another ending; what has no name is left to the checks that follow."""
+    return file.with_name(f"{file.stem}{ending}") if file.name else file

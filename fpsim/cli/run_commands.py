@@ -17,6 +17,7 @@ import typer
 
 from fpsim.cli.application import app
 from fpsim.cli.options import Checkpoint, Figures, File, Quiet, Strict, Threads, pictures_beside
+from fpsim.cli.terminal import errors_of, printable, say
 
 if TYPE_CHECKING:
     from fpsim.scenario import Outcome
@@ -108,10 +109,10 @@ def resume(
 
     Example: fpsim resume digits-bottleneck.h5
     """
-    from fpsim.scenario import resume as go_on
+    from fpsim.scenario import resume_file
 
-    with _session(file, quiet):
-        outcome = go_on(
+    with _session(file, quiet), errors_of(file):
+        outcome = resume_file(
             file,
             figures=figures or pictures_beside(file),
             threads=threads,
@@ -142,7 +143,7 @@ def _session(target: Path, quiet: bool) -> Iterator[None]:
             kept = f"{target} keeps {len(done)} finished groups; go on with: fpsim resume {shlex.quote(str(target))}"
         except FileError:
             kept = "nothing was written yet"
-        typer.echo(f"fpsim: interrupted; {kept}", err=True)
+        say(f"fpsim: interrupted; {kept}", err=True)
         raise typer.Exit(130) from None
     if not quiet:
         typer.echo(f"{time.perf_counter() - begun:.1f} s")
@@ -150,19 +151,20 @@ def _session(target: Path, quiet: bool) -> Iterator[None]:
 
 def _tell(outcome: Outcome, *, quiet: bool, strict: bool) -> None:
     if not quiet:
-        typer.echo(outcome.report)
+        say(outcome.report)
         drawn = (
             f"  and {len(outcome.figures)} picture{'s' * (len(outcome.figures) > 1)} in {outcome.figures[0].parent}/"
             if outcome.figures
             else ""
         )
-        typer.echo(f"\n{outcome.file}{drawn}")
+        say(f"\n{outcome.file}{drawn}")
     if strict and outcome.shortfalls:
         typer.echo(f"\nfell short ({len(outcome.shortfalls)}):", err=True)
         for line in outcome.shortfalls:
-            typer.echo(f"  {line}", err=True)
+            say(f"  {line}", err=True)
         raise typer.Exit(1)
 
 
 def _one_line_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    sys.stderr.write(f"warning: {message}\n")  # looked up at each call: progress bars put themselves in its place
+    # Standard error is looked up at each call: progress bars put themselves in its place.
+    sys.stderr.write(f"warning: {printable(str(message))}\n")

@@ -16,9 +16,9 @@ from math import comb, prod
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numba import njit
 from scipy.ndimage import distance_transform_edt
 
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
 from fpsim.theory.weight_coordinates import Array, Coordinates
 

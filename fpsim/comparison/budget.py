@@ -15,7 +15,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.comparison.distances import distance_named
@@ -23,6 +22,7 @@ from fpsim.comparison.evaluate import Evaluation, evaluate
 from fpsim.comparison.samples import Distribution, ExactDensity, Sample, sample_of
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
+from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["Budget", "BudgetRow", "Refinement", "Stage", "error_budget"]
 
@@ -184,7 +184,7 @@ def error_budget(
     distance: str = "total_variation",
     time: float = math.nan,
     bins: int | None = None,
-    rng: int | np.random.SeedSequence | np.random.Generator | None = 0,
+    rng: RNG = 0,
 ) -> Budget:
     """Split the distance between the first and the last stage into its causes.
 
@@ -208,7 +208,7 @@ def error_budget(
         finite, or a refinement is given for a theory that is a sample.
     """
     laws = _checked(stages, refinements)
-    kind, generator = distance_named(distance), np.random.default_rng(rng)
+    kind, generator = distance_named(distance), numpy_generator(rng)
     samples = [law for law in laws if isinstance(law, Sample)]
     if not samples:
         raise DomainError("stages are all densities: at least one sample (the experiment) is accepted")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,16 +20,17 @@ from fpsim.comparison.evaluate import evaluate
 from fpsim.comparison.samples import POINTS, Distribution, ExactDensity, Sample, check_points, sample_of
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable, read_only_mapping
+from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["Comparison", "compare_all", "compare_density", "compare_samples"]
 
 FEWEST = 4096
 """Points that stand for a density where there are few replicas."""
-RNG = None | int | np.random.SeedSequence | np.random.Generator
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Immutable):
     """A distance between theory and experiment.
 
     Attributes
@@ -62,7 +62,7 @@ class Comparison:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "details", MappingProxyType(dict(self.details)))
+        object.__setattr__(self, "details", read_only_mapping(self.details))
 
     @property
     def excess(self) -> float:
@@ -223,7 +223,7 @@ def compare_all(
             f"samples of {observable} have shape {np.shape(samples)}, the theory {reference.ndim} coordinates: equal "
             "numbers of coordinates, and several points for each replica in both or in neither, are accepted"
         )
-    generator, details = np.random.default_rng(rng), {"replicas": int(sample.size)}
+    generator, details = numpy_generator(rng), {"replicas": int(sample.size)}
     return tuple(
         _compare(kind, sample, reference, observable, time, None, details, generator, band=False) for kind in kinds
     )
@@ -242,7 +242,7 @@ def _compare(
     band: bool = True,
 ) -> Comparison:
     frame = kind.frame(sample, reference, bins)
-    found = evaluate(kind, sample, reference, frame, rng=np.random.default_rng(rng), band=band)
+    found = evaluate(kind, sample, reference, frame, rng=numpy_generator(rng), band=band)
     ends = (max(found.value - 1.96 * found.error, 0.0), found.value + 1.96 * found.error)
     return Comparison(
         observable,

@@ -16,11 +16,11 @@ from fpsim.comparison.samples import draw
 from fpsim.density import Density
 from fpsim.network import Network, activation, forward
 from fpsim.support.errors import DomainError
+from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["at_probes", "balance", "draw_weights", "pooled", "replica_loss"]
 
 Array = NDArray[np.float64]
-RNG = None | int | np.random.SeedSequence | np.random.Generator
 
 _CHUNK_BYTES = 1 << 25
 
@@ -73,7 +73,7 @@ def pooled(
     rows = _samples(network, x, "x")
     if per_replica < 1:
         raise DomainError(f"per_replica is {per_replica}: a positive number is accepted")
-    chosen = rows[np.random.default_rng(rng).integers(len(rows), size=(len(first), per_replica))]
+    chosen = rows[numpy_generator(rng).integers(len(rows), size=(len(first), per_replica))]
     phi, out = (activation(name).function for name in network.activations)
     return np.asarray(out(phi(chosen @ first.transpose(0, 2, 1)) @ second.transpose(0, 2, 1)))
 
@@ -159,7 +159,7 @@ def draw_weights(
     DomainError
         If a density is missing or has the wrong number of coordinates.
     """
-    generator = np.random.default_rng(rng)
+    generator = numpy_generator(rng)
     if len(network.shapes) != 2:
         raise DomainError(f"network has {len(network.shapes)} matrices: two are accepted")
     sizes = {name: rows * columns for name, (rows, columns) in network.shapes.items()}

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fpsim.support.compilation import njit
 
 __all__ = ["pooled_null", "resampled_means", "standard_deviation"]
 

@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
-from fpsim.support.callables import answer
-from fpsim.support.checks import real_array, whole_number
+from fpsim.support.checks import answer, real_array, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.memory import check_memory
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.density.points import place_points
-from fpsim.support.callables import answer
-from fpsim.support.checks import random_generator, real_array, whole_number
+from fpsim.support.checks import answer, real_array, whole_number
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 from fpsim.support.memory import check_memory
+from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["Density"]
 
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Density:
+class Density(Immutable):
     """Density ``p(x)`` of unit 1 / (product of the coordinates' units).
 
     Parameters
@@ -165,7 +166,7 @@ class Density:
         """The density divided by its mass."""
         return Density(self.grid, self.values / self.mass)
 
-    def sample(self, size: int, *, rng: object = None) -> Array:
+    def sample(self, size: int, *, rng: RNG = None) -> Array:
         """Independent samples, shape (size, ndim), by the local slope inside each cell (:func:`place_points`).
 
         Raises
@@ -176,7 +177,7 @@ class Density:
             If so many samples do not fit into the machine.
         """
         size = whole_number(size, "size", least=0)
-        gen = random_generator(rng)
+        gen = numpy_generator(rng)
         check_memory(8.0 * size * (2 * self.grid.ndim + 8), f"{size} samples", "take fewer")
         return place_points(self.grid, self.values, gen.random(size), gen.random((size, self.grid.ndim)))
 

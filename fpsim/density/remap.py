@@ -14,10 +14,10 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.tiles import LANES, TINY, load_tile, store_tile
+from fpsim.support.compilation import njit
 
 __all__ = ["REACH", "Feet", "carry", "fill_ghosts", "reconstruction_weights", "remap_tile"]
 

@@ -7,8 +7,9 @@ cells and one stride; how cells are stored in memory matters to loading and stor
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fpsim.support.compilation import njit
 
 __all__ = ["LANES", "TINY", "load_tile", "store_tile"]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from fpsim.network.layers import LANES, backward, forward
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel
 
 __all__ = ["add_gaussian", "add_gradients", "add_moments", "gaussian_moments", "linear_gradient"]
 

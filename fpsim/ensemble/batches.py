@@ -1,4 +1,4 @@
-"""Mini-batches of a block of replicas: which samples, what inputs, what label noise.
+"""Mini-batches of a block of replicas: indices of samples, inputs and label noise.
 
 All arrays are ``(rows, LANES)``: one column per replica, the innermost loop over columns (see
 `fpsim.network.layers`).
@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from fpsim.ensemble.philox import BATCH, HALF, INPUT, SHARED, SHUFFLE, normal_pair, philox
-from fpsim.ensemble.rule import EPOCHS, FRESH, SHARED_BATCHES, WITHOUT_REPLACEMENT
+from fpsim.ensemble.kernel_settings import (
+    BATCH,
+    EPOCHS,
+    FRESH,
+    INPUT,
+    SHARED,
+    SHARED_BATCHES,
+    SHUFFLE,
+    WITHOUT_REPLACEMENT,
+)
 from fpsim.network.layers import LANES
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel
+from fpsim.support.random_streams import HALF, finished_normal, normal_pair, philox
 
 __all__ = ["PIECE", "batch_replicas", "draw_batch", "inputs", "normal_rows"]
 
@@ -27,8 +36,16 @@ def normal_rows(key, stream, step, replica, block, rows, out):  # type: ignore[n
     overwritten.
     """
     for i in range(0, rows, 2):
+        missing = 0
         for v in range(LANES):
-            out[i, v], out[i + 1, v] = normal_pair(key, block + i // 2, stream, step, replica[v])
+            x, y = normal_pair(key, block + i // 2, stream, step, replica[v])
+            out[i, v], out[i + 1, v] = x, y
+            missing += (x != x) + (y != y)
+        if missing > 0:
+            for half in range(2):
+                for v in range(LANES):
+                    if out[i + half, v] != out[i + half, v]:
+                        out[i + half, v] = finished_normal(key, block + i // 2, half, stream, step, replica[v])
 
 
 @lane_kernel
@@ -73,22 +90,22 @@ def _shuffle(key, epoch, replica, order):  # type: ignore[no-untyped-def]
 
 
 @lane_kernel
-def draw_batch(rule, n, key, stream, step, started, replica, order, index):  # type: ignore[no-untyped-def]
+def draw_batch(settings, n, key, stream, step, started, replica, order, index):  # type: ignore[no-untyped-def]
     """Indices of one batch; ``started``: the first step since ``order`` was allocated."""
-    if rule.sampling == FRESH or n == 0:
+    if settings.sampling == FRESH or n == 0:
         return
-    if rule.sampling == EPOCHS:
-        batches = n // rule.batch_size
+    if settings.sampling == EPOCHS:
+        batches = n // settings.batch_size
         position = step % batches
         if started or position == 0:
             _shuffle(key, step // batches, replica, order)
-        for b in range(rule.batch_size):
+        for b in range(settings.batch_size):
             for v in range(LANES):
-                index[b, v] = order[position * rule.batch_size + b, v]
-    elif rule.sampling == WITHOUT_REPLACEMENT:
-        _without_replacement(key, stream | BATCH, step, replica, n, rule.batch_size, index)
+                index[b, v] = order[position * settings.batch_size + b, v]
+    elif settings.sampling == WITHOUT_REPLACEMENT:
+        _without_replacement(key, stream | BATCH, step, replica, n, settings.batch_size, index)
     else:
-        _with_replacement(key, stream | BATCH, step, replica, n, rule.batch_size, index)
+        _with_replacement(key, stream | BATCH, step, replica, n, settings.batch_size, index)
 
 
 @lane_kernel
@@ -113,8 +130,8 @@ def inputs(source, key, stream, step, replica, first, count, index, normal, x): 
 
 
 @lane_kernel
-def batch_replicas(rule, first, replica, shared):  # type: ignore[no-untyped-def]
+def batch_replicas(settings, first, replica, shared):  # type: ignore[no-untyped-def]
     """Fill the replica numbers of a block, and those that name its batches."""
     for v in range(LANES):
         replica[v] = np.uint64(first + v)
-        shared[v] = SHARED if rule.sampling == SHARED_BATCHES else replica[v]
+        shared[v] = SHARED if settings.sampling == SHARED_BATCHES else replica[v]

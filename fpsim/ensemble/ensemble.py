@@ -50,7 +50,7 @@ class Divergence:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that is needed, besides experiment and seed, to continue with the same bits.
+    """All that is needed, besides experiment and key, to continue with the same bits.
 
     Attributes
     ----------
@@ -78,12 +78,12 @@ class Ensemble:
     ----------
     experiment : Experiment
         What was run.
-    seed : int
-        Entropy of all random numbers.
+    key : int
+        Key of all random numbers.
     replicas : int
         Number R of replicas.
     first_replica : int
-        Number of the first of them: replica ``r`` of any ensemble with this seed is the same.
+        Number of the first of them: replica ``r`` of any ensemble with this key is the same.
     steps, times : ndarray, shape (T,)
         Steps at which weights were recorded and their times ``t = sum of learning rates``.
     weights : mapping of str to ndarray
@@ -100,7 +100,7 @@ class Ensemble:
     """
 
     experiment: Experiment
-    seed: int
+    key: int
     replicas: int
     first_replica: int
     steps: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Weights at step 0, one counter-based draw per replica."""
+"""Initial weights, one counter-based draw per replica."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.ensemble.philox import START, normals, uniforms
+from fpsim.ensemble.kernel_settings import START
+from fpsim.support.random_streams import replica_normals, replica_uniforms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["initial"]
 
 
-def initial(experiment: Experiment, *, seed: int, first: int, replicas: int) -> NDArray[np.float64]:
+def initial(experiment: Experiment, *, key: int, first: int, replicas: int) -> NDArray[np.float64]:
     """Trained entries in C order, matrix after matrix, of the replicas ``first ...``: shape (replicas, p)."""
     start, network = experiment.start, experiment.network
     entries = start.entries(network).values()
@@ -25,8 +26,9 @@ def initial(experiment: Experiment, *, seed: int, first: int, replicas: int) -> 
     if start.kind == "point":
         return np.repeat(location[None], replicas, axis=0)
     if start.kind in ("uniform", "glorot"):
-        return location + spread * (2.0 * uniforms(seed, START, first, replicas, location.size) - 1.0)
-    draws = location + spread * normals(seed, START, first, replicas, location.size)
+        draws = replica_uniforms(key, START, first=first, replicas=replicas, count=location.size)
+        return location + spread * (2.0 * draws - 1.0)
+    draws = location + spread * replica_normals(key, START, first=first, replicas=replicas, count=location.size)
     return _balance(draws, *network.shapes["W1"]) if start.kind == "balanced" else draws
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fpsim.network.layers import LANES
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel
 
 __all__ = ["plane_gradient"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.datasets import Dataset
 from fpsim.network import mean_loss
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:

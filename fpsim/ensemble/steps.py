@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from fpsim.ensemble.batch_gradients import (
     add_gaussian,
@@ -19,18 +18,15 @@ from fpsim.ensemble.batch_gradients import (
     linear_gradient,
 )
 from fpsim.ensemble.batches import PIECE, batch_replicas, draw_batch, inputs, normal_rows
-from fpsim.ensemble.philox import GRADIENT, TARGET, TEMPERATURE
+from fpsim.ensemble.kernel_settings import EPOCHS, GAUSSIAN, GRADIENT, SECOND, SVAG, TARGET, TEMPERATURE
 from fpsim.ensemble.plane import plane_gradient
-from fpsim.ensemble.rule import EPOCHS, GAUSSIAN, SVAG
 from fpsim.network.layers import LANES
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel, njit
 
 __all__ = ["LIMIT", "advance"]
 
 LIMIT = 1e10
 """A replica has diverged when the sum of its weights' magnitudes is not below this."""
-SECOND = 8
-"""Added to a stream for the second of SVAG's two batches."""
 
 
 class Work(NamedTuple):
@@ -52,13 +48,13 @@ class Work(NamedTuple):
 
 
 @njit(error_model="numpy")
-def _work(net, rule, source):  # type: ignore[no-untyped-def]
+def _work(net, settings, source):  # type: ignore[no-untyped-def]
     d, n, total = net.widths[0], source.samples.shape[1], net.units[-1]
-    pairs = d * (d + 1) // 2 if rule.by_moments else 0
-    square = d * d if rule.by_moments else 0
+    pairs = d * (d + 1) // 2 if settings.by_moments else 0
+    square = d * d if settings.by_moments else 0
     return Work(
-        np.empty((max(n if rule.noise == GAUSSIAN else 0, rule.batch_size + 3), LANES), np.int64),
-        np.empty((n if rule.sampling == EPOCHS else 0, LANES), np.int32),
+        np.empty((max(n if settings.noise == GAUSSIAN else 0, settings.batch_size + 3), LANES), np.int64),
+        np.empty((n if settings.sampling == EPOCHS else 0, LANES), np.int32),
         np.empty((PIECE, d, LANES)),
         np.empty((max(PIECE * d, square, net.size) + 1, LANES)),
         np.empty((max(PIECE, pairs) + 1, LANES)),
@@ -81,19 +77,19 @@ def _clear(rows):  # type: ignore[no-untyped-def]
 
 
 @lane_kernel
-def _batch_gradient(net, rule, source, key, stream, step, replica, weights, work, gradient):  # type: ignore[no-untyped-def]
+def _batch_gradient(net, settings, source, key, stream, step, replica, weights, work, gradient):  # type: ignore[no-untyped-def]
     """Gradient of one batch whose indices are drawn."""
     d = net.widths[0]
     _clear(gradient)
     _clear(work.moment)
     _clear(work.cross)
-    for first in range(0, rule.batch_size, PIECE):
-        count = min(PIECE, rule.batch_size - first)
+    for first in range(0, settings.batch_size, PIECE):
+        count = min(PIECE, settings.batch_size - first)
         inputs(source, key, stream, step, replica, first, count, work.chosen, work.normal, work.x)
-        if rule.label_noise > 0.0:
+        if settings.label_noise > 0.0:
             normal_rows(key, stream | TARGET, step, replica, first * d // 2, count * d, work.normal)
-        if rule.by_moments:
-            add_moments(work.x, work.normal, count, rule.label_noise, work.moment, work.cross)
+        if settings.by_moments:
+            add_moments(work.x, work.normal, count, settings.label_noise, work.moment, work.cross)
         else:
             add_gradients(
                 net,
@@ -101,14 +97,14 @@ def _batch_gradient(net, rule, source, key, stream, step, replica, weights, work
                 work.x,
                 work.normal,
                 count,
-                rule.label_noise,
+                settings.label_noise,
                 work.units,
                 work.slopes,
                 work.delta,
                 gradient,
             )
-    scale = 1.0 / rule.batch_size
-    if rule.by_moments:
+    scale = 1.0 / settings.batch_size
+    if settings.by_moments:
         linear_gradient(net, weights, work.moment, work.cross, scale, work.error, work.product, gradient)
     else:
         for a in range(net.size):
@@ -117,11 +113,11 @@ def _batch_gradient(net, rule, source, key, stream, step, replica, weights, work
 
 
 @lane_kernel
-def _gaussian_gradient(net, rule, source, key, step, replica, weights, work, gradient):  # type: ignore[no-untyped-def]
+def _gaussian_gradient(net, settings, source, key, step, replica, weights, work, gradient):  # type: ignore[no-untyped-def]
     """Gaussian gradient with the mean and covariance of a batch's."""
     d, n = net.widths[0], source.samples.shape[1]
-    spread, label = np.sqrt(rule.batch_factor), rule.label_noise / np.sqrt(rule.batch_size)
-    if rule.by_moments:
+    spread, label = np.sqrt(settings.batch_factor), settings.label_noise / np.sqrt(settings.batch_size)
+    if settings.by_moments:
         normal_rows(key, GRADIENT, step, replica, 0, work.moment.shape[0], work.factor)
         if label > 0.0:
             normal_rows(key, TARGET, step, replica, 0, d * d, work.normal)
@@ -167,17 +163,17 @@ def _gaussian_gradient(net, rule, source, key, step, replica, weights, work, gra
 
 
 @lane_kernel
-def _update(rule, key, step, rate, replica, gradient, normal, weights, velocity):  # type: ignore[no-untyped-def]
-    kick = np.sqrt(2.0 * rate * (1.0 - rule.momentum) * rule.temperature)
+def _update(settings, key, step, rate, replica, gradient, normal, weights, velocity):  # type: ignore[no-untyped-def]
+    kick = np.sqrt(2.0 * rate * (1.0 - settings.momentum) * settings.temperature)
     if kick > 0.0:
         normal_rows(key, TEMPERATURE, step, replica, 0, weights.shape[0], normal)
     for a in range(weights.shape[0]):
         for v in range(LANES):
-            change = -rate * (gradient[a, v] + rule.weight_decay * weights[a, v])
+            change = -rate * (gradient[a, v] + settings.weight_decay * weights[a, v])
             if kick > 0.0:
                 change += kick * normal[a, v]
-            if rule.momentum > 0.0:
-                change += rule.momentum * velocity[a, v]
+            if settings.momentum > 0.0:
+                change += settings.momentum * velocity[a, v]
                 velocity[a, v] = change
             weights[a, v] += change
 
@@ -199,41 +195,41 @@ def _watch(step, weights, total, diverged):  # type: ignore[no-untyped-def]
 
 
 @lane_kernel
-def _run(net, rule, source, key, step, rates, replica, shared, work, gradient, other, total, w, u, lost):  # type: ignore[no-untyped-def]
+def _run(net, settings, source, key, step, rates, replica, shared, work, gradient, other, total, w, u, lost):  # type: ignore[no-untyped-def]
     """All steps of one block; ``shared`` names the replicas' batches."""
     n = source.samples.shape[1]
     for s in range(rates.size):
         k = step + s
-        for batch in range(2 if rule.noise == SVAG else 1):
+        for batch in range(2 if settings.noise == SVAG else 1):
             stream = SECOND * batch
             target = other if batch == 1 else gradient
-            if rule.noise == GAUSSIAN:
-                _gaussian_gradient(net, rule, source, key, k, shared, w, work, target)
+            if settings.noise == GAUSSIAN:
+                _gaussian_gradient(net, settings, source, key, k, shared, w, work, target)
             else:
-                draw_batch(rule, n, key, stream, k, s == 0, shared, work.order, work.chosen)
-                if rule.plane:
-                    plane_gradient(source.products, work.chosen, rule.batch_size, w, work.moment, target)
+                draw_batch(settings, n, key, stream, k, s == 0, shared, work.order, work.chosen)
+                if settings.plane:
+                    plane_gradient(source.products, work.chosen, settings.batch_size, w, work.moment, target)
                 else:
-                    _batch_gradient(net, rule, source, key, stream, k, shared, w, work, target)
-        if rule.noise == SVAG:
+                    _batch_gradient(net, settings, source, key, stream, k, shared, w, work, target)
+        if settings.noise == SVAG:
             for a in range(net.size):
                 for v in range(LANES):
-                    gradient[a, v] = rule.first * gradient[a, v] + rule.second * other[a, v]
-        _update(rule, key, k, rates[s], replica, gradient, work.normal, w, u)
+                    gradient[a, v] = settings.first * gradient[a, v] + settings.second * other[a, v]
+        _update(settings, key, k, rates[s], replica, gradient, work.normal, w, u)
         _watch(k + 1, w, total, lost)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(net, rule, source, key, first, step, rates, weights, velocity, diverged):  # type: ignore[no-untyped-def]
+def advance(net, settings, source, key, first, step, rates, weights, velocity, diverged):  # type: ignore[no-untyped-def]
     """Advance blocks by ``rates.size`` steps from ``step`` on, in place; releases the interpreter lock.
 
     ``weights`` (blocks, p, LANES); ``velocity`` the same, or one block that stays unused without momentum;
     ``diverged`` (blocks, LANES) holds the step of divergence or 0; ``first`` is the first column's replica.
     """
-    work = _work(net, rule, source)
+    work = _work(net, settings, source)
     gradient, other, total = np.empty((net.size, LANES)), np.empty((net.size, LANES)), np.empty(LANES)
     replica, shared = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
     for b in range(weights.shape[0]):
-        batch_replicas(rule, first + b * LANES, replica, shared)
+        batch_replicas(settings, first + b * LANES, replica, shared)
         w, u, lost = weights[b], velocity[min(b, velocity.shape[0] - 1)], diverged[b]
-        _run(net, rule, source, key, step, rates, replica, shared, work, gradient, other, total, w, u, lost)
+        _run(net, settings, source, key, step, rates, replica, shared, work, gradient, other, total, w, u, lost)

@@ -2,7 +2,7 @@
 
 The time loop is outermost: all replicas stand at the same step whenever anything is recorded, so memory
 holds the weights of one time and the recorded ones, no more, and an interrupt loses nothing that was recorded.
-Random numbers are keyed by (seed, replica, step): results are the same bits for any number of threads, any
+Random numbers are addressed by (key, replica, step): results are the same bits for any number of threads, any
 chunk, and for stop-and-continue.
 """
 
@@ -18,17 +18,19 @@ import numpy as np
 
 from fpsim.ensemble.ensemble import Divergence, Ensemble
 from fpsim.ensemble.interrupt import deferred_interrupt
-from fpsim.ensemble.lanes import Lanes
-from fpsim.ensemble.options import entropy_of, kept_steps, record_steps, tracked_names
+from fpsim.ensemble.recording import kept_steps, record_steps, tracked_names
+from fpsim.ensemble.replicas import Replicas
 from fpsim.ensemble.statistics import TILE, EnsembleStatistics, Statistics, measure, observable_names, observables
+from fpsim.support.checks import whole_number
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.support.memory import check_memory
+from fpsim.support.random_streams import RNG, key_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fpsim.ensemble.ensemble import State
-    from fpsim.ensemble.options import Record, Seed
+    from fpsim.ensemble.recording import Record
     from fpsim.experiment import Experiment
     from fpsim.support.progress import Progress
 
@@ -43,7 +45,7 @@ def train(
     replicas: int,
     times: Sequence[float] | NDArray[np.float64] | None = None,
     steps: Sequence[int] | NDArray[np.int64] | None = None,
-    seed: Seed = None,
+    rng: RNG = None,
     record: Record = "weights",
     track: Sequence[str] | None = None,
     statistics: Statistics | None = None,
@@ -64,8 +66,9 @@ def train(
     times, steps : sequence, one of the two
         When to record: increasing times ``t = sum of learning rates`` (the nearest step is taken) or steps.
         Training ends at the last one.
-    seed : int, SeedSequence, Generator or None
-        Entropy of all random numbers; ``None`` draws fresh entropy, which the result reports.
+    rng : None, int, SeedSequence or Generator
+        Source of all random numbers, reduced to one key, which the result reports; given as ``rng`` again, the key
+        repeats them.
     record : {"weights", "last"} or sequence of int
         Keep weights at every recorded step, at the last only, or at the given ones of the recorded steps; none
         with ``()``, so that a million replicas with statistics need the memory of their weights once.
@@ -102,17 +105,17 @@ def train(
     ValidityWarning
         If replicas diverged: how many, and from which step on. Statistics then cover the survivors.
     """
-    for key, value in (("replicas", replicas), ("chunk", chunk if chunk is not None else 1)):
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise DomainError(f"{key} = {value!r}; a positive integer is accepted")
-    if not 0 <= first_replica <= 2**32 - 1 - replicas:
-        raise DomainError(f"first_replica = {first_replica}; 0 to 2^32 - 1 - replicas is accepted")
+    whole_number(replicas, "replicas", least=1)
+    if chunk is not None:
+        whole_number(chunk, "chunk", least=1)
+    if whole_number(first_replica, "first_replica", least=0) > 2**32 - 1 - replicas:
+        raise DomainError(f"first_replica is {first_replica}: 0 to 2^32 - 1 - replicas is accepted")
     begin = 0 if state is None else state.step
     schedule = record_steps(experiment, times, steps, begin)
     kept = kept_steps(record, schedule)
     tracked = tracked_names(experiment, track)
-    entropy = entropy_of(seed)
-    lanes = Lanes(experiment, replicas, first_replica, entropy, state)
+    key = key_of(rng)
+    trained = Replicas(experiment, replicas, first_replica, key, state)
     entries = sum(math.prod(experiment.network.shapes[name]) for name in tracked)
     advice = "record='last' with statistics, fewer times or fewer replicas need less"
     check_memory(8.0 * entries * replicas * len(kept), "recorded weights", advice)
@@ -126,8 +129,8 @@ def train(
     with deferred_interrupt() as interrupted:
         for target in schedule:
             while done < target and not interrupted.is_set():
-                stop = min(target, done + lanes.slice_length)
-                lanes.advance(done, stop, threads=threads, chunk=chunk)
+                stop = min(target, done + trained.slice_length)
+                trained.advance(done, stop, threads=threads, chunk=chunk)
                 done = stop
                 if progress is not None:
                     try:
@@ -139,12 +142,12 @@ def train(
             recorded += 1
             if target in kept:
                 for start in range(0, replicas, TILE):
-                    matrices = lanes.matrices(start, start + TILE)
+                    matrices = trained.matrices(start, start + TILE)
                     for name, recorded_matrices in weights.items():
                         recorded_matrices[filled, start : start + TILE] = matrices[name]
                 filled += 1
             if statistics is not None:
-                tiles = (lanes.matrices(start, start + TILE) for start in range(0, replicas, TILE))
+                tiles = (trained.matrices(start, start + TILE) for start in range(0, replicas, TILE))
                 values = (observables(experiment, tile, tracked, statistics, threads) for tile in tiles)
                 measured.append(measure(values, statistics))
     logger.debug("trained %d replicas to step %d", replicas, done)
@@ -155,15 +158,15 @@ def train(
     has = np.isin(all_steps, kept)
     ensemble = Ensemble(
         experiment=experiment,
-        seed=entropy,
+        key=key,
         replicas=replicas,
         first_replica=first_replica,
         steps=all_steps[has],
         times=all_times[has],
         weights={name: matrices[:filled] for name, matrices in weights.items()},
         statistics=_collect(statistics, measured, names, all_steps, all_times),
-        divergence=Divergence(lanes.diverged),
-        state=lanes.finish(done),
+        divergence=Divergence(trained.diverged),
+        state=trained.finish(done),
         interrupted=interrupted.is_set() and done < schedule[-1],
     )
     if ensemble.divergence.count:
@@ -194,7 +197,7 @@ def resume(
         replicas=ensemble.replicas,
         times=times,
         steps=steps,
-        seed=ensemble.seed,
+        rng=ensemble.key,
         record=record,
         track=track,
         statistics=statistics,

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from fpsim.density.grid import Grid
 from fpsim.equation.diffusion import DiffusionField, diffusion_field
 from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck, parameters_of
-from fpsim.support.callables import explain_failure
-from fpsim.support.checks import all_finite, fits, real_array
+from fpsim.support.checks import all_finite, explain_failure, fits, real_array
 from fpsim.support.errors import DomainError
 
 __all__ = [

@@ -56,7 +56,7 @@ class Arguments:
         if not accepted:
             raise DomainError(f"tolerance is {self.tolerance!r}: a number between 0 and 1 is accepted")
         if self.method not in METHODS:
-            elsewhere = "; FiPy is fpsim.validation.fipy.evolve_fipy" if self.method == "fipy" else ""
+            elsewhere = "; FiPy is fpsim.validation.fipy.evolve_fipy" if str(self.method) == "fipy" else ""
             raise DomainError(f"method {self.method!r}: accepted are {', '.join(METHODS)}{elsewhere}")
 
     @property

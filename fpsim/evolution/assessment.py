@@ -7,7 +7,6 @@ generator's fluxes are dominated by drift.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Density, regrid
@@ -15,6 +14,7 @@ from fpsim.density.boundary import Boundary
 from fpsim.evolution.coefficients import GridScales
 from fpsim.evolution.result import Evolution, Run
 from fpsim.evolution.stepping.error_estimate import WALL_MASS
+from fpsim.support.compilation import njit
 
 __all__ = ["assess"]
 
@@ -53,9 +53,21 @@ def assess(
         order = 1 if drifting or layers else GRID_ORDER
         error = _difference(run, wide) / ((2**order - 1) * max(d.mass for d in starts))
     warnings = (*run.warnings, *_all_cautions(run, starts, follow))
-    counts = run.steps, run.rejected, run.method, reason
-    errors = run.time_error, error, run.absorbed
-    return Evolution(run.times, run.densities, *errors, *counts, warnings, scales.peclet, memory, budget)
+    return Evolution(
+        run.times,
+        run.densities,
+        run.time_error,
+        error,
+        run.absorbed,
+        run.steps,
+        run.rejected,
+        run.method,
+        reason,
+        warnings,
+        scales.peclet,
+        memory,
+        budget,
+    )
 
 
 def _at_walls(run: Run, starts: tuple[Density, ...]) -> bool:

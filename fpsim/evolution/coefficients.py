@@ -115,9 +115,12 @@ class GridScales:
     def of(cls, several: Sequence[GridScales]) -> GridScales:
         """Scales of a coupled system: the extremes of its equations."""
         return cls(
-            (min(s.peclet[0] for s in several), max(s.peclet[1] for s in several)),
-            *(max(getattr(s, name) for s in several) for name in ("leaving", "steepness", "filling", "reach")),
-            Walls.of(s.walls for s in several),
+            peclet=(min(s.peclet[0] for s in several), max(s.peclet[1] for s in several)),
+            leaving=max(s.leaving for s in several),
+            steepness=max(s.steepness for s in several),
+            filling=max(s.filling for s in several),
+            reach=max(s.reach for s in several),
+            walls=Walls.of(s.walls for s in several),
         )
 
 

@@ -153,7 +153,7 @@ def check_coefficients(
     """
     total = 0.0
     for equation, grid in zip(equations, grids, strict=True):
-        most = grid.ndim + grid.ndim**2 + OFFSETS[grid.ndim] + STATES  # arrays, were each of the grid's size
+        most = grid.ndim + EVALUATED * grid.ndim**2 + OFFSETS[grid.ndim]  # arrays, were each of the grid's size
         if 8.0 * grid.size * most * CHANGING > budget:
             most = _arrays(equation, grid)
         total += 8.0 * grid.size * most * (1.0 if equation.autonomous and not moving else CHANGING)
@@ -177,7 +177,7 @@ def _coupled(offset: tuple[int, ...]) -> bool:
 
 def _arrays(equation: FokkerPlanck, grid: Grid) -> float:
     """Arrays of the grid's size that coefficients and states take, from shapes at a few places."""
-    whole = grid.ndim + grid.ndim**2 + OFFSETS[grid.ndim] + STATES
+    whole = grid.ndim + EVALUATED * grid.ndim**2 + OFFSETS[grid.ndim]
     if equation.mean_field or grid_array_names(equation, grid):
         return whole
     few = max(round(PLACES ** (1 / grid.ndim)), 2)
@@ -191,7 +191,8 @@ def _arrays(equation: FokkerPlanck, grid: Grid) -> float:
         shapes = [b.shape for b in drift] + entries
         if not field.diagonal:
             shapes += [rate.shape for rate in lattice_diffusion(field, grid).rates]
-        return STATES + sum(_share(s, mesh_shape=tuple(map(len, places)), shape=grid.shape) for s in shapes)
+        checks = 0.0 if field.diagonal or field.constant else EVALUATED * grid.ndim**2 - STATES
+        return STATES + checks + sum(_share(s, mesh_shape=tuple(map(len, places)), shape=grid.shape) for s in shapes)
     return whole
 
 

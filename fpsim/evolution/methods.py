@@ -20,7 +20,7 @@ from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:  # linear algebra that sweeps do without
     from fpsim.generator.generator import Generator
-    from fpsim.generator.propagation.rational import Chain
+    from fpsim.generator.propagation.rational import BirthDeathChain
 
 __all__ = ["by_generator", "by_rational", "by_sweeps", "by_the_same_steps"]
 
@@ -107,23 +107,22 @@ def by_the_same_steps(splitting: Splitting, starts: tuple[Density, ...], when: A
 
 def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Run:
     """Uniformization: exact in time."""
-    from fpsim.generator.propagation.uniformization import densities_at
-    from fpsim.generator.propagation.uniformization import evolve as uniformize
+    from fpsim.generator.propagation.propagate import propagate_masses
+    from fpsim.generator.propagation.states import densities_of
 
-    found = uniformize(generator, generator.masses(start), when.tolist(), tail=TAIL, threads=threads)
-    densities = densities_at(generator, found.states, when.tolist())
+    found = propagate_masses(generator, generator.masses(start), when.tolist(), tolerance=TAIL, threads=threads)
+    densities = densities_of(generator, found.states, when)
     notes = tuple(_added(generator.added))
     return Run(when, densities, np.full(len(when), TAIL), found.absorbed, 0, 0, "generator", notes)
 
 
-def by_rational(chain: Chain, start: Density, asked: Arguments) -> Run:
+def by_rational(chain: BirthDeathChain, start: Density, asked: Arguments) -> Run:
     """Rational approximation along a single axis, within the tolerance."""
-    from fpsim.generator.propagation.rational import LEAST, MOST
-    from fpsim.generator.propagation.rational import evolve as approximate
+    from fpsim.generator.propagation.rational import TOLERANCES, propagate_chain
 
-    grid, when = start.grid, asked.times
+    grid, when, (least, most) = start.grid, asked.times, TOLERANCES
     # a density is as good as a mass: the equation is linear, and cells are equal
-    found = approximate(chain, start.values, when, tolerance=min(max(asked.tolerance, LEAST), MOST))
+    found = propagate_chain(chain, start.values, when, tolerance=min(max(asked.tolerance, least), most))
     try:
         densities = tuple([Density.over(grid, state) for state in found.states])
     except DomainError:

@@ -38,7 +38,7 @@ from fpsim.support.threads import Team
 
 if TYPE_CHECKING:  # linear algebra that sweeps do without
     from fpsim.generator.generator import Generator
-    from fpsim.generator.propagation.rational import Chain
+    from fpsim.generator.propagation.rational import BirthDeathChain
 
 __all__ = ["Solver"]
 
@@ -212,7 +212,7 @@ class Solver:
         return build_generator(self.equations[0], self.grids[0])
 
     @cached_property
-    def _chain(self) -> Chain:
-        from fpsim.generator.propagation.rational import chain_of
+    def _chain(self) -> BirthDeathChain:
+        from fpsim.generator.propagation.rational import birth_death_chain
 
-        return chain_of(self._generator)
+        return birth_death_chain(self._generator)

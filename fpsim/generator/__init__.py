@@ -1,4 +1,4 @@
-"""The Markov generator of a Fokker-Planck equation and its analyses: plain functions of one immutable object."""
+"""Markov generator of a Fokker-Planck equation, its propagation and its analyses: functions of one immutable value."""
 
 from fpsim.generator.analysis.currents import circulation, face_currents, mean_velocity
 from fpsim.generator.analysis.entropy import entropy_production
@@ -16,12 +16,12 @@ from fpsim.generator.analysis.spectrum import Spectrum, slowest_modes
 from fpsim.generator.analysis.stationary import stationarity_residual, stationary_density
 from fpsim.generator.build import build_generator
 from fpsim.generator.generator import Generator
-from fpsim.generator.propagation.observables import evolve_observable
-from fpsim.generator.propagation.rational import propagate_rational
-from fpsim.generator.propagation.uniformization import absorbed_mass, propagate
+from fpsim.generator.links import Links
+from fpsim.generator.propagation.propagate import absorbed_mass, propagate
 
 __all__ = [
     "Generator",
+    "Links",
     "QuasiStationary",
     "Spectrum",
     "absorbed_mass",
@@ -29,7 +29,6 @@ __all__ = [
     "circulation",
     "committor",
     "entropy_production",
-    "evolve_observable",
     "exit_probability",
     "face_currents",
     "is_reversible",
@@ -37,7 +36,6 @@ __all__ = [
     "mean_velocity",
     "passage_time_variance",
     "propagate",
-    "propagate_rational",
     "quasi_stationary",
     "slowest_modes",
     "splitting_probability",

@@ -15,7 +15,7 @@ potential. What this keeps exactly, at cell centres:
 - no drift: ``p ~ D^(alpha - 1)``, and for Ito noise the jump rates are ``D_i / h^2`` to the last digit;
 - ``D`` a linear function of ``V`` (Student-t, Pearson laws): ``p ~ D^(alpha - 1) exp(-int dV / D)``.
 
-Where ``D`` changes by more than a factor 10 between neighbours, or is zero, the logarithmic mean says nothing about
+Where ``D`` changes by more than a factor 10 between neighbours, or is zero, the logarithmic mean does not describe
 the noise that a particle feels. There (but for Klimontovich noise, whose flux has to vanish with ``D``) each rate uses
 the noise of the cell it leaves, ``Q[i, j] = D_i B(-b h / D_i) / h^2`` with the Ito drift ``b``: upwind where
 ``D_i = 0``, and never a cell that holds its mass back.
@@ -30,13 +30,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density import Boundary, Grid
 from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cells, drift_on_faces
 from fpsim.generator.bernoulli import exponential_rate, logarithmic_mean
 from fpsim.generator.links import Indices, Links, pairs
+from fpsim.support.compilation import njit
 
 __all__ = ["UNRESOLVED", "axis_absorption", "axis_links", "declared_drift"]
 

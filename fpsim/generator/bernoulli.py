@@ -1,4 +1,4 @@
-"""The Bernoulli function, the logarithmic mean, and the jump rate of Scharfetter and Gummel made of them.
+"""Bernoulli function, logarithmic mean, and the jump rate of Scharfetter and Gummel made of them.
 
 Promises: relative error of a few units in the last place for every argument, no overflow, and the limits (zero
 argument, zero diffusion, one vanishing diffusion) exactly.
@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 
-from numba import vectorize
+from fpsim.support.compilation import vectorize
 
 __all__ = ["bernoulli", "exponential_rate", "logarithmic_mean"]
 
 _LARGE = 745.0  # exp(-745) is the last number above zero
 
 
-@vectorize(cache=True)  # type: ignore[no-untyped-call]
+@vectorize(cache=True)
 def bernoulli(w):  # type: ignore[no-untyped-def]
     """``B(w) = w / (exp(w) - 1)``, with ``B(0) = 1``; dimensionless, element by element.
 
@@ -29,7 +29,7 @@ def bernoulli(w):  # type: ignore[no-untyped-def]
     return w / math.expm1(w) if w <= _LARGE else 0.0
 
 
-@vectorize(cache=True)  # type: ignore[no-untyped-call]
+@vectorize(cache=True)
 def logarithmic_mean(a, b):  # type: ignore[no-untyped-def]
     """``(b - a) / ln(b / a)`` of non-negative numbers; ``a`` where they agree, zero where one is zero.
 
@@ -44,7 +44,7 @@ def logarithmic_mean(a, b):  # type: ignore[no-untyped-def]
     return 0.5 * (a + b) * r / math.atanh(r) if abs(r) < 0.5 else (b - a) / math.log(b / a)
 
 
-@vectorize(cache=True)  # type: ignore[no-untyped-call]
+@vectorize(cache=True)
 def exponential_rate(diffusion, drift):  # type: ignore[no-untyped-def]
     """Jump rate ``D B(-c / D)`` of Scharfetter and Gummel on a lattice of spacing one, element by element.
 

@@ -1,4 +1,8 @@
-"""From an equation and a grid to a Markov generator."""
+"""Construction of a Markov generator from a Fokker-Planck equation and a grid.
+
+Promises: rates that are never negative, whatever the Peclet number; what is not accepted, a potential that is not
+periodic on a ring among it, is refused before anything is allocated. Limits: one time and one density.
+"""
 
 from __future__ import annotations
 

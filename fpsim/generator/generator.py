@@ -1,9 +1,9 @@
-"""The Markov generator of a Fokker-Planck equation: one immutable object, and plain functions of it.
+"""Markov generator of a Fokker-Planck equation: one immutable value, of which analyses are plain functions.
 
 Convention: ``Q[a, b] >= 0`` is the jump rate from cell ``a`` to cell ``b``, ``Q[a, a]`` minus the sum of all rates out
 of ``a`` (absorption included). Observables obey ``d_t u = Q u`` (backward), cell masses ``d_t m = Q^T m`` (forward).
 
-What holds to rounding: off-diagonals >= 0; ``Q 1 = -outflow``, which is zero without absorbing walls.
+Promises, to rounding: off-diagonals >= 0; ``Q 1 = -outflow``, which is zero without absorbing walls.
 
 Limits: coefficients are those of one time (and one density). The matrix holds ``1 + 2 K`` entries a cell, with ``K``
 the number of offsets (``ndim`` for a diagonal tensor, up to 3, 6, 10 in 2, 3, 4 dimensions otherwise).
@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -25,8 +24,9 @@ from fpsim.density import Density, Grid
 from fpsim.generator.links import Links, index_type
 from fpsim.generator.stencil import Stencil, stencil_of
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable, read_only, read_only_mapping
 
-__all__ = ["Generator", "of_generator"]
+__all__ = ["Generator", "require_generator"]
 
 Array = NDArray[np.float64]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,8 +35,10 @@ _RESOLVED = 2.0  # cell Peclet number up to which central differences would be p
 
 
 @dataclass(frozen=True, eq=False)
-class Generator:
+class Generator(Immutable):
     """A sparse Markov generator on a grid; made by :func:`fpsim.generator.build_generator`.
+
+    Arrays are read-only; pickles and deep copies are as immutable and hold the rates alone.
 
     Attributes
     ----------
@@ -58,7 +60,9 @@ class Generator:
     added: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "absorption", MappingProxyType(dict(sorted(self.absorption.items()))))
+        walls = {wall: read_only(self.absorption[wall]) for wall in sorted(self.absorption)}
+        object.__setattr__(self, "links", tuple(self.links))
+        object.__setattr__(self, "absorption", read_only_mapping(walls))
 
     @property
     def absorbing(self) -> bool:
@@ -71,7 +75,7 @@ class Generator:
         total = np.zeros(self.grid.size)
         for rate in self.absorption.values():
             total += rate
-        return total
+        return read_only(total)
 
     @cached_property
     def exit_rates(self) -> Array:
@@ -80,7 +84,7 @@ class Generator:
         for link in self.links:
             total += np.bincount(link.tail, link.forward, self.grid.size)
             total += np.bincount(link.head, link.backward, self.grid.size)
-        return total
+        return read_only(total)
 
     @cached_property
     def fastest(self) -> float:
@@ -150,8 +154,8 @@ class Generator:
         )
 
 
-def of_generator(function: F) -> F:
-    """Make a function refuse a first argument that is not a :class:`Generator` by a ``DomainError``."""
+def require_generator(function: F) -> F:
+    """Decorator of analyses: a first argument that is not a :class:`Generator` is refused by a ``DomainError``."""
 
     @wraps(function)
     def checked(generator: Generator, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Pairs of cells one integer offset apart, and the jump rates between them.
+"""Links: pairs of cells one integer offset apart, and the jump rates between them.
 
 Picture for the offset ``e``: cell ``a`` (tail) and cell ``b = a + e`` (head)::
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
+from fpsim.support.immutable import Immutable, read_only
 
 __all__ = ["Indices", "Links", "Outward", "index_type", "outward", "pairs"]
 
@@ -27,7 +28,7 @@ Indices = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Links:
+class Links(Immutable):
     """All jumps along one offset and back.
 
     Attributes
@@ -45,6 +46,10 @@ class Links:
     head: Indices
     forward: Array
     backward: Array
+
+    def __post_init__(self) -> None:
+        for name in ("tail", "head", "forward", "backward"):
+            object.__setattr__(self, name, read_only(np.asarray(getattr(self, name))))
 
     @property
     def nbytes(self) -> int:

@@ -1,4 +1,4 @@
-"""The transition matrix ``P = 1 + Q / L`` by diagonals, ``L`` the largest exit rate: no index lists.
+"""Transition matrix ``P = 1 + Q / L`` by diagonals, ``L`` the largest exit rate: no index lists.
 
 Jumps along one offset connect cells a fixed number of places apart in memory, so ``P`` is a few diagonals, which are
 read in order and in whole vector registers. What wraps around a periodic axis lies elsewhere and is kept as a list
@@ -8,15 +8,14 @@ read in order and in whole vector registers. What wraps around a periodic axis l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.generator.links import Links
+from fpsim.support.compilation import njit
 
 __all__ = ["Stencil", "stencil_of"]
 
@@ -26,9 +25,8 @@ Integers = NDArray[np.int64]
 _SEAM = 8  # a diagonal that holds less than this part of the cells is a list
 
 
-@dataclass(frozen=True, eq=False)
-class Stencil:
-    """Rows of ``P^T`` (masses) or ``P`` (observables).
+class Stencil(NamedTuple):
+    """Rows of ``P^T`` (masses) or ``P`` (observables), as kernels take them.
 
     ``new[i] = keep[i] x[i] + sum_k ahead[k, i] x[i + shifts[k]] + behind[k, i] x[i - shifts[k]]``, and for every seam
     ``new[rows] += data x[cols]``, rows in order. Of the cells ``walls`` the part ``leaks`` is lost per term; ``margin``
@@ -54,7 +52,7 @@ class Stencil:
     @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
-        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+        return sum(value.nbytes for value in self if isinstance(value, np.ndarray))
 
 
 def stencil_of(links: Sequence[Links], exit_rates: Array, outflow: Array, rate: float, *, backward: bool) -> Stencil:

@@ -6,8 +6,9 @@ Small functions: one large one took the compiler four times as long.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fpsim.support.compilation import njit
 
 __all__ = ["dual_simplex"]
 

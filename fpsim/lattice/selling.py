@@ -26,12 +26,12 @@ from itertools import combinations_with_replacement, product
 from math import gcd, prod
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.equation.diffusion import DiffusionField
 from fpsim.lattice.dual_simplex import dual_simplex
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
 
 __all__ = ["REACH", "LatticeDiffusion", "Programme", "coupled_axes", "group_shape", "lattice_diffusion", "programme"]

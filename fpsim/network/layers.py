@@ -16,9 +16,9 @@ from numba import cfunc
 from numba.core.errors import NumbaError
 
 from fpsim.network.activations import BUILT_IN, Activation, activation
+from fpsim.support.compilation import lane_kernel
 from fpsim.support.elementary import tanh
 from fpsim.support.errors import DomainError
-from fpsim.support.kernel import lane_kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from fpsim.network.layers import LANES, forward, layers
 from fpsim.network.rows import lanes_of, rows_of, samples_of
-from fpsim.support.blocks import for_blocks
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel, njit
+from fpsim.support.threads import Team
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -79,7 +78,8 @@ def mean_loss(
         return _linear(network, rows, samples).reshape(lead)
     net, blocks = layers(network), lanes_of(rows)
     loss = np.empty((blocks.shape[0], LANES))
-    for_blocks(lambda part: _sums(net, blocks[part], samples, loss[part]), blocks.shape[0], threads)
+    with Team(threads) as team:
+        team.share(lambda begin, end: _sums(net, blocks[begin:end], samples, loss[begin:end]), blocks.shape[0])
     return loss.ravel()[: rows.shape[0]].reshape(lead)
 
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from fpsim.network.layers import LANES, backward, forward, layers
 from fpsim.network.rows import lanes_of, rows_of, samples_of
-from fpsim.support.blocks import for_blocks
-from fpsim.support.kernel import lane_kernel
+from fpsim.support.compilation import lane_kernel, njit
+from fpsim.support.threads import Team
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -135,10 +134,11 @@ def gradient_moments(
     mean = np.empty_like(blocks)
     second = np.empty((blocks.shape[0], p * (p + 1) // 2, LANES))
 
-    def work(part: slice) -> None:
-        _sums(net, blocks[part], samples, loss[part], mean[part], second[part])
+    def work(begin: int, end: int) -> None:
+        _sums(net, blocks[begin:end], samples, loss[begin:end], mean[begin:end], second[begin:end])
 
-    for_blocks(work, blocks.shape[0], threads)
+    with Team(threads) as team:
+        team.share(work, blocks.shape[0])
 
     def unblock(values: NDArray[np.float64]) -> NDArray[np.float64]:
         flat = values.transpose(0, 2, 1).reshape(-1, values.shape[1])[: rows.shape[0]]

@@ -18,9 +18,10 @@ from fpsim.density import Boundary, Density, Grid
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.equation.conversion import symmetric_root
 from fpsim.paths.schemes import Coefficients, euler_maruyama, platen
-from fpsim.support.checks import random_generator, real_array, real_number, whole_number
+from fpsim.support.checks import real_array, real_number, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.memory import check_memory
+from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["Paths", "Scheme", "simulate"]
 
@@ -66,7 +67,7 @@ def simulate(
     samples: int = 10_000,
     scheme: str = Scheme.PLATEN,
     grid: Grid | None = None,
-    rng: object = None,
+    rng: RNG = None,
 ) -> Paths:
     """Simulate independent paths.
 
@@ -99,7 +100,7 @@ def simulate(
         raise DomainError(f"grid is a {type(grid).__name__}: a Grid, or None for unbounded space, is accepted")
     if equation.mean_field:
         raise DomainError("the equation depends on the density: paths of a fixed equation are accepted")
-    gen = random_generator(rng)
+    gen = numpy_generator(rng)
     when = np.atleast_1d(real_array(times, "times"))
     if when.size == 0 or not np.isfinite(when).all() or when[0] < 0.0 or (np.diff(when) <= 0.0).any():
         raise DomainError("times do not increase from >= 0: finite, increasing times are accepted")

@@ -1,13 +1,14 @@
 """Pictures: one function per Axes, figure-level composers, no global state, no ``plt.show``."""
 
-from fpsim.plots.axes import (
+from fpsim.plots.budget import plot_budget
+from fpsim.plots.densities import (
     plot_curves,
     plot_density,
     plot_distances,
     plot_image,
     plot_marginal,
+    plot_measured,
 )
-from fpsim.plots.budget_axes import plot_budget
 from fpsim.plots.style import COLOURS, LABELS, styled
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "plot_distances",
     "plot_image",
     "plot_marginal",
+    "plot_measured",
     "styled",
 ]

@@ -1,13 +1,16 @@
-"""The package's style, applied inside a block and never globally."""
+"""Style of the pictures: colours, labels and lines of sources; the sheet is applied inside a block, never globally."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["CAUSES", "COLOURS", "LABELS", "LINES", "styled"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["CAUSES", "COLOURS", "LABELS", "LINES", "axes_or_new", "styled"]
 
 LABELS = {
     "ensemble": "SGD ensemble",
@@ -64,3 +67,12 @@ def styled() -> Iterator[None]:
 
     with mpl.rc_context(fname=Path(__file__).with_name("fpsim.mplstyle")):
         yield
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """The given Axes, or those of a new figure."""
+    if ax is not None:
+        return ax
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()

@@ -1,4 +1,4 @@
-"""Densities through training as a moving picture, drawn from a run's file alone.
+"""Moving picture of densities through training, drawn from a run's file alone.
 
 Theory and experiment stand side by side in the same colours (two coordinates) or on the same axis (one coordinate).
 """
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.support.errors import DomainError, FileError
 from fpsim.plots import LABELS, plot_density, plot_marginal, styled
 from fpsim.runs.run import Run
+from fpsim.storage import derived_file
+from fpsim.support.errors import DomainError, FileError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,18 +76,11 @@ def _write(run: Run, name: str, target: Path, rate: int) -> None:
     FigureCanvasAgg(figure)
     _colour_bars(figure, panels, rows)
     writer = (PillowWriter if target.suffix == ".gif" else FFMpegWriter)(fps=rate)
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
-    try:
-        with writer.saving(figure, str(part), dpi=100):
-            for index, time in enumerate(times):
-                _draw(run, rows, panels, index)
-                figure.suptitle(f"{run.attributes['title']}\n{name.replace('_', ' of ')},  t = {time:.3g}", fontsize=11)
-                writer.grab_frame()
-        part.replace(target)
-    except OSError as error:
-        raise FileError(f"{target}: cannot write there ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with derived_file(target) as part, writer.saving(figure, str(part), dpi=100):
+        for index, time in enumerate(times):
+            _draw(run, rows, panels, index)
+            figure.suptitle(f"{run.attributes['title']}\n{name.replace('_', ' of ')},  t = {time:.3g}", fontsize=11)
+            writer.grab_frame()
 
 
 def _rows(run: Run, name: str) -> tuple[Rows, np.ndarray]:

@@ -9,6 +9,8 @@ import textwrap
 
 import xarray as xr
 
+from fpsim.support.errors import FileError
+
 __all__ = ["describe"]
 
 WIDTH = 110
@@ -43,7 +45,10 @@ def _table(tree: xr.DataTree) -> str:
         return str(tree.attrs["table"])
     from fpsim.scenario import report
 
-    return report(tree)
+    try:
+        return report(tree)
+    except FileError as error:  # of a kind that only another version knows
+        return f"no table: {error}"
 
 
 def own_dimensions(node: xr.DataTree) -> tuple[str, ...]:

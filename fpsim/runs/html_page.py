@@ -1,17 +1,17 @@
-"""One self-contained HTML page of a run: what to see, pictures, table, configuration, provenance."""
+"""HTML page of a run, self-contained: what to see, pictures, table, configuration, provenance."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-import tomllib
 from collections.abc import Iterator
 
 import xarray as xr
 
 from fpsim.plots import styled
-from fpsim.scenario.running import figures_of, report, shortfalls
+from fpsim.scenario.loading import read_config
+from fpsim.scenario.running import figures_of, report, shortfalls_of
 
 __all__ = ["html_report"]
 
@@ -42,7 +42,7 @@ def html_report(tree: xr.DataTree) -> str:
     attributes = {str(k): str(v) for k, v in tree.attrs.items()}
     complete = attributes.get("complete") == "1"
     title = html.escape(attributes["title"])
-    see = html.escape(str(tomllib.loads(attributes["config"]).get("see", "")).strip())
+    see = html.escape(str(read_config(attributes["config"], "the page").get("see", "")).strip())
     parts = {
         "table": ("Theory beside experiment", f"{_shortfalls(tree, complete)}<pre>{html.escape(report(tree))}</pre>"),
         "pictures": ("Pictures", "".join(_pictures(tree))),
@@ -74,7 +74,7 @@ def _pictures(tree: xr.DataTree) -> Iterator[str]:
 
 def _shortfalls(tree: xr.DataTree, complete: bool) -> str:
     """What did not hold, before the table that says by how much."""
-    lines = shortfalls(tree) if complete else ()
+    lines = shortfalls_of(tree) if complete else ()
     if not lines:
         return ""
     rows = "".join(f"<li>{html.escape(line)}</li>" for line in lines)

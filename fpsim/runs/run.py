@@ -1,8 +1,7 @@
-"""A run read back as objects: its scenario, densities, weights and labelled arrays."""
+"""Run read back as objects: its scenario, densities, weights and labelled arrays."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,11 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.density import Density
-from fpsim.support.errors import DomainError
-from fpsim.scenario.loading import scenario_from
+from fpsim.scenario.running import scenario_of_run
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import density_series, group
 from fpsim.storage import load_tree
+from fpsim.support.errors import DomainError
 
 __all__ = ["Run", "density_variables", "load"]
 
@@ -97,12 +96,11 @@ def load(path: str | Path) -> Run:
     Raises
     ------
     FileError
-        If the file is missing, damaged, not written by fpsim, or of a newer schema.
-    ConfigError
-        If its scenario is of a kind that this version does not know.
+        If the file is missing, damaged, not written by fpsim, of a newer schema, or if its scenario is of a kind that
+        this version does not know.
     """
     tree = load_tree(path)
-    return Run(Path(path), scenario_from(tomllib.loads(str(tree.attrs["config"])), where=str(path)), tree)
+    return Run(Path(path), scenario_of_run(tree, where=str(path)), tree)
 
 
 def density_variables(data: xr.Dataset) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from fpsim.comparison import compare_density, compare_samples
 from fpsim.density import Density, regrid
-from fpsim.support.errors import DomainError
 from fpsim.runs.run import Run
 from fpsim.scenario.shared.records import group
+from fpsim.support.errors import DomainError
 
 __all__ = ["ComparedRow", "compare_runs", "table"]
 

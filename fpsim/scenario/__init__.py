@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fpsim.scenario.catalogue import available, catalogue_entries
     from fpsim.scenario.loading import load_scenario, parse_assignments, scenario_from, to_toml
-    from fpsim.scenario.running import Outcome, draw, report, resume, run, run_to_file, shortfalls
+    from fpsim.scenario.running import Outcome, draw_figures, report, resume_file, run, run_to_file, shortfalls_of
 else:
     from fpsim.support.lazy import lazy_names
 
@@ -16,7 +16,15 @@ else:
         {
             "fpsim.scenario.catalogue": ("available", "catalogue_entries"),
             "fpsim.scenario.loading": ("load_scenario", "parse_assignments", "scenario_from", "to_toml"),
-            "fpsim.scenario.running": ("Outcome", "draw", "report", "resume", "run", "run_to_file", "shortfalls"),
+            "fpsim.scenario.running": (
+                "Outcome",
+                "draw_figures",
+                "report",
+                "resume_file",
+                "run",
+                "run_to_file",
+                "shortfalls_of",
+            ),
         },
     )
 
@@ -24,14 +32,14 @@ __all__ = [
     "Outcome",
     "available",
     "catalogue_entries",
-    "draw",
+    "draw_figures",
     "load_scenario",
     "parse_assignments",
     "report",
-    "resume",
+    "resume_file",
     "run",
     "run_to_file",
     "scenario_from",
-    "shortfalls",
+    "shortfalls_of",
     "to_toml",
 ]

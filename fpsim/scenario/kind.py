@@ -1,4 +1,4 @@
-"""What a kind of scenario is, and finding one by name.
+"""Kinds of scenario: what each brings, and finding one by name.
 
 A kind is a module or package of :mod:`fpsim.scenario.kinds` that exports ``KIND``. It composes what the packages below
 offer; physics and statistics live there.

@@ -13,6 +13,7 @@ import re
 import runpy
 import tomllib
 import traceback
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
@@ -25,8 +26,12 @@ from fpsim.scenario.kind import kind_named
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.support.errors import ConfigError, FpsimError
 
-__all__ = ["load_scenario", "parse_assignments", "scenario_from", "shown", "to_toml"]
+__all__ = ["load_scenario", "parse_assignments", "read_config", "scenario_from", "shown", "to_toml"]
 
+DEEPEST = 8
+"""Sections within sections, and lists within lists, that a scenario may have."""
+CONTROL = ("Cc", "Cs")
+"""Categories of characters (Unicode) that neither a file nor a terminal takes as text."""
 LONGEST = 80
 """Characters of a wrong value that a message repeats."""
 
@@ -71,28 +76,36 @@ def _is_file(path: Path) -> bool:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_config(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
+
+
+def read_config(text: str, where: str) -> dict[str, Any]:
+    """The nested mapping of a TOML text, such as the configuration in a run's file; ``where`` is named in errors."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where}: not a TOML file: {shown(str(error))[1:-1]}") from None
 
 
 def _run_python(path: Path) -> Mapping[str, Any]:
     try:
         found = runpy.run_path(str(path)).get("scenario")
         made = found() if callable(found) else found
-    except Exception as error:
-        if isinstance(error, FpsimError):
-            raise
+        if isinstance(made, ScenarioBase):
+            return made.model_dump(exclude_none=True)
+        if isinstance(made, Mapping):
+            return _deep_copy(made, str(path))
+    except (FpsimError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a user's file raises, sys.exit included
         places = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         line = getattr(error, "lineno", None) or (places[-1] if places else None)
         where = f"{path}, line {line}" if line else f"{path}"
         raise ConfigError(f"{where}: {type(error).__name__}: {error}") from None
-    if isinstance(made, ScenarioBase):
-        return made.model_dump(exclude_none=True)
-    if isinstance(made, Mapping):
-        return made
     raise ConfigError(
         f"{path}: no scenario; accepted is scenario = ... or def scenario(): ... with a validated object or a mapping"
     )
@@ -102,7 +115,7 @@ def scenario_from(
     raw: Mapping[str, Any], *, changes: Mapping[str, Any] | None = None, quick: bool = False, where: str = "scenario"
 ) -> ScenarioBase:
     """Validate a nested mapping as a scenario; see :func:`load_scenario`."""
-    tree = _deep_copy(raw)
+    tree = _deep_copy(raw, where)
     sections = tree.get("quick", {}) if quick else {}
     if not isinstance(sections, dict):
         raise ConfigError(f"{where}: quick = {shown(sections)}: sections with keys are accepted")
@@ -114,7 +127,7 @@ def scenario_from(
         _put(tree, key, value)
     tree.setdefault("kind", "bottleneck")
     tree.setdefault("name", "unnamed")
-    _check_integers(tree, where)
+    _check_values(tree, where)
     try:
         model = kind_named(tree["kind"]).model
     except ConfigError as error:
@@ -173,22 +186,35 @@ def _toml_value(value: Any) -> str:
     return repr(value)
 
 
-def _deep_copy(raw: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _deep_copy(v) if isinstance(v, Mapping) else v for k, v in raw.items()}
+def _deep_copy(raw: Mapping[str, Any], where: str, depth: int = 0) -> dict[str, Any]:
+    if depth > DEEPEST:
+        raise ConfigError(f"{where}: sections lie more than {DEEPEST} deep; none of a scenario does")
+    return {k: _deep_copy(v, where, depth + 1) if isinstance(v, Mapping) else v for k, v in raw.items()}
 
 
-def _check_integers(value: Any, where: str, key: str = "") -> None:
-    """Refuse integers beyond 64 bits, as TOML does: arithmetic on longer ones has no bound in time or memory."""
+def _check_values(value: Any, where: str, key: str = "") -> None:
+    """Refuse what no file could hold or no terminal show, and integers beyond 64 bits, which TOML does not have.
+
+    Arithmetic on longer integers has no bound in time or memory.
+    """
+    if key.count(".") > DEEPEST:
+        raise ConfigError(f"{where}: {shown(key)} lies more than {DEEPEST} deep; no value of a scenario does")
+    if any(unicodedata.category(c) in CONTROL and c not in "\n\t" for c in key):
+        raise ConfigError(f"{where}: {shown(key)}: keys without control characters are accepted")
+    if isinstance(value, str) and any(unicodedata.category(c) in CONTROL and c not in "\n\t" for c in value):
+        raise ConfigError(f"{where}: {key} = {shown(value)}: text without control characters is accepted")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ConfigError(f"{where}: {key} = {shown(value)}: integers of 64 bits are accepted")
     if isinstance(value, Mapping | list | tuple):
         inner = value.items() if isinstance(value, Mapping) else enumerate(value)
         for name, one in inner:
-            _check_integers(one, where, f"{key}.{name}" if key else str(name))
+            _check_values(one, where, f"{key}.{name}" if key else str(name))
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     *sections, last = key.split(".")
+    if len(sections) > DEEPEST:
+        raise ConfigError(f"--set {shown(key)}: has {len(sections) + 1} parts; up to {DEEPEST + 1} are accepted")
     place = tree
     for depth, section in enumerate(sections):
         place = place.setdefault(section, {})

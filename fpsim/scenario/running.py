@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ import xarray as xr
 
 from fpsim._version import __version__
 from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
-from fpsim.scenario.kind import kind_named
-from fpsim.scenario.loading import scenario_from, to_toml
+from fpsim.scenario.kind import Kind, kind_named
+from fpsim.scenario.loading import read_config, scenario_from, to_toml
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
 from fpsim.storage import (
@@ -31,13 +30,23 @@ from fpsim.storage import (
     snapshot_at,
     writer_lock,
 )
-from fpsim.support.errors import FileError
+from fpsim.support.errors import ConfigError, FileError
 from fpsim.support.progress import Progress, Reporter, reporter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Outcome", "draw", "figures_of", "report", "resume", "run", "run_to_file", "shortfalls"]
+__all__ = [
+    "Outcome",
+    "draw_figures",
+    "figures_of",
+    "report",
+    "resume_file",
+    "run",
+    "run_to_file",
+    "scenario_of_run",
+    "shortfalls_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -144,8 +153,8 @@ def run_to_file(
     """Run a scenario, write one HDF5 file and, if a folder is given, its pictures.
 
     The file is there from the start and is replaced whole after every stage, so another process can read it while the
-    run goes on, and :func:`resume` can go on with it after an interruption. Long stages also leave checkpoints beside
-    the file, which are removed at the end.
+    run goes on, and :func:`resume_file` can go on with it after an interruption. Long stages also leave checkpoints
+    beside the file, which are removed at the end.
 
     Parameters
     ----------
@@ -170,7 +179,7 @@ def run_to_file(
         return _write_run(scenario, target, None, figures, threads, quiet, command, checkpoint_seconds)
 
 
-def resume(
+def resume_file(
     path: str | Path,
     *,
     figures: str | Path | None = None,
@@ -196,7 +205,7 @@ def resume(
             return _outcome(done, target, figures)
         if done.attrs["fpsim_version"] != __version__:
             log.warning("%s was begun by fpsim %s, this is %s", target, done.attrs["fpsim_version"], __version__)
-        scenario = scenario_from(tomllib.loads(str(done.attrs["config"])), where=str(path))
+        scenario = scenario_of_run(done, where=str(path))
         command = str(done.attrs["command"])
         return _write_run(scenario, target, done, figures, threads, quiet, command, checkpoint_seconds)
 
@@ -267,10 +276,39 @@ def _write_run(
 
 
 def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None) -> Outcome:
-    return Outcome(target, draw(tree, figures) if figures else (), report(tree), shortfalls(tree))
+    return Outcome(target, draw_figures(tree, figures) if figures else (), report(tree), shortfalls_of(tree))
 
 
-def draw(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
+def scenario_of_run(tree: xr.DataTree, *, where: str) -> ScenarioBase:
+    """The resolved scenario of a run's file, also of a file that an earlier version wrote.
+
+    Raises
+    ------
+    FileError
+        If this version does not know the kind or a key of it; the message names the version that does.
+    """
+    try:
+        return scenario_from(read_config(str(tree.attrs.get("config", "")), where), where=where)
+    except ConfigError as error:
+        raise FileError(f"{error}; {_way_out(tree)}") from None
+
+
+def _kind_of_run(tree: xr.DataTree) -> Kind:
+    try:
+        return kind_named(tree.attrs["kind"])
+    except ConfigError as error:
+        raise FileError(f"{error}; {_way_out(tree)}") from None
+
+
+def _way_out(tree: xr.DataTree) -> str:
+    version = tree.attrs.get("fpsim_version", "of an unknown version")
+    return (
+        f"the file was written by fpsim {version}, this is fpsim {__version__}: that version draws and resumes it, "
+        "and xarray.open_datatree reads its arrays"
+    )
+
+
+def draw_figures(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
     """Draw all pictures of a run into a folder, as PNG."""
     from fpsim.plots import styled
 
@@ -294,7 +332,7 @@ def _folder(path: str | Path) -> Path:
 
 def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     """Name and figure of every picture of a run; of an interrupted run those for which everything is there."""
-    figures = kind_named(tree.attrs["kind"]).figures
+    figures = _kind_of_run(tree).figures
     if tree.attrs.get("complete") == 1:
         yield from figures(tree)
         return
@@ -306,7 +344,7 @@ def report(tree: xr.DataTree) -> str:
     """The table of a run, from its file if it is there; of an interrupted one what there is."""
     if "table" in tree.attrs:
         return str(tree.attrs["table"])
-    table = kind_named(tree.attrs["kind"]).report
+    table = _kind_of_run(tree).report
     if tree.attrs.get("complete") == 1:
         return table(tree)
     with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):
@@ -314,6 +352,6 @@ def report(tree: xr.DataTree) -> str:
     return "This run is not complete; fpsim resume goes on with it."
 
 
-def shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
+def shortfalls_of(tree: xr.DataTree) -> tuple[str, ...]:
     """One line per comparison, identity or claim of a run that did not hold."""
-    return kind_named(tree.attrs["kind"]).shortfalls(tree)
+    return _kind_of_run(tree).shortfalls(tree)

@@ -1,4 +1,4 @@
-"""The sections that scenarios share, as validated immutable values.
+"""Sections that scenarios share, as validated immutable values.
 
 A scenario is a TOML file (or the same object built in Python) whose sections are models like these; each kind of
 scenario (:mod:`fpsim.scenario.kinds`) says which it has. Unknown keys are refused, every value is checked, and the
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 __all__ = [
-    "Comparison",
+    "ComparisonSection",
     "Data",
     "EnsembleSize",
     "NetworkShape",
@@ -100,7 +100,7 @@ class Theory(Section):
     """Accumulated L1 error allowed to the time stepping."""
 
 
-class Comparison(Section):
+class ComparisonSection(Section):
     """What is compared."""
 
     probes: Annotated[int, Field(ge=1, le=100)] = 3

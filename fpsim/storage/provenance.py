@@ -1,4 +1,4 @@
-"""What a file says about how it was made."""
+"""Provenance of a run: schema, versions, configuration, seed and command."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ __all__ = ["SCHEMA_VERSION", "provenance"]
 SCHEMA_VERSION = 1
 """Raised whenever a reader of the old layout would misread the new one; see docs/file-format.md."""
 
+LONGEST_COMMAND = 10_000
+"""Characters of the command that a file keeps."""
 _LIBRARIES = ("numpy", "numba", "scipy", "h5py", "h5netcdf", "xarray")
 
 
@@ -27,5 +29,5 @@ def provenance(*, config: str, seed: int, command: str) -> dict[str, str | int]:
         "machine": f"{platform.system()} {platform.machine()}",
         "config": config,
         "seed": seed,
-        "command": command,
+        "command": command[:LONGEST_COMMAND].encode(errors="replace").decode().replace("\0", " "),
     }

@@ -1,8 +1,14 @@
-"""Input as real numbers, or an error that says what was found."""
+"""Checked arguments: real numbers and a user's functions of the coordinates, or an error that says what was found.
+
+Promises: what comes from the way a user's function is called is explained; any other error inside it is left as it is.
+"""
 
 from __future__ import annotations
 
+import inspect
 import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +16,21 @@ from numpy.typing import NDArray
 
 from fpsim.support.errors import DomainError
 
-__all__ = ["all_finite", "check_left", "fits", "random_generator", "real_array", "real_number", "whole_number"]
+__all__ = [
+    "all_finite",
+    "answer",
+    "check_left",
+    "explain_failure",
+    "fits",
+    "real_array",
+    "real_number",
+    "shown",
+    "whole_number",
+]
 
 _FLOAT64 = np.dtype(np.float64)
+_NEEDS_A_NUMBER = re.compile(r"truth value of an array|arrays can be converted to")
+"""What NumPy says where a function takes an array for a number."""
 
 
 def all_finite(array: NDArray[np.float64]) -> bool:
@@ -36,26 +54,16 @@ def real_array(raw: Any, what: str) -> NDArray[np.float64]:
         if array.dtype.kind == "O":
             return array.astype(np.float64)
     except (TypeError, ValueError):
-        raise DomainError(f"{what} is {_shown(raw)}: real numbers are accepted") from None
-    raise DomainError(f"{what} is {_shown(raw)} of type {array.dtype}: real numbers are accepted")
+        raise DomainError(f"{what} is {shown(raw)}: real numbers are accepted") from None
+    raise DomainError(f"{what} is {shown(raw)} of type {array.dtype}: real numbers are accepted")
 
 
 def real_number(raw: Any, what: str, *, accepted: str = "a finite number") -> float:
     """``raw`` as a finite float; ``DomainError`` if it is not one."""
     array = real_array(raw, what)
     if array.ndim or not np.isfinite(array):
-        raise DomainError(f"{what} is {_shown(raw)}: {accepted} is accepted")
+        raise DomainError(f"{what} is {shown(raw)}: {accepted} is accepted")
     return float(array)
-
-
-def random_generator(rng: Any) -> np.random.Generator:
-    """``Generator`` of what public functions take as ``rng`` (SPEC 7); ``DomainError`` for anything else."""
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        raise DomainError(
-            f"rng is {_shown(rng)}: None, a whole number >= 0, a SeedSequence or a Generator is accepted"
-        ) from None
 
 
 def check_left(values: NDArray[np.float64], t: float) -> None:
@@ -69,12 +77,56 @@ def whole_number(raw: Any, what: str, *, least: int) -> int:
     try:
         number = operator.index(raw)
     except TypeError:
-        raise DomainError(f"{what} is {_shown(raw)}: a whole number >= {least} is accepted") from None
+        raise DomainError(f"{what} is {shown(raw)}: a whole number >= {least} is accepted") from None
     if number < least:
         raise DomainError(f"{what} is {number}: a whole number >= {least} is accepted")
     return number
 
 
-def _shown(raw: Any) -> str:
+def shown(raw: Any) -> str:
+    """A value in a message, cut where it is long."""
     text = repr(raw)
     return text if len(text) < 40 else f"{text[:36]} ..."
+
+
+def answer(function: Callable[..., Any], places: Sequence[Any], what: str) -> Any:
+    """What a function of the coordinates answers; ``DomainError`` if it does not take them, as arrays."""
+    try:
+        return function(*places)
+    except (TypeError, ValueError) as error:
+        explain_failure(error, function, places, {}, what)
+        raise
+
+
+def explain_failure(
+    error: Exception, function: Callable[..., Any], places: Sequence[Any], extra: Mapping[str, Any], what: str
+) -> None:
+    """Raise in the place of ``error`` if it comes from how the function was called; return otherwise.
+
+    Raises
+    ------
+    DomainError
+        If the function does not take the coordinates (with ``extra`` by keyword), or takes arrays for numbers.
+    """
+    name = getattr(function, "__name__", what)
+    signature = _signature(function)
+    if isinstance(error, TypeError) and signature is not None:
+        try:
+            signature.bind(*places, **extra)
+        except TypeError:
+            raise DomainError(
+                f"{name}{signature} does not take the {len(places)} coordinates: a callable of "
+                f"{len(places)} array{'s' * (len(places) > 1)} is accepted"
+            ) from None
+    if _NEEDS_A_NUMBER.search(str(error)):
+        raise DomainError(
+            f"{name} fails on arrays ({str(error).split('.')[0]}): it is called with arrays of places, not with "
+            "numbers; array functions are accepted, such as np.sin for math.sin and np.where(x > 0, a, b) for an if"
+        ) from error
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except ValueError:  # some built-in functions have none
+        return None

@@ -2,8 +2,7 @@
 
 The compiler turns loops over them into vector instructions, which it cannot do with the C library's, and
 they give the same bits on every machine. Errors are a few units in the last place (tested against 30-digit
-arithmetic). Limits: finite arguments; `log` needs positive normal numbers, `cos_sin` takes the angle in
-turns, in [0, 1).
+arithmetic). Limits: finite arguments; `log` needs positive normal numbers.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from fpsim.support.kernel import inlined
+from fpsim.support.compilation import inlined
 
-__all__ = ["cos_sin", "exp_minus_one", "log", "tanh"]
+__all__ = ["exp_minus_one", "log", "tanh"]
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH = 6.93147180369123816490e-01
@@ -95,34 +94,3 @@ def log(x):  # type: ignore[no-untyped-def]
     p = p * q + 1.0 / 3.0
     n = np.float64(e)
     return n * LN2_HIGH + (2.0 * s + (2.0 * s * q * p + n * LN2_LOW))
-
-
-@inlined
-def cos_sin(turn):  # type: ignore[no-untyped-def]
-    """``cos(2 pi turn), sin(2 pi turn)``: Taylor series about the nearest quarter turn."""
-    quarter = np.floor(4.0 * turn + 0.5)
-    a = (turn - 0.25 * quarter) * 6.283185307179586  # the subtraction is exact
-    q = a * a
-    s = -1.0 / 1307674368000.0
-    s = s * q + 1.0 / 6227020800.0
-    s = s * q - 1.0 / 39916800.0
-    s = s * q + 1.0 / 362880.0
-    s = s * q - 1.0 / 5040.0
-    s = s * q + 1.0 / 120.0
-    s = s * q - 1.0 / 6.0
-    s = a + a * q * s
-    c = 1.0 / 20922789888000.0
-    c = c * q - 1.0 / 87178291200.0
-    c = c * q + 1.0 / 479001600.0
-    c = c * q - 1.0 / 3628800.0
-    c = c * q + 1.0 / 40320.0
-    c = c * q - 1.0 / 720.0
-    c = c * q + 1.0 / 24.0
-    c = 1.0 - (0.5 * q - q * q * c)
-    k = np.int64(quarter)
-    odd = (k & 1) == 1
-    x = s if odd else c
-    y = c if odd else s
-    x = -x if ((k + 1) & 2) == 2 else x
-    y = -y if (k & 2) == 2 else y
-    return x, y

@@ -1,27 +1,27 @@
 """Threads and fixed-chunk sums: the same bits for any number of threads.
 
 Kernels are compiled without the interpreter lock and take the range of lines they work on; a :class:`Team` cuts the
-range into one part per thread. Lines are independent, so parts do not matter to the result. Sums over cells are cut
-into chunks of fixed size, each summed in order, and the chunk sums are added in order: a grouping that depended on the
-number of threads would change the last digits with it.
+range into parts. Lines are independent, so parts do not matter to the result. Sums over cells are cut into chunks of
+fixed size, each summed in order, and the chunk sums are added in order: a grouping that depended on the number of
+threads would change the last digits with it. The threads are Python's: several callers may work at once, each with its
+own team, and a forked child begins with new ones.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from typing import Any, Self
 
 import numpy as np
-from numba import get_num_threads, njit, set_num_threads
 from numpy.typing import NDArray
 
-from fpsim.support.errors import DomainError
+from fpsim.support.checks import whole_number
+from fpsim.support.compilation import njit
 
-__all__ = ["CHUNK", "Team", "chunked_distance", "threads"]
+__all__ = ["CHUNK", "Team", "chunked_distance"]
 
 Array = NDArray[np.float64]
 
@@ -30,35 +30,29 @@ CHUNK = 8192
 
 LANES = 32  # parts begin at whole groups of lines that kernels treat together
 SMALLEST = 30_000  # cells below which handing work to another thread costs more than it saves
-
-
-@contextlib.contextmanager
-def threads(count: int | None) -> Iterator[int]:
-    """Run a block with ``count`` numba threads (``None``: leave as is) and restore the old number after it."""
-    before = get_num_threads()
-    if count is not None:
-        set_num_threads(min(count, before) if count > 0 else before)
-    try:
-        yield get_num_threads()
-    finally:
-        set_num_threads(before)
+SHARES = 4
+"""Parts per thread of work that is shared: small enough to even out threads that a busy machine slows down."""
 
 
 class Team:
-    """Threads that share the work of a sweep, each with its own scratch memory.
+    """Threads that share work, each with its own scratch memory.
 
     Parameters
     ----------
     threads : int, optional
         Number of threads; all processors of this process by default.
+
+    Raises
+    ------
+    DomainError
+        If that is not a whole number of at least one.
     """
 
     def __init__(self, threads: int | None = None) -> None:
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        if threads is not None and not (hasattr(threads, "__index__") and threads >= 1):
-            raise DomainError(f"threads is {threads}: a whole number >= 1 is accepted")
-        self.size = available if threads is None else threads
+        self.size = available if threads is None else whole_number(threads, "threads", least=1)
         self._pool: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
         self._scratch = [np.empty(0) for _ in range(self.size + 1)]
         self._views: list[dict[tuple[int, ...], Array]] = [{} for _ in self._scratch]
 
@@ -84,14 +78,27 @@ class Team:
         if parts == 1:
             work(0, 0, count)
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.size - 1, thread_name_prefix="fpsim")
-        groups = -(-count // LANES)
+        pool, groups = self._threads(), -(-count // LANES)
         cuts = [min(groups * part // parts * LANES, count) for part in range(parts + 1)]
-        others = [self._pool.submit(work, part, cuts[part], cuts[part + 1]) for part in range(1, parts)]
+        others = [pool.submit(work, part, cuts[part], cuts[part + 1]) for part in range(1, parts)]
         work(0, cuts[0], cuts[1])
         for other in others:
             other.result()
+
+    def share(self, work: Callable[[int, int], Any], count: int) -> None:
+        """Call ``work(begin, end)`` for small parts that cover ``range(count)``, as threads become free."""
+        if min(self.size, count) == 1:
+            work(0, count)
+            return
+        length = -(-count // (self.size * SHARES))
+        for part in [self._threads().submit(work, i, min(i + length, count)) for i in range(0, count, length)]:
+            part.result()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None or self._process != os.getpid():  # a forked child has none of its parent's threads
+            self._pool = ThreadPoolExecutor(self.size, thread_name_prefix="fpsim")
+            self._process = os.getpid()
+        return self._pool
 
     def close(self) -> None:
         """End the threads."""

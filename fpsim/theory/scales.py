@@ -22,8 +22,7 @@ import numpy as np
 from fpsim.support.errors import ValidityWarning
 
 if TYPE_CHECKING:
-    from fpsim.ensemble import SGD
-    from fpsim.experiment import Experiment
+    from fpsim.experiment import SGD, Experiment
 
 __all__ = ["LearningRate", "Scales", "scales_of"]
 

@@ -1,4 +1,4 @@
-"""The exact stationary density of the linear network with d = k = 1 on its balanced leaf, and where it ends.
+"""Stationary law of the linear network with d = k = 1 on its balanced leaf, and the threshold where it ends.
 
 On ``q = 0`` (where ``R = 2 |w|``) with noise ``s^2 = theta (kappa (w - 1)^2 + s0)``, and
 ``mu = c / (theta (kappa + s0))``,
@@ -13,6 +13,7 @@ Ziyin, Li & Ueda (2023), arXiv:2308.06671.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,6 +29,10 @@ __all__ = ["BalancedLaw", "collapse_rate", "collapse_threshold", "discrete_colla
 
 NODES = 120
 """Gauss-Hermite nodes of the discrete rate."""
+GAUSS = 20
+"""Gauss-Legendre nodes of a panel."""
+FARTHEST = 80.0
+"""``ln w`` where averages end: there ``w^2 p(w) dw`` has fallen by ``exp(-40)``."""
 
 
 def collapse_threshold(c: float, kappa: float, s0: float) -> float:
@@ -138,12 +143,36 @@ class BalancedLaw:
     @property
     def mean_square(self) -> float:
         """``E (w - 1)^2``, which sets the decay of the balance: ``d ln|q| / dt = -theta (kappa (w - 1)^2 + s0)``."""
-        x, mass = self._table
-        return float(np.sum((np.exp(0.5 * (x[1:] + x[:-1])) - 1.0) ** 2 * np.diff(mass)))
+        return self._expectation(lambda w: (w - 1.0) ** 2)
 
     @property
     def mean(self) -> float:
         """``E w``."""
-        x, mass = self._table
-        middle = np.exp(0.5 * (x[1:] + x[:-1]))
-        return float(np.sum(middle * np.diff(mass)))
+        return self._expectation(lambda w: w)
+
+    def _expectation(self, function: Callable[[Array], Array]) -> float:
+        """Average of a function that grows no faster than ``w^2``, by Gauss-Legendre rules on panels of ``ln w``.
+
+        The panels resolve the maximum and reach so far that the tail ``w^(-7/2)``, from which ``w^2`` takes two powers
+        and the volume ``dw = w dx`` one more, has fallen to rounding.
+        """
+        x, _ = self._table
+        logarithm = self._log_density(x) + x
+        top = int(np.clip(np.argmax(logarithm), 1, x.size - 2))
+        bend = -np.diff(logarithm[top - 1 : top + 2], 2)[0] / np.diff(x)[top] ** 2
+        width = min(1.0, 1.0 / np.sqrt(max(bend, 1.0)))
+        edges = np.unique(
+            np.concatenate(
+                [
+                    np.linspace(x[0], -4.0, 81),
+                    np.linspace(-4.0, 8.0, 241),
+                    np.linspace(8.0, FARTHEST, 73),
+                    x[top] + width * np.linspace(-40.0, 40.0, 81),
+                ]
+            )
+        )
+        node, weight = np.polynomial.legendre.leggauss(GAUSS)
+        half = 0.5 * np.diff(edges)
+        at = edges[:-1, None] + half[:, None] * (1.0 + node)
+        mass = half[:, None] * weight * np.exp(self._log_density(at) + at - logarithm.max())
+        return float(np.sum(mass * function(np.exp(at))) / mass.sum())

@@ -1,20 +1,21 @@
-"""A computed number together with what is needed to judge it."""
+"""Results: a computed quantity with its estimated error and the method that gave both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.support.immutable import Immutable, read_only_mapping
+
 __all__ = ["Result"]
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Immutable):
     """A value, its estimated absolute error and the method that gave both.
 
     Attributes
@@ -37,7 +38,7 @@ class Result:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "details", MappingProxyType(dict(self.details)))
+        object.__setattr__(self, "details", read_only_mapping(self.details))
 
     def __repr__(self) -> str:
         if np.ndim(self.value) == 0:

@@ -39,10 +39,10 @@ def callan_symanzik() -> Iterator[Check]:
 def kardar_parisi_zhang() -> Iterator[Check]:
     """Limit laws, walks in random environments and the width of a growing surface."""
     from fpsim.diagnostics.random_environment.random_walk import walk_moments
+    from fpsim.diagnostics.surface_growth import exact
     from fpsim.diagnostics.surface_growth.roughness import width2
     from fpsim.diagnostics.surface_growth.surface import simulate_surface
     from fpsim.diagnostics.surface_growth.tracy_widom import limit_law
-    from fpsim.kpz import exact
 
     gue, stationary = limit_law("gue").cumulants, limit_law("baik-rains").cumulants
     yield Check("Tracy-Widom (unitary): mean", gue.mean, -1.771086807411, 1e-9, "Bornemann 2010")

@@ -65,9 +65,8 @@ def stochastic_gradient_descent() -> Iterator[Check]:
 
 
 def _wrong_words() -> float:
-    from numba import njit
-
-    from fpsim.ensemble.philox import philox
+    from fpsim.support.compilation import njit
+    from fpsim.support.random_streams import philox
 
     @njit(error_model="numpy")
     def words(key, block, stream, step, replica):  # type: ignore[no-untyped-def]
@@ -92,6 +91,6 @@ def _stationary_variance(sgd: SGD, curvature: float, samples: int) -> tuple[floa
     experiment = Experiment(from_array(np.stack([x1, x2], axis=1)), network, sgd, Start.point({"W2": [[1.0], [0.0]]}))
     replicas, per_epoch = 20_000, samples // int(sgd.batch_size)
     step = 12 * per_epoch
-    b = train(experiment, replicas=replicas, steps=[step], seed=2).weights["W2"][0, :, 1, 0]
+    b = train(experiment, replicas=replicas, steps=[step], rng=2).weights["W2"][0, :, 1, 0]
     scale = float(np.mean((x1 * x2) ** 2))
     return b.var() / scale, float(np.std((b - b.mean()) ** 2)) / math.sqrt(replicas) / scale

@@ -16,10 +16,10 @@ from fpsim.closures import conditional, mean_field
 from fpsim.comparison import Refinement, Stage, compare_density, error_budget
 from fpsim.datasets import GaussianPopulation
 from fpsim.density import Grid, gaussian
-from fpsim.ensemble import SGD, Start, train
+from fpsim.ensemble import train
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.theory import from_valley, landscape_of, modified_equation
 
@@ -38,7 +38,7 @@ def experiment(rate, batch, start):
 def trained(setting, noise, replicas, seed, records=1):
     """Times and weights (T, R) of both layers."""
     steps = np.unique(np.linspace(0, round(TIME / setting.sgd.learning_rate), records + 1).astype(int))
-    run = train(replace(setting, sgd=replace(setting.sgd, noise=noise)), replicas=replicas, steps=steps, seed=seed)
+    run = train(replace(setting, sgd=replace(setting.sgd, noise=noise)), replicas=replicas, steps=steps, rng=seed)
     return run, run.weights["W1"][..., 0, 0], run.weights["W2"][..., 0, 0]
 
 
@@ -96,7 +96,7 @@ def test_svag_leads_to_the_first_order_equation():
 
     def sample(fold):
         sgd = replace(setting.sgd, noise="svag", svag_l=fold)
-        run = train(replace(setting, sgd=sgd), replicas=40000, steps=[round(TIME / rate) * fold], seed=100 + fold)
+        run = train(replace(setting, sgd=sgd), replicas=40000, steps=[round(TIME / rate) * fold], rng=100 + fold)
         return run.weights["W1"][-1, :, 0, 0]
 
     sme1 = Stage("sme1", balanced_theory(rate, 1, "sme1"), "closure")

@@ -86,8 +86,8 @@ def test_data_are_read_only():
 
 
 def test_damaged_and_missing_files_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_folders", lambda: (tmp_path,))
-    with pytest.raises(FileError, match=r"iris\.csv not found"):
+    monkeypatch.setattr(files, "resource_folder", lambda _name: tmp_path)
+    with pytest.raises(FileError, match=r"iris\.csv: no such data file"):
         iris()
     (tmp_path / "iris.csv").write_text("not the irises")
     with pytest.raises(FileError, match="damaged: SHA-256"):

@@ -7,8 +7,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from fpsim.datasets import GaussianPopulation, digits
-from fpsim.ensemble import SGD, Start, Statistics, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import Statistics, train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 
 
@@ -17,7 +17,7 @@ from fpsim.network import BottleneckAutoEncoder
 def test_balance_law_holds_per_step_to_rounding(d, k, options):
     """``Q' = Q + eta^2 (g1 g1^T - g2^T g2)``, ``Q = W1 W1^T - W2^T W2``, exactly, for every mini-batch."""
     run = Experiment(digits(d), BottleneckAutoEncoder(d, k), SGD(0.05, 4, **options), Start.gaussian(0.1, 0.4))
-    weights = train(run, replicas=300, steps=range(20), seed=1).weights
+    weights = train(run, replicas=300, steps=range(20), rng=1).weights
     w1, w2 = weights["W1"], weights["W2"]
     q = w1 @ np.swapaxes(w1, -1, -2) - np.swapaxes(w2, -1, -2) @ w2
     s1, s2 = np.diff(w1, axis=0), np.diff(w2, axis=0)
@@ -29,7 +29,7 @@ def test_balance_law_holds_per_step_to_rounding(d, k, options):
 def test_balance_is_not_conserved_by_tanh():
     """The negative: without homogeneity the identity fails by far more than rounding."""
     run = Experiment(digits(2), BottleneckAutoEncoder(2, 1, "tanh"), SGD(0.05, 4), Start.gaussian(0.5, 0.4))
-    weights = train(run, replicas=50, steps=[0, 1], seed=1).weights
+    weights = train(run, replicas=50, steps=[0, 1], rng=1).weights
     w1, w2 = weights["W1"], weights["W2"]
     q = np.sum(w1**2, axis=(2, 3)) - np.sum(w2**2, axis=(2, 3))
     kick = np.sum(np.diff(w1, axis=0) ** 2, axis=(2, 3)) - np.sum(np.diff(w2, axis=0) ** 2, axis=(2, 3))
@@ -49,7 +49,7 @@ def test_balance_decays_as_predicted_over_4000_steps():
     sgd = SGD(rate, size, "fresh", label_noise=sigma)
     run = Experiment(GaussianPopulation([c]), BottleneckAutoEncoder(1, 1), sgd, start)
     steps = [0, 1000, 2000, 3000, 4000]
-    weights = train(run, replicas=8000, steps=steps, seed=7).weights
+    weights = train(run, replicas=8000, steps=steps, rng=7).weights
     q = (weights["W1"] ** 2 - weights["W2"] ** 2)[:, :, 0, 0]
 
     def decay(_, y):
@@ -73,7 +73,7 @@ def test_decoder_grows_along_the_valley():
     start = Start.point({"W1": [[1.0, 0.0]], "W2": [[1.0], [0.0]]})
     run = Experiment(GaussianPopulation([l1, l2]), BottleneckAutoEncoder(2, 1), SGD(rate, 1, "fresh"), start)
     times = np.array([10.0, 30.0, 60.0])
-    weights = train(run, replicas=replicas, times=times, seed=3).weights
+    weights = train(run, replicas=replicas, times=times, rng=3).weights
     norm = np.sum(weights["W2"] ** 2, axis=(2, 3))
 
     def growth(_, y):
@@ -91,7 +91,7 @@ def test_decoder_grows_along_the_valley():
 
 def test_streamed_balance_is_that_of_the_weights():
     run = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 4), Start.balanced(0.8))
-    ensemble = train(run, replicas=500, steps=[0, 30], seed=1, statistics=Statistics())
+    ensemble = train(run, replicas=500, steps=[0, 30], rng=1, statistics=Statistics())
     w1, w2 = ensemble.weights["W1"], ensemble.weights["W2"]
     q = np.sum(w1**2, axis=(2, 3)) - np.sum(w2**2, axis=(2, 3))
     assert np.abs(q[0]).max() < 1e-14

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import digits
-from fpsim.ensemble import SGD, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 
 SGD_RULE = SGD(0.05, 8, temperature=0.002)
@@ -14,7 +14,7 @@ NEAR = Start.gaussian({"W1": [[0.6, 0.2]], "W2": [[0.6], [0.2]]}, 0.1)
 
 def spreads(start, time, replicas=20_000):
     run = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD_RULE, start)
-    weights = train(run, replicas=replicas, times=[time], seed=1).weights
+    weights = train(run, replicas=replicas, times=[time], rng=1).weights
     return weights["W1"][0, :, 0], weights["W2"][0, :, :, 0]
 
 

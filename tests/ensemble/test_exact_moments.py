@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation, from_array
-from fpsim.ensemble import SGD, PiecewiseConstant, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, PiecewiseConstant, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import ValidityWarning
 
@@ -32,7 +32,7 @@ def additive():
 def stationary_variance(sgd, step, replicas=20_000):
     data, network, sigma = additive()
     start = Start.point({"W2": [[1.0], [0.0]]})
-    b = train(Experiment(data, network, sgd, start), replicas=replicas, steps=[step], seed=2).weights["W2"]
+    b = train(Experiment(data, network, sgd, start), replicas=replicas, steps=[step], rng=2).weights["W2"]
     b = b[0, :, 1, 0]
     return b.var(), sigma, 4 * np.std((b - b.mean()) ** 2) / math.sqrt(replicas)
 
@@ -79,7 +79,7 @@ def test_temperature_means_the_same_with_momentum(momentum):
     rate = 0.05
     start = Start.point({"W2": [[1.0], [0.0]]})
     sgd = SGD(rate, SAMPLES, "without_replacement", temperature=0.1, momentum=momentum)
-    ensemble = train(Experiment(data, network, sgd, start), replicas=5000, steps=[300], seed=3)
+    ensemble = train(Experiment(data, network, sgd, start), replicas=5000, steps=[300], rng=3)
     variance = ensemble.weights["W2"][0, :, 1, 0].var()
     error = 4 * math.sqrt(2 / 5000)
     assert abs(variance * CURVATURE / 0.1 - 1) < error + rate * CURVATURE
@@ -100,7 +100,7 @@ def test_moments_of_linear_regression(sampling):
     sgd = SGD(rate, size, sampling, label_noise=sigma)
     run = Experiment(from_array(x), network, sgd, Start.point({"W2": start}))
     replicas = 40_000
-    w = train(run, replicas=replicas, steps=range(steps + 1), seed=5).weights["W2"]
+    w = train(run, replicas=replicas, steps=range(steps + 1), rng=5).weights["W2"]
     maps = [np.eye(2) - rate * c for c in moments]
     c = np.mean(moments, axis=0)
     for row in range(2):
@@ -123,7 +123,7 @@ def test_shared_batches_correlate_replicas():
     run = Experiment(GaussianPopulation([1.0]), network, sgd, Start.gaussian(3.0, 0.5))
     products = []
     for seed in range(1500):
-        w = train(run, replicas=2, steps=[0, steps], seed=seed, threads=1).weights["W2"][:, :, 0, 0] - 1
+        w = train(run, replicas=2, steps=[0, steps], rng=seed, threads=1).weights["W2"][:, :, 0, 0] - 1
         products.append(w[1, 0] * w[1, 1] / (w[0, 0] * w[0, 1]))
     exact = (1 - 2 * rate + 3 * rate**2) ** steps
     assert abs(np.mean(products) - exact) < 4 * np.std(products) / math.sqrt(len(products))
@@ -136,11 +136,11 @@ def test_learning_rate_schedule():
     rates = [0.5] * 4 + [0.1] * 5 + [0.02] * 3
     sgd = SGD(schedule, SAMPLES, "without_replacement")
     run = Experiment(data, network, sgd, Start.point({"W2": [[1.0], [2.0]]}))
-    ensemble = train(run, replicas=1, steps=[3, 7, 12], seed=0)
+    ensemble = train(run, replicas=1, steps=[3, 7, 12], rng=0)
     for step, time, value in zip(ensemble.steps, ensemble.times, ensemble.weights["W2"][:, 0, 1, 0], strict=True):
         assert time == pytest.approx(sum(rates[:step]), rel=1e-14)
         assert value == pytest.approx(2 * math.prod(1 - r * CURVATURE for r in rates[:step]), rel=1e-13)
-    assert list(train(run, replicas=1, times=[0.0, 2.1, 2.3], seed=0).steps) == [0, 5, 7]
+    assert list(train(run, replicas=1, times=[0.0, 2.1, 2.3], rng=0).steps) == [0, 5, 7]
 
 
 def test_saxe_learning_curves_at_zero_noise():
@@ -160,7 +160,7 @@ def test_saxe_learning_curves_at_zero_noise():
     curves = []
     for rate in (0.01, 0.005, 0.0025):
         run = Experiment(from_array(x), network, SGD(rate, 40, "without_replacement"), start)
-        weights = train(run, replicas=1, times=times, seed=0).weights
+        weights = train(run, replicas=1, times=times, rng=0).weights
         product = weights["W2"][:, 0] @ weights["W1"][:, 0]
         assert np.abs(product[:, [0, 1], [1, 0]]).max() < 1e-13
         curves.append(np.einsum("tii->ti", product))

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation
-from fpsim.ensemble import SGD, Start, train
-from fpsim.ensemble.philox import GRADIENT, normals
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.ensemble.kernel_settings import GRADIENT
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder, sample_gradients
 from fpsim.support.errors import DomainError
+from fpsim.support.random_streams import replica_normals
 from fpsim.theory import landscape_of
 
 SIZE, SEED = 3, 5
@@ -32,7 +33,7 @@ def first_steps(case, replicas, **options):
     rng = np.random.default_rng(1)
     start = {name: rng.normal(size=shape) / 2 for name, shape in network.shapes.items()}
     sgd = SGD(1.0, SIZE, "fresh", **options)
-    ensemble = train(Experiment(data, network, sgd, Start.point(start)), replicas=replicas, steps=[0, 1], seed=SEED)
+    ensemble = train(Experiment(data, network, sgd, Start.point(start)), replicas=replicas, steps=[0, 1], rng=SEED)
     rows = np.concatenate([w.reshape(2, replicas, -1) for w in ensemble.weights.values()], axis=2)
     return rows[0] - rows[1], start
 
@@ -70,7 +71,7 @@ def test_covariance_is_exact_to_rounding(case):
     data, network, stride, count = CASES[case]
     replicas = count + 60
     found, start = first_steps(case, replicas, noise="gaussian")
-    xi = normals(SEED, GRADIENT, 0, replicas, stride * count)[:, ::stride]
+    xi = replica_normals(SEED, GRADIENT, first=0, replicas=replicas, count=stride * count)[:, ::stride]
     design = np.column_stack([np.ones(replicas), xi])
     q, r = np.linalg.qr(design)
     solution = np.linalg.solve(r, q.T @ found)

@@ -10,9 +10,9 @@ SCRIPT = """
 import sys
 
 from fpsim.datasets import digits
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.ensemble import SGD, Start, Statistics, train
+from fpsim.ensemble import Statistics, train
 
 
 def status(key):
@@ -22,7 +22,7 @@ def status(key):
 
 replicas, record, momentum = int(sys.argv[1]), {"none": (), "last": "last"}[sys.argv[2]], float(sys.argv[3])
 run = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 8, momentum=momentum), Start.gaussian(0.3, 0.2))
-options = {"steps": [0, 3, 5], "seed": 1, "record": record, "statistics": Statistics(loss=True, bins=50), "threads": 2}
+options = {"steps": [0, 3, 5], "rng": 1, "record": record, "statistics": Statistics(loss=True, bins=50), "threads": 2}
 train(run, replicas=5000, **options)  # kernels are compiled or loaded
 base = status("VmRSS")
 with open("/proc/self/clear_refs", "w") as refs:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation, digits
-from fpsim.ensemble import SGD, ExponentialDecay, Start, Statistics, resume, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import Statistics, resume, train
+from fpsim.experiment import SGD, Experiment, ExponentialDecay, Start
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 
@@ -42,51 +42,51 @@ def same(one, other, replicas=slice(None), times=slice(None)):
 def test_bit_identical(case):
     """1 and 2 threads; chunks of 1, 1000 and all; single replicas; run-to-the-end and stop-and-continue."""
     run = experiment(case)
-    whole = train(run, replicas=200, steps=STEPS, seed=9, threads=1)
+    whole = train(run, replicas=200, steps=STEPS, rng=9, threads=1)
     assert np.all(np.isfinite(whole.weights["W1"]))
-    assert same(train(run, replicas=200, steps=STEPS, seed=9, threads=2), whole)
+    assert same(train(run, replicas=200, steps=STEPS, rng=9, threads=2), whole)
     for chunk in (1, 1000):
-        assert same(train(run, replicas=200, steps=STEPS, seed=9, chunk=chunk), whole)
+        assert same(train(run, replicas=200, steps=STEPS, rng=9, chunk=chunk), whole)
     for first, count in ((0, 1), (63, 2), (137, 40)):
-        part = train(run, replicas=count, first_replica=first, steps=STEPS, seed=9)
+        part = train(run, replicas=count, first_replica=first, steps=STEPS, rng=9)
         assert same(part, whole, replicas=slice(first, first + count))
-    stopped = train(run, replicas=200, steps=[0, 5], seed=9)
+    stopped = train(run, replicas=200, steps=[0, 5], rng=9)
     later = resume(resume(stopped, steps=[6]), steps=[10, 14])
-    assert same(later, train(run, replicas=200, steps=[10, 14], seed=9))
+    assert same(later, train(run, replicas=200, steps=[10, 14], rng=9))
     assert np.array_equal(later.weights["W1"], whole.weights["W1"][2:])
 
 
 def test_statistics_are_bit_identical_too():
     run = experiment("iid")
     spec = Statistics(loss=True, bins=10)
-    options = {"replicas": 9000, "steps": STEPS, "seed": 1, "statistics": spec, "record": "last"}
+    options = {"replicas": 9000, "steps": STEPS, "rng": 1, "statistics": spec, "record": "last"}
     one, two = train(run, **options, threads=1), train(run, **options, threads=2, chunk=1000)
     for name in ("mean", "covariance", "third", "fourth", "histogram", "count"):
         assert np.array_equal(getattr(one.statistics, name), getattr(two.statistics, name))
 
 
-def test_seeds():
+def test_rng():
     """Integers repeat, fresh entropy does not; generators and seed sequences are accepted (SPEC 7)."""
     run = experiment("iid")
 
-    def last(seed):
-        return train(run, replicas=3, steps=[5], seed=seed)
+    def last(rng):
+        return train(run, replicas=3, steps=[5], rng=rng)
 
     assert same(last(3), last(3))
     assert not same(last(3), last(4))
     assert not same(last(None), last(None))
     fresh = last(None)
-    assert same(last(fresh.seed), fresh)
+    assert same(last(fresh.key), fresh)
     assert same(last(np.random.default_rng(5)), last(np.random.default_rng(5)))
     one, two = np.random.SeedSequence(1).spawn(2)
     assert not same(last(one), last(two))
-    with pytest.raises(DomainError, match="seed = -1"):
+    with pytest.raises(DomainError, match="rng is -1"):
         last(-1)
 
 
 def test_state_of_another_run_is_refused():
-    stopped = train(experiment("iid"), replicas=5, steps=[3], seed=0)
+    stopped = train(experiment("iid"), replicas=5, steps=[3], rng=0)
     with pytest.raises(DomainError, match=r"state holds weights \(5, 4\)"):
-        train(experiment("iid"), replicas=6, steps=[7], seed=0, state=stopped.state)
+        train(experiment("iid"), replicas=6, steps=[7], rng=0, state=stopped.state)
     with pytest.raises(DomainError, match="increasing ones from 3 on"):
         resume(stopped, steps=[2])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation, from_array
-from fpsim.ensemble import SGD, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder, sample_gradients
 
 X = np.random.default_rng(6).normal(size=(5, 2))
@@ -20,7 +20,7 @@ def displacement(sgd, *, activation="linear", replicas=30_000, data=None, steps=
     """``(W_0 - W_1) / eta`` of every replica, all entries in a row, for consecutive steps."""
     data = from_array(X) if data is None else data
     experiment = Experiment(data, BottleneckAutoEncoder(2, 1, activation), sgd, Start.point(POINT))
-    ensemble = train(experiment, replicas=replicas, steps=range(steps + 1), seed=4)
+    ensemble = train(experiment, replicas=replicas, steps=range(steps + 1), rng=4)
     rows = np.concatenate([w.reshape(steps + 1, replicas, -1) for w in ensemble.weights.values()], axis=2)
     return -np.diff(rows, axis=0) / (sgd.learning_rate / sgd.svag_l)
 
@@ -57,7 +57,7 @@ def test_epochs_visit_every_sample_once():
     """At a tiny learning rate, the steps of an epoch add up to the sum of all gradients."""
     rate = 1e-9
     experiment = Experiment(from_array(X), BottleneckAutoEncoder(2, 1), SGD(rate, 1, "epochs"), Start.point(POINT))
-    ensemble = train(experiment, replicas=200, steps=[0, 5, 10, 12, 15], seed=0)
+    ensemble = train(experiment, replicas=200, steps=[0, 5, 10, 12, 15], rng=0)
     rows = np.concatenate([w.reshape(5, 200, -1) for w in ensemble.weights.values()], axis=2)
     total = gradients("linear").sum(axis=0)
     for end, epochs in ((1, 1), (2, 2), (4, 3)):

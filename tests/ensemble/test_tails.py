@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from fpsim.datasets import GaussianPopulation
-from fpsim.ensemble import SGD, Start, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import ValidityWarning
 
@@ -45,7 +45,7 @@ def test_trainer_goes_from_kesten_to_fokker_planck(level):
     """Tail index of the trainer's own multipliers: ``E |r_1 / r_0|^alpha = 1``, with delta-method errors."""
     run = Experiment(GaussianPopulation([1.0]), SCALAR, svag_sgd(level), Start.point({"W2": [[3.0]]}))
     replicas = 1_000_000
-    w = train(run, replicas=replicas, steps=[1], seed=10).weights["W2"][0, :, 0, 0]
+    w = train(run, replicas=replicas, steps=[1], rng=10).weights["W2"][0, :, 0, 0]
     m = np.abs(w - 1) / 2
     index = brentq(lambda a: np.mean(m**a) - 1, 1.5, 12)
     slope = np.mean(m**index * np.log(np.maximum(m, 1e-300)))
@@ -90,7 +90,7 @@ def svag_quantiles(level, replicas, probabilities):
     with warnings.catch_warnings():
         # explicit steps of noise growing like w^2 explode for rare far replicas, beyond all quantiles
         warnings.simplefilter("ignore", ValidityWarning)
-        ensemble = train(scalar_network(0.1, level, start), replicas=replicas, times=[25.0], seed=1)
+        ensemble = train(scalar_network(0.1, level, start), replicas=replicas, times=[25.0], rng=1)
     assert ensemble.divergence.count < 0.01 * replicas
     w = (ensemble.weights["W1"] * ensemble.weights["W2"])[0, :, 0, 0]
     w = np.where(np.isnan(w), np.inf, w)
@@ -125,7 +125,7 @@ def test_collapse_beyond_the_threshold(theta):
     level, replicas, steps = 64, 100_000, 40
     u = 1e-8
     run = scalar_network(theta, level, Start.point({"W1": [[u]], "W2": [[u]]}))
-    weights = train(run, replicas=replicas, steps=[steps], seed=6).weights
+    weights = train(run, replicas=replicas, steps=[steps], rng=6).weights
     w = np.abs(weights["W1"] * weights["W2"])[0, :, 0, 0]
     growth = np.log(w / u**2) / (steps * theta / level)
     rng = np.random.default_rng(7)
@@ -149,7 +149,7 @@ def test_plain_sgd_does_not_collapse_at_the_threshold():
     g = x[:, None] ** 2 + math.sqrt(S0 / C) * x[:, None] * x[None]
     exact = 2 / theta * np.sum(np.outer(w, w) / w.sum() ** 2 * np.log(np.abs(1 + theta * g)))
     run = scalar_network(theta, 1, Start.point({"W1": [[u]], "W2": [[u]]}))
-    weights = train(run, replicas=50_000, steps=[5], seed=6).weights
+    weights = train(run, replicas=50_000, steps=[5], rng=6).weights
     growth = np.log(np.abs(weights["W1"] * weights["W2"])[0, :, 0, 0] / u**2) / (5 * theta)
     # quadrature of a logarithmic singularity: its own error, seen by halving the nodes, is below 0.01
     assert abs(growth.mean() - exact) < 4 * growth.std() / math.sqrt(50_000) + 0.01

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fpsim.datasets import GaussianPopulation, digits, from_array
-from fpsim.ensemble import SGD, CosineDecay, ExponentialDecay, PiecewiseConstant, Start, Statistics, resume, train
-from fpsim.experiment import Experiment
+from fpsim.ensemble import Statistics, resume, train
+from fpsim.experiment import SGD, CosineDecay, Experiment, ExponentialDecay, PiecewiseConstant, Start
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder, loss, register_activation
 from fpsim.support.errors import DomainError, MemoryLimitError, ValidityWarning
 
@@ -28,7 +28,7 @@ def test_streaming_statistics_are_those_of_the_weights():
     """Against NumPy on the recorded weights; histograms against `numpy.histogram`."""
     spec = Statistics(loss=True, bins=25, low=-0.5, high=1.5)
     run = experiment(network=BottleneckAutoEncoder(2, 1, "tanh"))
-    ensemble = train(run, replicas=5000, steps=[0, 5, 20], seed=1, statistics=spec)
+    ensemble = train(run, replicas=5000, steps=[0, 5, 20], rng=1, statistics=spec)
     found, w = ensemble.statistics, ensemble.weights
     assert found.names == ("W1[0,0]", "W1[0,1]", "W2[0,0]", "W2[1,0]", "Q[0,0]", "loss")
     for t in range(3):
@@ -54,13 +54,13 @@ def test_streaming_statistics_are_those_of_the_weights():
 
 def test_records_and_tracking():
     run = experiment()
-    full = train(run, replicas=70, times=[0.0, 0.26, 1.0], seed=1)
+    full = train(run, replicas=70, times=[0.0, 0.26, 1.0], rng=1)
     assert list(full.steps) == [0, 5, 20]
     assert full.times == pytest.approx([0.0, 0.25, 1.0])
-    last = train(run, replicas=70, steps=[0, 5, 20], seed=1, record="last", track=["W2"])
+    last = train(run, replicas=70, steps=[0, 5, 20], rng=1, record="last", track=["W2"])
     assert set(last.weights) == {"W2"}
     assert np.array_equal(last.weights["W2"][0], full.weights["W2"][-1])
-    some = train(run, replicas=70, steps=[0, 5, 20], seed=1, record=[5], statistics=Statistics())
+    some = train(run, replicas=70, steps=[0, 5, 20], rng=1, record=[5], statistics=Statistics())
     assert list(some.steps) == [5]
     assert list(some.statistics.steps) == [0, 5, 20]
     assert np.array_equal(some.weights["W1"][0], full.weights["W1"][1])
@@ -75,8 +75,8 @@ def test_frozen_outer_layers_reduce_to_principal_components(phi):
     sgd = SGD(0.05, 8, momentum=0.5, weight_decay=0.01)
     steps = [0, 20, 60]
     start = {"W2": [[0.6, 0.2]], "W3": [[0.6], [0.2]]}
-    big = train(experiment(sgd, deep, Start.gaussian(start, 0.1), pixels), replicas=100, steps=steps, seed=2)
-    small = train(experiment(sgd, BottleneckAutoEncoder(2, 1, phi)), replicas=100, steps=steps, seed=2)
+    big = train(experiment(sgd, deep, Start.gaussian(start, 0.1), pixels), replicas=100, steps=steps, rng=2)
+    small = train(experiment(sgd, BottleneckAutoEncoder(2, 1, phi)), replicas=100, steps=steps, rng=2)
     assert np.abs(big.weights["W2"] - small.weights["W1"]).max() < 1e-11
     assert np.abs(big.weights["W3"] - small.weights["W2"]).max() < 1e-11
 
@@ -84,7 +84,7 @@ def test_frozen_outer_layers_reduce_to_principal_components(phi):
 def test_registered_activation_trains_like_its_built_in_twin():
     register_activation("own tanh", np.tanh, lambda z: 1 / np.cosh(z) ** 2)
     runs = [experiment(network=BottleneckAutoEncoder(2, 1, phi)) for phi in ("tanh", "own tanh")]
-    one, two = (train(run, replicas=50, steps=[40], seed=3).weights["W1"] for run in runs)
+    one, two = (train(run, replicas=50, steps=[40], rng=3).weights["W1"] for run in runs)
     assert np.abs(one - two).max() < 1e-12
 
 
@@ -101,7 +101,7 @@ def test_registered_activation_trains_like_its_built_in_twin():
 def test_starts_have_their_moments(start, mean, variance, fourth):
     """First entry of W1 (fan-in 2, fan-out 1) at step 0."""
     n = 100_000
-    w = train(experiment(start=start), replicas=n, steps=[0], seed=4).weights["W1"][0, :, 0, 0]
+    w = train(experiment(start=start), replicas=n, steps=[0], rng=4).weights["W1"][0, :, 0, 0]
     assert abs(w.mean() - mean) <= 4 * math.sqrt(variance / n) + 1e-14
     assert abs(w.var() - variance) <= 4 * math.sqrt((fourth - variance**2) / n) + 1e-14
 
@@ -110,7 +110,7 @@ def test_balanced_start_is_balanced_and_keeps_the_product():
     """``W1 W1^T = W2^T W2`` to rounding, for every shape; the product is that of normal matrices."""
     for d, k in ((2, 1), (3, 2), (2, 3)):
         run = experiment(network=BottleneckAutoEncoder(d, k), start=Start.balanced(0.5), data=digits(d))
-        w = train(run, replicas=5000, steps=[0], seed=4).weights
+        w = train(run, replicas=5000, steps=[0], rng=4).weights
         w1, w2 = w["W1"][0], w["W2"][0]
         assert np.abs(w1 @ w1.transpose(0, 2, 1) - w2.transpose(0, 2, 1) @ w2).max() < 1e-13
         square = np.sum((w2 @ w1) ** 2, axis=(1, 2))
@@ -132,7 +132,7 @@ def test_divergence_is_reported_and_survivors_stay_usable():
     sgd = SGD(0.2, 8)
     wide = experiment(sgd, start=Start.gaussian(0.0, 1.6))
     with pytest.warns(ValidityWarning, match="of 2000 replicas diverged, the first at step"):
-        ensemble = train(wide, replicas=2000, steps=[0, 2, 50], seed=5, statistics=Statistics())
+        ensemble = train(wide, replicas=2000, steps=[0, 2, 50], rng=5, statistics=Statistics())
     lost = ensemble.divergence
     assert 0 < lost.count < 1500
     assert lost.count == np.count_nonzero(lost.mask)
@@ -146,7 +146,7 @@ def test_divergence_is_reported_and_survivors_stay_usable():
     assert ensemble.statistics.mean[-1, :2] == pytest.approx(np.nanmean(w[-1, :, 0], axis=0), abs=1e-12)
     assert lost.first_step == lost.steps[lost.mask].min()
     survivor = int(np.flatnonzero(~lost.mask)[0])
-    alone = train(wide, replicas=1, first_replica=survivor, steps=[0, 2, 50], seed=5)
+    alone = train(wide, replicas=1, first_replica=survivor, steps=[0, 2, 50], rng=5)
     assert np.array_equal(alone.weights["W1"][:, 0], w[:, survivor])
     with pytest.warns(ValidityWarning, match="diverged"):
         later = resume(ensemble, steps=[51])
@@ -158,7 +158,7 @@ def test_divergence_begins_at_the_step_it_begins():
     network = BottleneckAutoEncoder(1, 1, "linear", {"W1": [[1.0]]})
     run = Experiment(from_array([[1.0]]), network, SGD(3.0, 1), Start.point({"W2": [[2.0]]}))
     with pytest.warns(ValidityWarning, match="3 of 3 replicas diverged, the first at step 34"):
-        weights = train(run, replicas=3, steps=[0, 1, 2, 50], seed=0).weights["W2"]
+        weights = train(run, replicas=3, steps=[0, 1, 2, 50], rng=0).weights["W2"]
     assert list(weights[:3, 1, 0, 0]) == [2.0, -1.0, 5.0]
 
 
@@ -166,7 +166,7 @@ def test_divergence_begins_at_the_step_it_begins():
 def test_interrupt_keeps_what_is_done(by_signal):
     """An interrupt (Ctrl-C, or raised by the progress bar) ends training after a complete step."""
     run, handler = experiment(), signal.getsignal(signal.SIGINT)
-    whole = train(run, replicas=100, steps=[0, 10, 20, 30], seed=1)
+    whole = train(run, replicas=100, steps=[0, 10, 20, 30], rng=1)
 
     def progress(share):
         if share == 2 / 3 and by_signal:
@@ -174,7 +174,7 @@ def test_interrupt_keeps_what_is_done(by_signal):
         elif share == 2 / 3:
             raise KeyboardInterrupt
 
-    part = train(run, replicas=100, steps=[0, 10, 20, 30], seed=1, progress=progress)
+    part = train(run, replicas=100, steps=[0, 10, 20, 30], rng=1, progress=progress)
     assert part.interrupted
     assert list(part.steps) == [0, 10, 20]
     assert np.array_equal(part.weights["W1"], whole.weights["W1"][:3])
@@ -184,9 +184,9 @@ def test_interrupt_keeps_what_is_done(by_signal):
 
 def test_interrupt_from_outside_in_the_middle_of_a_kernel():
     """A real signal while threads train: the recorded part is whole, and going on gives the uninterrupted bits."""
-    run, steps, options = experiment(), list(range(0, 4001, 50)), {"replicas": 30_000, "seed": 2, "record": "last"}
+    run, steps, options = experiment(), list(range(0, 4001, 50)), {"replicas": 30_000, "rng": 2, "record": "last"}
     spec = Statistics()
-    train(run, replicas=10, steps=[1], seed=2, statistics=spec)  # compiled before the clock starts
+    train(run, replicas=10, steps=[1], rng=2, statistics=spec)  # compiled before the clock starts
     timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     part = train(run, steps=steps, statistics=spec, **options)
@@ -206,7 +206,7 @@ def test_interrupt_from_outside_in_the_middle_of_a_kernel():
 
 def test_progress_is_a_share_that_grows_to_one():
     calls = []
-    train(experiment(), replicas=10, steps=[0, 10, 30], seed=1, progress=calls.append)
+    train(experiment(), replicas=10, steps=[0, 10, 30], rng=1, progress=calls.append)
     assert calls[-1] == 1.0
     assert all(0.0 < a < b for a, b in itertools.pairwise(calls))
 
@@ -274,7 +274,7 @@ def test_memory_does_not_grow_with_the_recorded_times():
             experiment(),
             replicas=replicas,
             steps=range(count),
-            seed=1,
+            rng=1,
             record="last",
             statistics=Statistics(bins=50),
         )

@@ -14,11 +14,10 @@ from fpsim.generator import (
     build_generator,
     mean_first_passage_time,
     propagate,
-    propagate_rational,
     quasi_stationary,
 )
 from fpsim.generator.links import Links
-from fpsim.generator.propagation.rational import chain_of, evolve
+from fpsim.generator.propagation.rational import birth_death_chain, propagate_chain
 from fpsim.generator.propagation.rational_kernels import mend
 from fpsim.support.errors import DomainError, MemoryLimitError, ToleranceError
 
@@ -39,6 +38,10 @@ def exact(generator, masses, t):
     q[:n, :n] = generator.matrix.toarray()
     q[:n, n] = generator.outflow
     return np.append(masses, 0.0) @ expm(t * q)
+
+
+def evolve(generator, start, times, *, tolerance):
+    return propagate_chain(birth_death_chain(generator), start, np.asarray(times, float), tolerance=tolerance)
 
 
 def delta(n, k):
@@ -130,11 +133,11 @@ def test_stationary_law_after_a_time_of_any_length(n):
     # barrier of 8 thermal energies, 1e12 jumps and more; detailed balance as a product
     grid = Grid.box((-2, 2, n))
     generator = build_generator(FokkerPlanck(potential=lambda x: (x**2 - 1) ** 2 / 4, diffusion=0.03), grid)
-    rates = chain_of(generator).rates
+    rates = birth_death_chain(generator).rates
     law = np.append(1.0, np.cumprod(rates[1, 1:-2] / rates[0, 2:-1]))
     law /= law.sum()
     for tolerance in (1e-3, 1e-10):
-        p = propagate_rational(generator, gaussian(grid, -1.0, 0.01), [1e12], tolerance=tolerance)[0]
+        p = propagate(generator, gaussian(grid, -1.0, 0.01), [1e12], method="rational", tolerance=tolerance)[0]
         assert np.abs(generator.masses(p) - law).sum() < tolerance
         assert p.mass == pytest.approx(1.0, abs=1e-12)
 
@@ -160,10 +163,13 @@ def test_errors_are_of_the_order_of_the_tolerance():
 def test_uniformization_agrees(boundary):
     generator, start = double_well([boundary] if isinstance(boundary, tuple) else boundary)
     times, volume = [0.0, 0.1, 2.0, 40.0], generator.grid.cell_volume
-    ours, theirs = propagate_rational(generator, start, times, tolerance=1e-9), propagate(generator, start, times)
+    ours, theirs = (
+        propagate(generator, start, times, method="rational", tolerance=1e-9),
+        propagate(generator, start, times),
+    )
     for p, q in zip(ours, theirs, strict=True):
         assert np.abs(p.values - q.values).sum() * volume < 1e-9
-    found = evolve(chain_of(generator), generator.masses(start), times, tolerance=1e-9)
+    found = evolve(generator, generator.masses(start), times, tolerance=1e-9)
     np.testing.assert_allclose(found.absorbed, absorbed_mass(generator, start, times).value, atol=1e-9)
     assert np.all(np.diff(found.absorbed) >= -1e-9)
 
@@ -175,7 +181,9 @@ def test_escape_over_a_barrier():
     mean = float(mean_first_passage_time(generator).value @ generator.masses(quasi_stationary(generator).density))
     assert mean > 1e3  # against a relaxation time of about one half
     times = [200.0, 0.5 * mean, 3.0 * mean]
-    survival = [p.mass for p in propagate_rational(generator, gaussian(grid, -1.2, 0.01), times, tolerance=1e-9)]
+    survival = [
+        p.mass for p in propagate(generator, gaussian(grid, -1.2, 0.01), times, method="rational", tolerance=1e-9)
+    ]
     rates = -np.diff(np.log(survival)) / np.diff(times)
     np.testing.assert_allclose(rates * mean, 1.0, rtol=1e-7)
 
@@ -183,9 +191,9 @@ def test_escape_over_a_barrier():
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-5, 1e-8])
 def test_two_evolutions_are_one(tolerance):
     generator, start = double_well("absorbing", diffusion=0.3)
-    once = propagate_rational(generator, start, [1.9], tolerance=tolerance)[0]  # one step, against two others
-    half = propagate_rational(generator, start, [0.7], tolerance=tolerance)[0]
-    twice = propagate_rational(generator, half, [1.2], tolerance=tolerance)[0]
+    once = propagate(generator, start, [1.9], method="rational", tolerance=tolerance)[0]  # one step, against two others
+    half = propagate(generator, start, [0.7], method="rational", tolerance=tolerance)[0]
+    twice = propagate(generator, half, [1.2], method="rational", tolerance=tolerance)[0]
     difference = np.abs(twice.values - once.values).sum() * generator.grid.cell_volume
     assert 0 < difference < 2 * tolerance
 
@@ -196,7 +204,7 @@ def test_the_same_bits_whatever_went_before():
     first = evolve(generator, masses, times, tolerance=1e-7)
     for tolerance in (1e-1, 1e-3, 1e-10):
         evolve(generator, masses, times, tolerance=tolerance)
-    second = evolve(chain_of(generator), masses, times, tolerance=1e-7)
+    second = evolve(generator, masses, times, tolerance=1e-7)
     for name in ("states", "absorbed", "error", "solves"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
@@ -249,12 +257,19 @@ WELL, START = double_well()
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: propagate_rational(3, START, [1.0]), "generator is a int: a Generator is accepted"),
-        (lambda: propagate_rational(WELL, 3, [1.0]), "density is a int: a Density is accepted"),
-        (lambda: propagate_rational(WELL, gaussian(Grid.box((-2, 2, 9)), 0.0, 1.0), [1.0]), "lives on"),
-        (lambda: propagate_rational(PLANE, gaussian(PLANE.grid, 0.5, 0.1), [1.0]), "2 axes.*`propagate` takes"),
-        (lambda: propagate_rational(RING, gaussian(RING.grid, 0.5, 0.1), [1.0]), "periodic axis.*`propagate` takes"),
-        (lambda: chain_of(RING), "periodic axis"),
+        (lambda: propagate(3, START, [1.0], method="rational"), "generator is a int: a Generator is accepted"),
+        (lambda: propagate(WELL, 3, [1.0], method="rational"), "of an observable: a density is accepted"),
+        (lambda: propagate(WELL, START, [1.0], method="fast"), "method is 'fast': one of 'auto'"),
+        (lambda: propagate(WELL, gaussian(Grid.box((-2, 2, 9)), 0.0, 1.0), [1.0], method="rational"), "lives on"),
+        (
+            lambda: propagate(PLANE, gaussian(PLANE.grid, 0.5, 0.1), [1.0], method="rational"),
+            "2 axes.*other methods take",
+        ),
+        (
+            lambda: propagate(RING, gaussian(RING.grid, 0.5, 0.1), [1.0], method="rational"),
+            "periodic axis.*other methods take",
+        ),
+        (lambda: birth_death_chain(RING), "periodic axis"),
     ],
 )
 def test_what_is_refused(call, message):
@@ -265,26 +280,26 @@ def test_what_is_refused(call, message):
 @pytest.mark.parametrize("times", [[1.0, 0.5], [-1.0], [np.nan], [np.inf], [], [[1.0]], "soon"])
 def test_times_that_are_refused(times):
     with pytest.raises(DomainError, match="times"):
-        propagate_rational(WELL, START, times)
+        propagate(WELL, START, times, method="rational")
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 9e-11, 0.2, -1.0, np.nan, np.inf, "small", [1e-3]])
 def test_tolerances_that_are_refused(tolerance):
     with pytest.raises(DomainError, match="tolerance is"):
-        propagate_rational(WELL, START, [1.0], tolerance=tolerance)
+        propagate(WELL, START, [1.0], method="rational", tolerance=tolerance)
 
 
 def test_what_cannot_be_computed():
     fast = build_generator(FokkerPlanck(diffusion=1e9), WELL.grid)
     with pytest.raises(ToleranceError, match=r"fastest rate.*shorter time is accepted"):
-        propagate_rational(fast, START, [1e300])
+        propagate(fast, START, [1e300], method="rational")
     many = np.broadcast_to(np.float64(1.0), 10**12)
     with pytest.raises(MemoryLimitError, match="128 cells to 1000000000000 times"):
         evolve(WELL, WELL.masses(START), many, tolerance=1e-3)
 
 
 def test_density_class_is_kept():
-    answer = propagate_rational(WELL, START, [1.0])
+    answer = propagate(WELL, START, [1.0], method="rational")
     assert isinstance(answer, tuple)
     assert isinstance(answer[0], Density)
     assert answer[0].grid == WELL.grid

@@ -12,7 +12,6 @@ from fpsim.generator import (
     absorbed_mass,
     build_generator,
     entropy_production,
-    evolve_observable,
     face_currents,
     propagate,
     stationarity_residual,
@@ -102,7 +101,7 @@ def check_identities(generator):
     dense = exponential(2 * t * q.toarray())
     np.testing.assert_allclose(full.values.ravel() * grid.cell_volume, dense.T @ m, atol=1e-14)
 
-    u = evolve_observable(generator, f.reshape(grid.shape), [2 * t]).value[0]
+    u = propagate(generator, f.reshape(grid.shape), [2 * t]).value[0]
     assert u.ravel() @ m == pytest.approx(f @ generator.masses(full), abs=1e-13 * np.abs(f).max())
     np.testing.assert_allclose(u.ravel(), dense @ f, atol=1e-13 * np.abs(f).max())
 

@@ -10,14 +10,12 @@ from fpsim.equation import FokkerPlanck
 from fpsim.generator import (
     absorbed_mass,
     build_generator,
-    evolve_observable,
     exit_probability,
     mean_first_passage_time,
     passage_time_variance,
     propagate,
     quasi_stationary,
 )
-from fpsim.generator.propagation import uniformization
 from fpsim.generator.propagation.poisson_series import poisson_windows
 
 
@@ -54,22 +52,21 @@ def test_ornstein_uhlenbeck_is_second_order():
     assert errors[-1] < 0.02
 
 
-def test_squaring_and_uniformization_agree(monkeypatch):
+def test_squaring_and_uniformization_agree():
     # two methods for one exponential: the Poisson sum of 1e5 terms, and squared transition matrices
     grid = Grid.box((-2, 2, 60), boundary=[("absorbing", "reflecting")])
     generator = build_generator(FokkerPlanck(potential=lambda x: (x * x - 1) ** 2 / 4, diffusion=0.2), grid)
     p, times = gaussian(grid, -1.0, 0.05), [0.3, 40.0, 600.0]
-    monkeypatch.setattr(uniformization, "_DENSE", 0)
-    terms = propagate(generator, p, times), absorbed_mass(generator, p, times).value
-    observed = evolve_observable(generator, lambda x: x, times).value
-    monkeypatch.setattr(uniformization, "_DENSE", 10**6)
-    monkeypatch.setattr(uniformization, "_squaring_pays", lambda *_: True)
-    squares = propagate(generator, p, times), absorbed_mass(generator, p, times).value
+    terms, squares = (
+        [propagate(generator, q, times, method=method) for q in (p, lambda x: x)]
+        + [absorbed_mass(generator, p, times, method=method).value]
+        for method in ("uniformization", "dense")
+    )
     for a, b in zip(terms[0], squares[0], strict=True):
         # the Poisson tail bounds the error relative to the mass, not cell by cell
         np.testing.assert_allclose(a.values, b.values, rtol=1e-11, atol=1e-13)
-    np.testing.assert_allclose(terms[1], squares[1], rtol=1e-11)
-    np.testing.assert_allclose(observed, evolve_observable(generator, lambda x: x, times).value, atol=1e-11)
+    np.testing.assert_allclose(terms[1].value, squares[1].value, atol=1e-11)
+    np.testing.assert_allclose(terms[2], squares[2], rtol=1e-11)
 
 
 def diffusion_between_walls(n, drift=0.0):
@@ -83,7 +80,7 @@ def test_survival_between_absorbing_walls():
     x, t = generator.grid.centers[0], 0.2
     k = np.arange(1, 60, 2)[:, None]
     exact = np.sum(4 / (np.pi * k) * np.sin(np.pi * k * x) * np.exp(-0.5 * (np.pi * k) ** 2 * t), axis=0)
-    survival = evolve_observable(generator, lambda x: 1 + 0 * x, [t]).value[0]
+    survival = propagate(generator, lambda x: 1 + 0 * x, [t]).value[0]
     np.testing.assert_allclose(survival, exact, atol=2e-5)
 
 

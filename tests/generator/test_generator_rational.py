@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 from generator_oracles import fitted_order
 
-from fpsim.generator.propagation.rational_approximation import STRIP, Family, evaluate, fit
+from fpsim.generator.propagation.rational_approximation import STRIP, ApproximationFamily, evaluate, fit
 
-FAMILY = Family()
-LEVELS = range(FAMILY.degrees.size)
+FAMILY = ApproximationFamily()
+TABLE = FAMILY.table
+LEVELS = range(TABLE.degrees.size)
 
 
 def approximation(level, z, row=0):
     """``sum_k c_k s^k`` with ``s = 1 - 2 / (1 - z / x)``."""
     FAMILY.require(level)
-    return np.polyval(FAMILY.coefficients[level, row, ::-1], 1 - 2 / (1 - z / FAMILY.poles[level]))
+    return np.polyval(TABLE.coefficients[level, row, ::-1], 1 - 2 / (1 - z / TABLE.poles[level]))
 
 
 def places(rng):
@@ -28,13 +29,13 @@ def places(rng):
 def test_error_stated_holds_on_the_strip(level):
     z = places(np.random.default_rng(level))
     error = np.abs(approximation(level, z) - np.exp(z)).max()
-    assert 0.8 * FAMILY.errors[level] < error < FAMILY.errors[level]
+    assert 0.8 * TABLE.errors[level] < error < TABLE.errors[level]
 
 
 def test_errors_fall_with_the_degree():
     for level in LEVELS:
         FAMILY.require(level)
-    errors = FAMILY.errors
+    errors = TABLE.errors
     assert np.all(errors[2:] < errors[:-2] / 8)
     assert errors[0] < 0.015
     assert errors[-1] < 2e-12  # rounding of the fit ends it
@@ -50,7 +51,7 @@ def test_mass_is_kept_and_nothing_grows(level):
     half_plane = -(10.0 ** rng.uniform(-4, 4, 5000)) + 1j * 10.0 ** rng.uniform(-4, 4, 5000)
     assert np.abs(approximation(level, half_plane)).max() < 1.006
     assert abs(approximation(level, -1e18)) < 1e-12
-    assert np.sum(FAMILY.coefficients[level, 0] ** 2) < 1.01
+    assert np.sum(TABLE.coefficients[level, 0] ** 2) < 1.01
 
 
 @pytest.mark.parametrize("level", [0, 2, 4])
@@ -65,17 +66,17 @@ def test_second_row_is_the_difference_to_two_degrees_less(level):
     z = places(np.random.default_rng(level))
     coarse = np.abs(approximation(level, z) - approximation(level, z, row=1) - np.exp(z)).max()
     FAMILY.require(level)
-    assert 3 < coarse / FAMILY.errors[level] < 30
-    assert not FAMILY.coefficients[level, :, FAMILY.degrees[level] + 1 :].any()
+    assert 3 < coarse / TABLE.errors[level] < 30
+    assert not TABLE.coefficients[level, :, TABLE.degrees[level] + 1 :].any()
 
 
 def test_levels_are_fitted_when_asked_for():
-    family = Family()
-    assert np.isnan(family.errors).all()
+    family = ApproximationFamily()
+    assert np.isnan(family.table.errors).all()
     family.require(3)
-    assert np.isnan(family.errors).sum() == family.errors.size - 1
-    coefficients, error = fit(14, family.poles[3])
-    assert error == family.errors[3]
-    np.testing.assert_array_equal(family.coefficients[3, 0, :15], coefficients)
+    assert np.isnan(family.table.errors).sum() == family.table.errors.size - 1
+    coefficients, error = fit(14, family.table.poles[3])
+    assert error == family.table.errors[3]
+    np.testing.assert_array_equal(family.table.coefficients[3, 0, :15], coefficients)
     z = np.array([0.5j - 1.0, -3.0 + 0j])
-    np.testing.assert_allclose(evaluate(coefficients, family.poles[3], z), np.exp(z), atol=error)
+    np.testing.assert_allclose(evaluate(coefficients, family.table.poles[3], z), np.exp(z), atol=error)

@@ -95,12 +95,12 @@ def test_a_slow_exchange_and_a_fast_turn_at_once():
     assert found.errors[1] < 1e-3 * abs(found.eigenvalues[1])
 
 
-def test_a_failing_second_iteration_is_said(monkeypatch):
+def test_warning_if_the_second_iteration_fails(monkeypatch):
     def stalled(*_, **__):
         raise ToleranceError("found 0 of 8 modes")
 
     monkeypatch.setattr(spectrum, "slowest_decay", stalled)
-    with pytest.warns(ValidityWarning, match="modes that turn fast may be missing"):
+    with pytest.warns(ValidityWarning, match="modes that oscillate fast may be missing"):
         slowest_modes(conveyor(20, 10), 4)
 
 

@@ -6,9 +6,10 @@ from generator_oracles import exponential
 
 from fpsim.density import Density, Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.generator import absorbed_mass, build_generator, evolve_observable, propagate
-from fpsim.generator.propagation import poisson_series as poisson
+from fpsim.generator import absorbed_mass, build_generator, propagate
+from fpsim.generator.propagation.poisson_series import SLAB, poisson_series, poisson_windows
 from fpsim.support.errors import DomainError
+from fpsim.support.threads import Team
 
 DRIFTS = {
     1: lambda x: np.cos(2 * x),
@@ -32,31 +33,43 @@ def problem(ndim, boundary, shape=None):
     return generator, Density(grid, values / (values.sum() * grid.cell_volume))
 
 
-@pytest.mark.parametrize("slab", [1 << 14, 16])
+def series(generator, x, times, *, slab=SLAB, backward=False, threads=None):
+    """States and losses of the Poisson series in slabs of a given length."""
+    rate = generator.exit_rates.max()
+    stencil = generator.backward_stencil if backward else generator.forward_stencil
+    with Team(threads) as team:
+        return poisson_series(stencil, x, poisson_windows(rate * np.array(times), 1e-14), team=team, slab=slab)
+
+
+@pytest.mark.parametrize("slab", [SLAB, 16])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("ndim", [1, 2, 3])
-def test_series_is_the_exponential(monkeypatch, ndim, boundary, slab):
-    monkeypatch.setattr(poisson, "_SLAB", slab)
+def test_series_is_the_exponential(ndim, boundary, slab):
     generator, p = problem(ndim, boundary)
     t = 30.0 / generator.exit_rates.max()
     dense, m = exponential(t * generator.matrix.toarray()), generator.masses(p)
-    later = propagate(generator, p, [0.5 * t, t])[1]
-    np.testing.assert_allclose(generator.masses(later), dense.T @ m, atol=1e-14)
-    assert later.values.min() >= 0.0
-    lost = absorbed_mass(generator, p, [t]).value[0]
+    (_, later), (_, lost) = series(generator, m, [0.5 * t, t], slab=slab)
+    np.testing.assert_allclose(later, dense.T @ m, atol=1e-14)
+    assert later.min() >= 0.0
     assert lost == pytest.approx(1.0 - (dense.T @ m).sum(), abs=1e-13)
-    assert later.mass + lost == pytest.approx(1.0, abs=1e-14)
-    observed = evolve_observable(generator, lambda *x: sum(x), [t]).value[0].ravel()
+    assert later.sum() + lost == pytest.approx(1.0, abs=1e-14)
     f = np.broadcast_to(sum(generator.grid.mesh()), generator.grid.shape).ravel()
+    observed = series(generator, f, [t], slab=slab, backward=True)[0][0]
     np.testing.assert_allclose(observed, dense @ f, atol=1e-13)
+    # the same through the functions that users call
+    np.testing.assert_allclose(generator.masses(propagate(generator, p, [t])[0]), later, rtol=1e-13, atol=1e-18)
+    np.testing.assert_allclose(propagate(generator, lambda *x: sum(x), [t]).value[0].ravel(), observed, atol=1e-14)
+    np.testing.assert_allclose(absorbed_mass(generator, p, [t]).value, lost, atol=1e-15)
 
 
 @pytest.mark.filterwarnings("ignore:the tensor needs longer jumps")
-@pytest.mark.parametrize(("ndim", "boundary"), [(1, "reflecting"), (2, "periodic"), (2, "absorbing"), (3, "absorbing")])
-def test_any_number_of_threads_gives_the_same_bits(monkeypatch, ndim, boundary):
-    monkeypatch.setattr("fpsim.support.threads.SMALLEST", 0)
-    monkeypatch.setattr(poisson, "_SLAB", 64)
-    generator, p = problem(ndim, boundary, {1: (5000,), 2: (90, 40), 3: (60, 5, 5)}[ndim])
+@pytest.mark.parametrize(
+    ("boundary", "shape"),
+    [("reflecting", (70_000,)), ("periodic", (250, 160)), ("absorbing", (250, 160)), ("absorbing", (400, 10, 10))],
+)
+def test_any_number_of_threads_gives_the_same_bits(boundary, shape):
+    # more cells than one thread takes, in several slabs
+    generator, p = problem(len(shape), boundary, shape)
     times = [20.0 / generator.exit_rates.max(), 70.0 / generator.exit_rates.max()]
     answers = [
         (propagate(generator, p, times, threads=k), absorbed_mass(generator, p, times, threads=k).value)
@@ -66,6 +79,10 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch, ndim, boundary):
         for a, b in zip(densities, answers[0][0], strict=True):
             np.testing.assert_array_equal(a.values, b.values)
         np.testing.assert_array_equal(lost, answers[0][1])
+    one, several = (series(generator, generator.masses(p), times, slab=64, threads=k) for k in (1, 3))
+    for a, b in zip(one, several, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(one[0][1], generator.masses(answers[0][0][1]), rtol=1e-12, atol=1e-25)
     with pytest.raises(DomainError, match="threads is 0"):
         propagate(generator, p, times, threads=0)
 

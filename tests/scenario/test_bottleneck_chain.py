@@ -35,7 +35,7 @@ def test_noise_and_order_keep_mean_and_width(momentum):
     """At a learning rate where the order of the equation changes the width by less than a tenth (eta h / 2)."""
     found = chain(experiment(momentum=momentum))
     assert [(link.source, len(link.weights["W1"])) for link in found] == [(NOISE, REPLICAS), (ORDER, REPLICAS)]
-    run = train(experiment(momentum=momentum), replicas=REPLICAS, steps=[STEP], seed=1, threads=1)
+    run = train(experiment(momentum=momentum), replicas=REPLICAS, steps=[STEP], rng=1, threads=1)
     sgd = moments({m: w[-1].reshape(REPLICAS, -1) for m, w in run.weights.items()})
     for link, part in zip(found, (0.0, 0.15), strict=True):
         law = moments(link.weights)
@@ -48,6 +48,6 @@ def test_shuffled_epochs_get_a_link_of_their_own():
     setting = experiment(sampling="epochs", label_noise=0.0, batch_size=5)
     found = chain(setting)
     assert [link.source for link in found] == [BATCHES, NOISE, ORDER]
-    run = train(setting, replicas=REPLICAS, steps=[STEP], seed=1, threads=1)
+    run = train(setting, replicas=REPLICAS, steps=[STEP], rng=1, threads=1)
     epochs = moments({m: w[-1].reshape(REPLICAS, -1) for m, w in run.weights.items()})
     assert epochs[2] < 0.5 * moments(found[0].weights)[2]

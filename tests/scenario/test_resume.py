@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.scenario import available, load_scenario, resume, run_to_file
+from fpsim.scenario import available, load_scenario, resume_file, run_to_file
 from fpsim.scenario.loading import scenario_from
 from fpsim.storage import load_tree
 
@@ -115,7 +115,7 @@ def kill_and_resume(path, process, seconds, whole):
     left = load_tree(path)
     checkpoints = sum(name.endswith(".checkpoint") for name in beside(path))
     stage = "complete" if left.attrs["complete"] else f"{len(left.groups)} groups, {checkpoints} checkpoints"
-    resume(path, quiet=True, threads=1)
+    resume_file(path, quiet=True, threads=1)
     assert_same(load_tree(path), whole)
     assert beside(path) == []  # no checkpoint, no lock, no half-written snapshot stays
     return stage
@@ -151,7 +151,7 @@ def test_a_complete_run_stays_as_it_is(tmp_path, whole):
     path = tmp_path / "run.h5"
     run_here(path)
     before = path.read_bytes()
-    resume(path, quiet=True)
+    resume_file(path, quiet=True)
     assert path.read_bytes() == before
 
 
@@ -183,7 +183,7 @@ def test_stopped_after_any_snapshot_resumes_to_the_same_bits(count, tmp_path, wh
         with pytest.raises(Killed):
             run_here(path, checkpoint_seconds=np.inf)
     assert load_tree(path).attrs["complete"] == 0
-    resume(path, quiet=True, threads=1)
+    resume_file(path, quiet=True, threads=1)
     assert_same(load_tree(path), whole)
 
 
@@ -211,7 +211,7 @@ def steps_trained(path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "train", counted)
-        resume(path, quiet=True, threads=1)
+        resume_file(path, quiet=True, threads=1)
     return sum(trained)
 
 
@@ -310,7 +310,7 @@ def test_ctrl_c_is_one_line_and_status_130(tmp_path, whole):
     (line,) = errors.strip().splitlines()
     assert line.startswith("fpsim: interrupted; run.h5 keeps")
     assert line.endswith("go on with: fpsim resume run.h5")
-    resume(path, quiet=True, threads=1)
+    resume_file(path, quiet=True, threads=1)
     assert_same(load_tree(path), whole)
 
 
@@ -342,7 +342,7 @@ def test_a_full_disk_is_one_line_and_the_run_can_be_resumed(room, tmp_path, whol
     assert path.exists() == (room == "half")
     if path.exists():
         assert load_tree(path).attrs["complete"] == 0
-        resume(path, quiet=True, threads=1)
+        resume_file(path, quiet=True, threads=1)
         assert_same(load_tree(path), whole)
 
 
@@ -380,5 +380,5 @@ def test_every_scenario_resumes_to_the_same_bits(name, tmp_path, monkeypatch):
         stop_at(patch, running, "save", (saves["made"] + 1) // 2)
         with pytest.raises(Killed):
             run_to_file(scenario, tmp_path / "run.h5", quiet=True, threads=2)
-    resume(tmp_path / "run.h5", quiet=True, threads=2)
+    resume_file(tmp_path / "run.h5", quiet=True, threads=2)
     assert_same(load_tree(tmp_path / "run.h5"), load_tree(tmp_path / "whole.h5"))

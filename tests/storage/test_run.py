@@ -36,7 +36,7 @@ def test_weights_are_those_of_the_trainer(run):
     step = round(run.scenario.time.end / run.scenario.sgd.learning_rate)
     experiment = experiment_of(run.scenario, run.scenario.start["offset"])
     stored = run.scenario.ensemble.stored
-    ensemble = train(experiment, replicas=stored, steps=[step], seed=run.scenario.seed)
+    ensemble = train(experiment, replicas=stored, steps=[step], rng=run.scenario.seed)
     weights = run.weights["offset/ensemble"]
     assert weights["W1"].shape == (11, stored, 1, 2)
     assert weights["W2"].shape == (11, stored, 2, 1)

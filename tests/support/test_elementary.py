@@ -9,13 +9,7 @@ from numba import njit
 from fpsim.support import elementary
 
 getcontext().prec = 40
-TWO_PI = Decimal("6.283185307179586476925286766559005768394338798750")
-exp_minus_one, tanh, log, cos_sin = (
-    elementary.exp_minus_one,
-    elementary.tanh,
-    elementary.log,
-    elementary.cos_sin,
-)
+exp_minus_one, tanh, log = elementary.exp_minus_one, elementary.tanh, elementary.log
 
 
 @njit(error_model="numpy")
@@ -25,20 +19,8 @@ def apply(which, z, out):
             out[i] = exp_minus_one(z[i])
         elif which == 1:
             out[i] = tanh(z[i])
-        elif which == 2:
-            out[i] = log(z[i])
-        elif which == 3:
-            out[i] = cos_sin(z[i])[0]
         else:
-            out[i] = cos_sin(z[i])[1]
-
-
-def sine(x):
-    term, total, n = x, x, 1
-    while abs(term) > Decimal("1e-38"):
-        term *= -x * x / ((n + 1) * (n + 2))
-        total, n = total + term, n + 2
-    return total
+            out[i] = log(z[i])
 
 
 RNG = np.random.default_rng(0)
@@ -59,16 +41,6 @@ def test_relative_error_of_two_units_in_the_last_place(name):
     for value, x in zip(out, z, strict=True):
         exact = truth(Decimal(float(x)))
         assert abs(Decimal(float(value)) - exact) <= 2 * Decimal(float(np.spacing(abs(float(exact)))))
-
-
-@pytest.mark.parametrize(("which", "shift"), [(3, "0.25"), (4, "0")])
-def test_cosine_and_sine_of_turns(which, shift):
-    turns = UNIT[UNIT < 1]
-    out = np.empty_like(turns)
-    apply(which, turns, out)
-    for value, turn in zip(out, turns, strict=True):
-        exact = sine(TWO_PI * (Decimal(float(turn)) + Decimal(shift)))
-        assert abs(Decimal(float(value)) - exact) <= Decimal("2.3e-16")
 
 
 def test_special_values():

@@ -12,9 +12,9 @@ from theory_oracles import normal_pair
 from fpsim.closures import conditional, empirical_path, frozen, joint, leaf, linear_noise, mean_field
 from fpsim.datasets import GaussianPopulation, digits, from_array
 from fpsim.density import Grid, from_function, gaussian
-from fpsim.ensemble import SGD, Start, train
+from fpsim.ensemble import train
 from fpsim.evolution import evolve
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of, scalar_network, valley_density, weight_moments
@@ -92,7 +92,7 @@ def test_joint_in_four_dimensions():
     mean = np.array([0.6, 0.2])
     start = Start.gaussian({"W1": mean[None], "W2": mean[:, None]}, 0.15)
     e = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 8, temperature=0.01), start)
-    weights = train(e, replicas=20_000, times=[1.0], seed=1).weights
+    weights = train(e, replicas=20_000, times=[1.0], rng=1).weights
     w = np.concatenate([weights[m][-1].reshape(-1, 2) for m in MATRICES], axis=1)
     box = Grid((0.0, -0.5) * 2, (1.5, 1.0) * 2, (20,) * 4)
     p = evolve(joint(e), gaussian(box, (*mean, *mean), 0.15**2), [1.0], tolerance=2e-2, estimate_grid_error=False).final
@@ -108,7 +108,7 @@ def test_joint_in_four_dimensions():
 def test_linear_noise_against_narrow_ensemble(order):
     """A narrow ensemble keeps its correlation: standard deviations and correlation of (u, v)."""
     e, replicas = replace_start(pair((0.0, 0.0), 0.0), 0.6, 0.4, 0.02), 20_000
-    weights = train(e, replicas=replicas, times=[2.0], seed=4).weights
+    weights = train(e, replicas=replicas, times=[2.0], rng=4).weights
     exact = np.cov(weights["W1"][-1].ravel(), weights["W2"][-1].ravel())
     path = linear_noise(e, [0.6, 0.4], 0.02**2, [0.0, 2.0], order=order)
     std, theory = np.sqrt(np.diag(exact)), np.sqrt(np.diag(path.covariance[-1]))
@@ -131,7 +131,7 @@ def replace_start(e, u, v, std):
 def relaxed():
     """An ensemble that has relaxed onto the valley ``w = 1``, with the standard deviations of both weights."""
     e = pair((0.8, 0.5), 0.13)
-    ensemble = train(e, replicas=20_000, times=TIMES, seed=1)
+    ensemble = train(e, replicas=20_000, times=TIMES, rng=1)
     last = np.stack([ensemble.weights[m][-1].ravel() for m in MATRICES])
     return e, ensemble, last
 
@@ -184,7 +184,7 @@ def _padded(density):
 def test_symmetric_start():
     """From N(0, 0.5^2) the weights split to both sides of zero; only closures with their correlation follow."""
     e = pair((0.0, 0.0), 0.5)
-    ensemble = train(e, replicas=20_000, times=TIMES, seed=2)
+    ensemble = train(e, replicas=20_000, times=TIMES, rng=2)
     u = ensemble.weights["W1"][-1].ravel()
     start = gaussian(Grid((-2.5,), (2.5,), (250,)), 0.0, 0.25)
     followed = run(conditional(e, "W1", ensemble), start, [4.0])[-1]
@@ -200,7 +200,7 @@ def test_symmetric_start():
 def test_mean_field_breaks_the_symmetry():
     """A bias of 0.02 in the start: the ensemble stays nearly even, mean field goes to one side."""
     e = pair((0.02, 0.02), 0.5)
-    u = train(e, replicas=20_000, times=[8.0], seed=3).weights["W1"][-1].ravel()
+    u = train(e, replicas=20_000, times=[8.0], rng=3).weights["W1"][-1].ravel()
     start = gaussian(Grid((-2.5,), (2.5,), (500,)), 0.02, 0.25)
     field = run(tuple(mean_field(e, m) for m in MATRICES), (start, start), [8.0])[-1]
     assert abs(u.mean()) < 0.1
@@ -219,7 +219,7 @@ def test_digits_conditional_and_mean_field(activation):
     mean = np.array([0.6, 0.2])
     start = Start.gaussian({"W1": mean[None], "W2": mean[:, None]}, 0.1)
     e = Experiment(digits(2), network, SGD(0.05, 8, temperature=0.002), start)
-    ensemble = train(e, replicas=10_000, times=times, seed=1)
+    ensemble = train(e, replicas=10_000, times=times, rng=1)
     box = Grid((-0.3, -0.7), (1.7, 1.3), (64, 64))
     for matrix in MATRICES:
         w = ensemble.weights[matrix][-1].reshape(-1, 2)
@@ -230,7 +230,7 @@ def test_digits_conditional_and_mean_field(activation):
 
 def demo(start, mean, std, box, cells, times, replicas):
     e = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 8, temperature=0.002), start)
-    ensemble = train(e, replicas=replicas, times=times, seed=1)
+    ensemble = train(e, replicas=replicas, times=times, rng=1)
     first = gaussian(Grid(*box, (cells, cells)), mean, std**2)
     last = times[-1:]
     field = run(tuple(mean_field(e, m) for m in MATRICES), (first, first), last, 1e-2)[-1]
@@ -286,7 +286,7 @@ def test_bad_input():
     with pytest.raises(DomainError, match="sme2"):
         joint(pair((0.0, 0.0), 0.5, momentum=0.5), order="sme2")
     with pytest.raises(DomainError, match="at least 2 of 100"):
-        conditional(e, "W1", train(e, replicas=50, times=[0.0, 0.1], seed=1))
+        conditional(e, "W1", train(e, replicas=50, times=[0.0, 0.1], rng=1))
     with pytest.raises(DomainError, match=r"\(2,\)"):
         linear_noise(e, [0.0], 0.1, [0.0, 1.0])
     with pytest.raises(DomainError, match="increasing"):
@@ -301,7 +301,7 @@ def test_frozen_layer_is_its_own_frozen_partner():
     data = from_array(np.random.default_rng(1).normal(size=(40, 1)))
     network = BottleneckAutoEncoder(1, 1, frozen={"W2": [[0.8]]})
     e = Experiment(data, network, SGD(0.02, 4, label_noise=0.2), Start.gaussian(0.3, 0.1))
-    u = train(e, replicas=10_000, times=[1.0], seed=1).weights["W1"][-1].ravel()
+    u = train(e, replicas=10_000, times=[1.0], rng=1).weights["W1"][-1].ravel()
     p = run(frozen(e, "W1", partner=[[0.8]]), gaussian(Grid((-0.5,), (1.5,), (200,)), 0.3, 0.01), [1.0])[-1]
     assert p.mean[0] == pytest.approx(u.mean(), abs=4 * u.std() / 100 + 0.01)
     assert p.std[0] == pytest.approx(u.std(), rel=4 / 141 + 0.02)
@@ -309,7 +309,7 @@ def test_frozen_layer_is_its_own_frozen_partner():
 
 def test_diffusion_of_the_conditional_closure_is_semidefinite():
     e = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 8), Start.gaussian(0.0, 0.5))
-    ensemble = train(e, replicas=500, times=[0.0, 0.5, 1.0], seed=1)
+    ensemble = train(e, replicas=500, times=[0.0, 0.5, 1.0], rng=1)
     mesh = tuple(np.meshgrid(*(np.linspace(-3, 3, 30),) * 2, indexing="ij", sparse=True))
     for matrix in MATRICES:
         for t in (0.0, 0.3, 1.0, 7.0):

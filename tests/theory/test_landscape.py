@@ -10,8 +10,7 @@ import pytest
 
 from fpsim.closures import gaussian_path, linear_noise
 from fpsim.datasets import digits
-from fpsim.ensemble import SGD, Start
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 from fpsim.theory import (

@@ -10,8 +10,7 @@ from scipy.linalg import solve_continuous_lyapunov
 from theory_oracles import complex_step_gradients, enumerated
 
 from fpsim.datasets import GaussianPopulation, digits, from_array
-from fpsim.ensemble import SGD, Start
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of

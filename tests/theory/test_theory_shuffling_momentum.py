@@ -10,8 +10,7 @@ from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
 from fpsim.closures import joint
 from fpsim.datasets import digits
-from fpsim.ensemble import SGD, PiecewiseConstant, Start
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, PiecewiseConstant, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.theory import (

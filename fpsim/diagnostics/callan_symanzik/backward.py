@@ -1,4 +1,4 @@
-"""I1: the backward equation of conditional n-point functions, through the adjoint generator.
+"""Backward identity: Kolmogorov's backward equation of conditional n-point functions, by the adjoint generator.
 
 ``F(W0, t) = E[f .. f | W0]`` obeys ``[d_t - b_i d_i - D_ij d_i d_j] F = 0``: for ``D = 0`` literally a Callan-Symanzik
 equation whose couplings are the weights, whose running couplings are gradient descent, and without anomalous dimension.
@@ -32,11 +32,10 @@ def conditional_correlators(
     equation: FokkerPlanck, grid: Grid, outputs: Outputs, index: Index, times: Sequence[float]
 ) -> Array:
     """``F(W0, t) = E[f_i1 .. f_in | W0]`` at the times, shape (T, *grid.shape)."""
-    from fpsim.generator import build_generator  # compiled, needed only here
-    from fpsim.generator.propagation.observables import evolve_observable
+    from fpsim.generator import build_generator, propagate  # compiled, needed only here
 
     product = product_of(outputs.values(grid.mesh()), index)
-    return np.asarray(evolve_observable(build_generator(equation, grid), product, times).value)
+    return np.asarray(propagate(build_generator(equation, grid), product, times).value)
 
 
 def backward_residual(
@@ -50,7 +49,7 @@ def backward_residual(
     step: float | None = None,
     margin: float = _MARGIN,
 ) -> Identity:
-    """Residual of I1 in the interior at one time, relative to the largest term.
+    """Residual of the backward identity in the interior at one time, relative to the largest term.
 
     Parameters
     ----------
@@ -91,7 +90,9 @@ def backward_residual(
 
     fine, gap = residual(grid)
     coarse, _ = residual(grid.with_shape([n // 2 for n in grid.shape]))
-    return Identity("I1 (backward)", fine, abs(coarse - fine) / 3.0, {"coarse_residual": coarse, "gap": gap})
+    return Identity(
+        "backward identity", fine, abs(coarse - fine) / 3.0, details={"coarse_residual": coarse, "gap": gap}
+    )
 
 
 def _action(equation: FokkerPlanck, grid: Grid, u: Array) -> tuple[Array, Callable[[tuple[slice, ...]], float]]:

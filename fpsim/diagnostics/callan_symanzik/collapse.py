@@ -1,4 +1,4 @@
-"""R3: do runs with other learning rates, batches and starts fall on one curve ``G_n / Z^n`` against a coupling?
+"""Collapse of runs with other learning rates, batches and starts on one curve ``G_n / Z^n`` against a coupling.
 
 At several values of the coupling that all runs pass, the ratios are interpolated along each run, and the variance
 between runs is divided by their noise: with ``Q = sum_r (ratio_r - mean)^2 / noise_r^2``, ``F = Q / (R - 1)`` has
@@ -36,7 +36,7 @@ def collapse(
     places: int = 5,
     tolerance: float = 0.02,
 ) -> Claim:
-    """Collapse residual R3 over runs with independent replicas.
+    """Collapse residual over runs with independent replicas.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def collapse(
     at = np.linspace(low, high, places + 2)[1:-1]
     curves = [chart.map(lambda v: _interpolated(v, at)) for chart in charts]
     if not chosen:
-        return Claim("R3 (collapse)", 0.0, 0.0, tolerance, 0, {"at": at, "indices": ()})
+        return Claim("collapse", 0.0, 0.0, tolerance, 0, details={"at": at, "indices": ()})
 
     values, noise = np.stack([c.value for c in curves]), np.stack([c.error for c in curves])
     unit = np.mean([[1.0 if connected else _unit(run, family, i) for i in chosen] for run in runs], axis=0)
@@ -99,7 +99,8 @@ def collapse(
     details = {"F": float(ratio.max()), "p_value": p_value, "at": at, "curves": tuple(curves),
                "indices": tuple(indices[i] for i in chosen)}  # fmt: skip
     excess = float(np.sqrt(max(float(np.mean(spread - floor)), 0.0)))
-    return Claim("R3 (collapse)", excess, float(np.sqrt(np.mean(floor) / freedom)), tolerance, len(chosen), details)
+    error = float(np.sqrt(np.mean(floor) / freedom))
+    return Claim("collapse", excess, error, tolerance, len(chosen), details=details)
 
 
 def scaled_correlators(run: CorrelatorRun, family: Family, index: Index, *, connected: bool = False) -> Estimate:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.support.errors import DomainError
+from fpsim.support.random_streams import RNG, key_of, numpy_generator
 from fpsim.uncertainty.estimate import Estimate, jackknife, stack
 from fpsim.uncertainty.verdict import Claim
 
@@ -146,7 +147,7 @@ class CutoffScaling:
         found, error = float(slope.value[observable]), float(slope.error[observable])
         details = {"slope": found, "line": line}
         freedom = len(self.learning_rates) - 1
-        return Claim(f"cutoff slope 2 ({line})", max(2.0 - found, 0.0), error, tolerance, freedom, details)
+        return Claim(f"cutoff slope 2 ({line})", max(2.0 - found, 0.0), error, tolerance, freedom, details=details)
 
 
 def cutoff_differences(
@@ -157,7 +158,7 @@ def cutoff_differences(
     learning_rate: float,
     batch_size: int,
     observable: Observable,
-    rng: int | np.random.Generator | None = None,
+    rng: RNG = None,
 ) -> tuple[Estimate, Estimate]:
     """``E O(eta, B) - E O(eta / 2, B / 2)`` on the naive and on the improved line, shape (K,) each.
 
@@ -183,10 +184,10 @@ def cutoff_differences(
     if batch_size < 2 or batch_size % 2:
         raise DomainError(f"batch_size is {batch_size}: an even number is accepted, it is halved")
     chunks = [w0[k : k + _CHUNK] for k in range(0, len(w0), _CHUNK)]
-    generators = np.random.default_rng(rng).spawn(len(chunks))
+    key = key_of(rng)
     ends = [
-        _ends(loss, chunk, steps, learning_rate, batch_size, generator)
-        for chunk, generator in zip(chunks, generators, strict=True)
+        _ends(loss, chunk, steps, learning_rate, batch_size, numpy_generator(key, stream))
+        for stream, chunk in enumerate(chunks)
     ]
     coarse, naive, improved = (observable(np.concatenate(line)) for line in zip(*ends, strict=True))
     return _mean(coarse - naive), _mean(coarse - improved)
@@ -220,7 +221,7 @@ def cutoff_scaling(
     learning_rates: Sequence[float],
     batch_size: int,
     observable: Observable,
-    rng: int | np.random.Generator | None = None,
+    rng: RNG = None,
     progress: Callable[[float], None] | None = None,
 ) -> CutoffScaling:
     """Differences over several learning rates, from the same starts, with their slopes.
@@ -242,7 +243,7 @@ def cutoff_scaling(
         "time": time,
         "batch_size": batch_size,
         "observable": observable,
-        "rng": np.random.default_rng(rng),
+        "rng": numpy_generator(rng),
     }
     pairs = []
     for done, rate in enumerate(eta):

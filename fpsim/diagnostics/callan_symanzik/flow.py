@@ -3,7 +3,7 @@
 With a clock ``s`` (any monotone function of time: ``lambda t``, ``ln t``, ``-ln L``) and couplings ``(Z, g)`` read
 off at every time, ``beta_a = dg_a / ds`` and ``gamma = d ln|Z| / ds``. Two ways to get them: :func:`measured_flow`
 differentiates the couplings in time and needs no equation; :func:`exact_flow` takes the rates of the n-point
-functions from I2 and needs no differencing. They agree where the equation is right.
+functions from the hierarchy identity and needs no differencing. They agree where the equation is right.
 
 Limits: for densities the error of :func:`measured_flow` contains the difference between two stencils, a bound once the
 times resolve the flow; for ensembles it is the standard error alone, so choose times that resolve the flow.

@@ -1,7 +1,7 @@
 """The two identities behind a Callan-Symanzik equation: they hold for every drift and noise.
 
-I1, the backward equation: ``F(W0, t) = E[f .. f | W0]`` obeys ``[d_t - b_i d_i - D_ij d_i d_j] F = 0``.
-I2, the hierarchy: ``d_t G_n = E[ sum_i (A f_i) prod_j!=i f_j + 2 sum_i<j (grad f_i . D grad f_j) prod_others f ]``
+The backward identity: ``F(W0, t) = E[f .. f | W0]`` obeys ``[d_t - b_i d_i - D_ij d_i d_j] F = 0``.
+The hierarchy identity: ``d_t G_n = E[ sum_i (A f_i) prod_j!=i f_j + 2 sum_i<j (grad f_i . D grad f_j) prod_others f ]``
 with the generator ``A f = b . grad f + D : hess f``. For gradient descent on ``mean |f - y|^2 / 2`` the first part
 of ``A f`` is ``-E_x'[Theta(x, x') (f(x') - y(x'))]`` with the neural tangent kernel ``Theta = grad f . grad f``.
 
@@ -62,7 +62,8 @@ def rates(
     indices: Sequence[Index] | None = None,
     t: float = 0.0,
 ) -> tuple[Correlators, Estimate]:
-    """n-point functions and their time derivatives by I2, from one law, without any differencing in time.
+    """n-point functions and their time derivatives by the hierarchy identity, from one law, without any differencing in
+    time.
 
     Returns
     -------
@@ -89,7 +90,8 @@ def hierarchy_residual(
     *,
     order: int = 4,
 ) -> Identity:
-    """Residual of I2 over a time span: ``G(t_K) - G(t_1) - int d_t G dt``, the rates evaluated with the same laws.
+    """Residual of the hierarchy identity over a time span: ``G(t_K) - G(t_1) - int d_t G dt``, the rates evaluated with
+    the same laws.
 
     Equally spaced times, an odd number of them (Simpson's rule; its error is that against the trapezoidal rule's
     Richardson estimate on every second time). Each component is in units of ``E|f .. f|``; the residual is their root
@@ -120,7 +122,7 @@ def hierarchy_residual(
     in_time = float(np.linalg.norm(fine.value - coarse.value)) / 15.0
     error = float(np.hypot(fine.norm_error, in_time)) / size
     details = {"indices": found[0][0].indices, "components": fine.value, "errors": fine.error, "time_error": in_time}
-    return Identity("I2 (hierarchy)", float(np.linalg.norm(fine.value)) / size, error, details)
+    return Identity("hierarchy identity", float(np.linalg.norm(fine.value)) / size, error, details=details)
 
 
 def tangent_kernel(outputs: Outputs, others: Outputs, points: Sequence[Array]) -> list[list[Array]]:

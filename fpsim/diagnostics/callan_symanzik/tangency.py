@@ -1,7 +1,7 @@
-"""R1: does the dynamics stay inside a family of few couplings?
+"""Tangency residual: what of the flow leaves a family of few couplings.
 
 The claim ``G_n = Z^n Ghat_n(g)`` with flowing couplings means that the rates ``y = d_t G`` are a combination of the
-derivatives of ``G`` along the family's parameters. The residual ``R1 = min |y - T beta| / |y|``, every component in
+derivatives of ``G`` along the family's parameters. The residual ``min |y - T beta| / |y|``, every component in
 units of ``E|f .. f|``, lies between 0 (tangent) and 1 (orthogonal). With no more independent observables than
 parameters it is zero whatever the physics, and the verdict is "trivial".
 """
@@ -39,7 +39,7 @@ def tangents(family: Family, theta: Array, indices: tuple[tuple[int, ...], ...])
 
 
 def tangency(table: Correlators, rate: Estimate, family: Family, *, tolerance: float = 0.01) -> Claim:
-    """Tangency residual R1 of a family at one time.
+    """Tangency residual of a family at one time.
 
     Parameters
     ----------
@@ -71,10 +71,10 @@ def tangency(table: Correlators, rate: Estimate, family: Family, *, tolerance: f
     best = np.linalg.lstsq(span, rate.value / unit, rcond=None)[0]
     directions = int(np.linalg.matrix_rank(span, tol=_LOST * float(np.linalg.norm(span, 2))))
     return Claim(
-        "R1 (tangency)",
+        "tangency",
         float(np.linalg.norm(left.value)),
         left.norm_error,
         tolerance,
         min(table.independent, len(table.indices)) - directions,
-        {"indices": table.indices, "components": left.value, "theta": theta, "theta_rate": best},
+        details={"indices": table.indices, "components": left.value, "theta": theta, "theta_rate": best},
     )

@@ -1,4 +1,4 @@
-"""R2: do beta functions fitted to low n-point functions of some runs predict the rest?
+"""Transfer residual: beta functions fitted to low n-point functions of some runs, as a prediction of the rest.
 
 Gamma and the beta functions are fitted to ``Z`` and ``g``, which read ``G_1`` and ``G_2`` only, through their integrals
 along the clock (``fit_paths``). From the first time of every run the fitted flow is integrated and the family predicts
@@ -62,7 +62,7 @@ def transfer(
     orders: Sequence[int] = (3, 4),
     tolerance: float = 0.02,
 ) -> Claim:
-    """Transfer residual R2: root mean square over the fitted runs or over the others, whichever is larger.
+    """Transfer residual: root mean square over the fitted runs or over the others, whichever is larger.
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ def transfer(
     seen = [beta.covers(run.couplings(family, h.value)[:, 1:]) for run, h in zip(runs, histories, strict=True)]
     size = float(np.sqrt(max(count, 1)))
     return Claim(
-        "R2 (transfer)",
+        "transfer",
         float(np.linalg.norm(worst.value)) / size,
         worst.norm_error / size if count else float("nan"),
         tolerance,
         count,
-        {"beta": beta, "coverage": tuple(seen), "components": left.value},
+        details={"beta": beta, "coverage": tuple(seen), "components": left.value},
     )
 
 

@@ -125,7 +125,7 @@ def cole_hopf_residual(height: Array, density: Density, coarse: Density, *, floo
     residual = float(np.sqrt(np.sum(gap**2 * p) / p.sum()))
     error = float(np.sqrt(np.sum(difference**2 * averaged) / averaged.sum())) / 3.0
     details = {"largest": float(np.abs(gap).max()), "cells": int(mask.sum()), "gap": gap}
-    return Identity("Cole-Hopf", residual, error, details)
+    return Identity("Cole-Hopf", residual, error, details=details)
 
 
 def _split(psi: Array, well: Array, viscosity: float, grid: Grid, times: Array, counts: list[int]) -> Array:

@@ -2,7 +2,7 @@
 
 From ``d_t p = -d_i(b_i p) + d_i d_j(D_ij p)``, for any drift and any tensor,
 
-    d_t h = D : grad grad h  +  (grad h)^T D (grad h)  +  (2 div D - b) . grad h  +  grad grad : D - div b         (K1)
+    d_t h = D : grad grad h  +  (grad h)^T D (grad h)  +  (2 div D - b) . grad h  +  grad grad : D - div b
             diffusion           nonlinear                  advection                source
 
 An identity: its residual measures numerics. With ``D = nu I`` it is a Kardar-Parisi-Zhang equation without noise
@@ -42,7 +42,7 @@ def height(density: Density) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class HeightTerms:
-    """Both sides of K1 at one time, in 1 / time, shape ``grid.shape`` each.
+    """Both sides of the height identity at one time, in 1 / time, shape ``grid.shape`` each.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def height_budget(
     t: float = 0.0,
     floor: float = 1e-6,
 ) -> HeightTerms:
-    """K1 term by term from three densities ``interval`` apart, the middle one at time ``t``.
+    """The height identity term by term from three densities ``interval`` apart, the middle one at time ``t``.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def height_terms(
     interval: float,
     t: float,
 ) -> HeightTerms:
-    """K1 term by term from point values of the height at three times; see :func:`height_budget`."""
+    """The height identity term by term from point values of the height at three times; see :func:`height_budget`."""
     grid = now.grid
     drift = [np.broadcast_to(b, grid.shape) for b in drift_on_cells(equation, grid, t=t, p=now)]
     field = diffusion_on_cells(equation, grid, t=t, p=now)
@@ -161,7 +161,7 @@ def height_terms(
 
 
 def height_residual(fine: HeightTerms | Sequence[HeightTerms], coarse: HeightTerms | Sequence[HeightTerms]) -> Identity:
-    """K1 as an identity, judged by the same budget on cells twice as wide (and twice the interval).
+    """The height identity, judged by the same budget on cells twice as wide (and twice the interval).
 
     Numerics explain a residual that falls as ``h^2``, a third of the difference; a wrong drift or tensor leaves it
     where it is. Of budgets at several times the root mean square counts.
@@ -171,7 +171,10 @@ def height_residual(fine: HeightTerms | Sequence[HeightTerms], coarse: HeightTer
         for f in (fine, coarse)
     )
     return Identity(
-        "K1 (height)", r, abs(c - r) / 3.0, {"coarse": c, "order": float(np.log2(c / r)) if r > 0.0 else np.inf}
+        "height identity",
+        r,
+        abs(c - r) / 3.0,
+        details={"coarse": c, "order": float(np.log2(c / r)) if r > 0.0 else np.inf},
     )
 
 

@@ -1,9 +1,9 @@
 """The height equation on an ensemble: a smoothed density and the equation that it obeys exactly.
 
 Smoothing with a kernel ``K`` keeps the Fokker-Planck form, ``d_t (K * p) = -d_i (b_i K * p) + d_i d_j (D_ij K * p)``
-with the coefficients ``b_s = (K * b p) / (K * p)`` and ``D_s = (K * D p) / (K * p)``, averages over the replicas
-that make up each place. So the height of the smoothed density obeys K1 with these coefficients, for any drift and
-tensor and at any bandwidth; what is left over is sampling noise and the width of cells and time steps.
+with the coefficients ``b_s = (K * b p) / (K * p)`` and ``D_s = (K * D p) / (K * p)``, averages over the replicas that
+make up each place. So the height of the smoothed density obeys the height identity with these coefficients, for any
+drift and tensor and at any bandwidth; what is left over is sampling noise and the width of cells and time steps.
 
 Limits: a Gaussian kernel of four cells or more keeps the differences' part small; times close enough for a central
 difference, the same replicas at all of them.
@@ -77,7 +77,8 @@ def ensemble_budget(
     t: float = 0.0,
     floor: float = _FLOOR,
 ) -> HeightTerms:
-    """K1 term by term for the smoothed density of an ensemble at three times ``interval`` apart, the middle one ``t``.
+    """The height identity term by term for the smoothed density of an ensemble at three times ``interval`` apart, the
+    middle one ``t``.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def ensemble_residual(
     floor: float = _FLOOR,
     blocks: int = 16,
 ) -> Identity:
-    """K1 on an ensemble as an identity, judged by the jackknife error of its residual over blocks of replicas."""
+    """The height identity on an ensemble, judged by the jackknife error of its residual over blocks of replicas."""
     sets = [np.asarray(x, float) for x in samples]
     whole = ensemble_budget(sets, equation, grid, bandwidth=bandwidth, interval=interval, t=t, floor=floor)
     bounds = np.arange(blocks + 1) * len(sets[0]) // blocks
@@ -118,4 +119,4 @@ def ensemble_residual(
         part = ensemble_budget(rest, equation, grid, bandwidth=bandwidth, interval=interval, t=t, floor=0.5 * floor)
         variance += (blocks - 1) / blocks * (part.residual - whole.residual) ** 2
     error = float(np.sqrt(np.sum((whole.weight * variance)[whole.mask]))) / whole.scale
-    return Identity("K1 (height of an ensemble)", whole.relative_residual, error, {"terms": whole})
+    return Identity("height identity of an ensemble", whole.relative_residual, error, details={"terms": whole})

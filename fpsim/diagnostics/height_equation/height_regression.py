@@ -82,7 +82,9 @@ class KPZCoefficients:
         """``lambda = 2 nu``, relative violation ``|lambda / (2 nu) - 1|``."""
         ratio = self.ratio
         residual = abs(0.5 * float(ratio.value) - 1.0)
-        return Claim("lambda = 2 nu", residual, 0.5 * float(ratio.error), tolerance, 1, {"ratio": float(ratio.value)})
+        return Claim(
+            "lambda = 2 nu", residual, 0.5 * float(ratio.error), tolerance, details={"ratio": float(ratio.value)}
+        )
 
     def fit_claim(self, *, tolerance: float = 0.2) -> Claim:
         """The two terms are all there is beside the drift: the misfit, with its error.

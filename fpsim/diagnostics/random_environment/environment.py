@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.network.outputs import smooth_lengths
 from fpsim.support.errors import DomainError
+from fpsim.support.random_streams import RNG, numpy_generator
 from fpsim.uncertainty.verdict import Claim
 
 if TYPE_CHECKING:
@@ -136,7 +137,9 @@ class Environment:
         far = np.flatnonzero(self.distance * _PATCHES >= self.support)
         worst = far[np.argmax(self.correlation[far])] if far.size else -1
         found, error = float(self.correlation[worst]), float(self.error[worst])
-        return Claim(name, found, error, float(_DECAY), int(far.size), {"distance": float(self.distance[worst])})
+        return Claim(
+            name, found, error, float(_DECAY), int(far.size), details={"distance": float(self.distance[worst])}
+        )
 
     def __str__(self) -> str:
         return (
@@ -152,7 +155,7 @@ def environment(
     temperature: float,
     bins: int = 24,
     replicas: int = 512,
-    rng: int | np.random.Generator | None = None,
+    rng: RNG = None,
 ) -> Environment:
     """Correlation of the environment between replicas of an ensemble, its length, and the regime.
 
@@ -178,7 +181,7 @@ def environment(
         raise DomainError(f"weights have shape {w.shape}: 16 or more finite replicas (R, p) are accepted")
     if temperature < 0.0:
         raise DomainError(f"temperature is {temperature}: zero or a positive number is accepted")
-    chosen = w[np.random.default_rng(rng).permutation(len(w))[: min(replicas, len(w))]]
+    chosen = w[numpy_generator(rng).permutation(len(w))[: min(replicas, len(w))]]
     g = gradients(chosen)
     g = (g - g.mean(axis=1, keepdims=True)).reshape(len(chosen), -1)
     norm = np.linalg.norm(g, axis=1)

@@ -12,15 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.random_environment.environment import Gradients
 from fpsim.support.errors import DomainError
+from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["feature_correlation", "feature_gradients"]
 
 Array = NDArray[np.float64]
 
 
-def feature_gradients(
-    dimension: int, *, length: float, features: int = 2000, rng: int | np.random.Generator | None = None
-) -> Gradients:
+def feature_gradients(dimension: int, *, length: float, features: int = 2000, rng: RNG = None) -> Gradients:
     """Per-sample gradients ``(M, dimension) -> (M, features, dimension)`` of random cosines.
 
     Parameters
@@ -37,7 +36,7 @@ def feature_gradients(
     """
     if dimension < 1 or features < 2 or not length > 0.0:
         raise DomainError(f"dimension {dimension}, features {features}, length {length}: positive ones are accepted")
-    source = np.random.default_rng(rng)
+    source = numpy_generator(rng)
     k = source.standard_normal((features, dimension)) / length
     phase = source.uniform(0.0, 2.0 * np.pi, features)
 

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError, ToleranceError
-from fpsim.support.random_streams import RNG, stream_keys, uniform
-from fpsim.support.threads import threads as numba_threads
+from fpsim.support.random_streams import RNG, fill_uniforms, key_of
+from fpsim.support.threads import Team
 
 __all__ = ["StepProbability", "WalkMoments", "bulk_variance", "rescale_tail", "simulate_walks", "walk_moments"]
 
@@ -131,16 +131,17 @@ def bulk_variance(steps: ArrayLike, *, environment: StepProbability = StepProbab
     return np.asarray(g / (2.0 * np.sqrt(np.pi * np.asarray(steps, dtype=float))))
 
 
-@njit(cache=True, parallel=True)
-def _environments(steps, first, two_point, spread, keys, row, out):  # type: ignore[no-untyped-def]
-    """``out[r, j]``: probability of at least ``first[j]`` up-steps in environment ``r``; ``row`` is scratch."""
-    for r in prange(keys.size):
-        p, key, n = row[r], keys[r], np.uint64(0)
+@njit(cache=True, nogil=True)
+def _environments(steps, first, two_point, spread, key, begin, out):  # type: ignore[no-untyped-def]
+    """``out[r, j]``: probability of at least ``first[j]`` up-steps in environment ``begin + r``."""
+    p, u = np.empty(steps + 1), np.empty(steps + 1)
+    for r in range(out.shape[0]):
         p[0] = 1.0
         for t in range(steps):
+            fill_uniforms(key, 0, t, begin + r, u[: t + 1 + (t + 1) % 2])
             carry = 0.0
             for a in range(t + 1):
-                b, n = uniform(key, n)
+                b = u[a]
                 if two_point:
                     b = 0.5 + spread if b < 0.5 else 0.5 - spread
                 up = p[a] * b
@@ -176,7 +177,7 @@ def simulate_walks(
     environments : int
         Number of samples.
     rng : None, int, SeedSequence or Generator
-        Source of the environments' random streams.
+        Source of all random numbers, which are addressed by environment, step and site.
     threads : int, optional
         Threads; the result does not depend on it.
 
@@ -196,15 +197,14 @@ def simulate_walks(
     if environments < 1:
         message = f"environments is {environments}; accepted: 1 or more"
         raise DomainError(message)
-    keys = stream_keys(rng, environments)
+    key, two_point = np.uint64(key_of(rng)), environment.law == "two-point"
     out = np.empty((environments, first.size))
-    chunk = max(1, 4_000_000 // (steps + 1))
-    with numba_threads(threads):
-        for start in range(0, environments, chunk):
-            part = slice(start, start + chunk)
-            row = np.zeros((keys[part].size, steps + 1))
-            two_point = environment.law == "two-point"
-            _environments(steps, first, two_point, environment.spread, keys[part], row, out[part])
+
+    def work(begin: int, end: int) -> None:
+        _environments(steps, first, two_point, environment.spread, key, begin, out[begin:end])
+
+    with Team(threads) as team:
+        team.share(work, environments)
     if environment.variance < 0.25 and np.min(out) < _SMALLEST:
         message = f"a probability fell below {_SMALLEST:g} in {steps} steps: take fewer steps or a lower threshold"
         raise ToleranceError(message)

@@ -24,13 +24,15 @@ def exact_value(name: str, value: float, error: float, truth: float, *, bias: fl
     A known ``bias`` of the time step adds to the error in quadrature.
     """
     details = {"value": value, "truth": truth, "bias": bias}
-    return Identity(name, abs(value / truth - 1.0), float(np.hypot(error, bias)) / abs(truth), details)
+    return Identity(name, abs(value / truth - 1.0), float(np.hypot(error, bias)) / abs(truth), details=details)
 
 
 def spectrum_identity(name: str, comparison: SpectrumComparison) -> Identity:
     """A structure factor whose exact expectation is known: ``|chi^2 / n - 1|`` against its spread ``sqrt(2 / n)``."""
     modes = comparison.z.size
-    return Identity(name, abs(comparison.chi2 / modes - 1.0), float(np.sqrt(2.0 / modes)), {"chi2": comparison.chi2})
+    return Identity(
+        name, abs(comparison.chi2 / modes - 1.0), float(np.sqrt(2.0 / modes)), details={"chi2": comparison.chi2}
+    )
 
 
 def exponent(name: str, measured: Result, value: float, *, tolerance: float = 0.02) -> Claim:
@@ -41,7 +43,7 @@ def exponent(name: str, measured: Result, value: float, *, tolerance: float = 0.
     is fitted and the exponent is not.
     """
     residual = abs(float(measured.value) - value)
-    return Claim(name, residual, float(measured.error), tolerance, 1, {"exponent": float(measured.value)})
+    return Claim(name, residual, float(measured.error), tolerance, details={"exponent": float(measured.value)})
 
 
 def power_law(name: str, fit: Result, errors: float, *, tolerance: float = 0.05) -> Claim:

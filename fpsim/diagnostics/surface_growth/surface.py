@@ -37,15 +37,15 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.diagnostics.surface_growth.surface_kernels import advance
+from fpsim.diagnostics.surface_growth.surface_kernels import START, Move, advance
 from fpsim.support.errors import DomainError, ToleranceError
-from fpsim.support.random_streams import RNG, stream_keys
-from fpsim.support.threads import threads as numba_threads
+from fpsim.support.progress import Progress
+from fpsim.support.random_streams import RNG, key_of, replica_normals
+from fpsim.support.threads import Team
 
 __all__ = ["Scheme", "SurfaceEnsemble", "simulate_surface", "time_steps"]
 
 Scheme = Literal["lam-shin", "centred"]
-_CHUNKS = 32  # work items; each owns scratch rows, and replicas do not depend on their grouping
 _STEEPEST = 6.0  # standard deviations of the stationary slope that a default step must still resolve
 _RESOLVED = 1.8  # of 2.8, where Runge-Kutta 4 becomes unstable: at 2.8 its damping slows the growth by 3e-4
 
@@ -111,6 +111,7 @@ def simulate_surface(
     heights_at: Sequence[float] | None = None,
     rng: RNG = None,
     threads: int | None = None,
+    progress: Progress | None = None,
 ) -> SurfaceEnsemble:
     """Grow an ensemble of independent surfaces.
 
@@ -133,9 +134,11 @@ def simulate_surface(
     heights_at : sequence of float, optional
         Those of ``times`` whose profiles are kept; ``None``: the last one.
     rng : None, int, SeedSequence or Generator
-        Source of the replicas' random streams.
+        Source of all random numbers, which are addressed by replica, move and site.
     threads : int, optional
         Threads; the result does not depend on it.
+    progress : callable, optional
+        Called with the share of the time that is done, from 0 to 1.
 
     Returns
     -------
@@ -152,29 +155,36 @@ def simulate_surface(
     recorded = np.atleast_1d(np.array(times, dtype=float))
     kept = recorded[-1:] if heights_at is None else np.array(heights_at, dtype=float)
     _check(size, recorded, kept, nu=nu, lam=lam, noise=noise, replicas=replicas, scheme=scheme)
-    keys = stream_keys(rng, replicas)
-    h = _start(initial, (replicas, size), math.sqrt(noise / nu), np.random.default_rng(int(keys[0])))
+    key = key_of(rng)
+    h = _start(initial, (replicas, size), math.sqrt(noise / nu), key)
     longest = _longest_step(h, nu, lam, noise) if dt is None else float(dt)
     if not 0.0 < longest * nu < 1.0:
         message = f"dt is {longest:g}; accepted: 0 < dt < 1/nu = {1.0 / nu:g}"
         raise DomainError(message)
 
-    counters = np.zeros(replicas, dtype=np.uint64)
-    scratch = np.empty((min(_CHUNKS, replicas), 3, size))
     moments = np.empty((recorded.size, replicas, 4))
     heights = np.empty((kept.size, replicas, size))
-    used = 0.0
-    with numba_threads(threads):
+    used, sweep = 0.0, 0
+    with Team(threads) as team:
         for j, (time, (steps, step)) in enumerate(zip(recorded, time_steps(recorded, longest), strict=True)):
             keep = math.sqrt((1.0 - nu * step) / (1.0 + nu * step))
             kick = math.sqrt((1.0 - keep**2) * noise / (2.0 * nu))
-            growth = 0.5 * lam * step
-            advance(h, keys, counters, steps, keep, kick, growth, scheme == "centred", scratch, moments[j])
+            move = Move(keep, kick, 0.5 * lam * step, scheme == "centred")
+
+            def work(
+                begin: int, end: int, j: int = j, sweep: int = sweep, steps: int = steps, move: Move = move
+            ) -> None:
+                advance(h[begin:end], np.uint64(key), begin, sweep, steps, move, moments[j, begin:end])
+
+            team.share(work, replicas)
+            sweep += 3 * steps + 1
             if not np.all(np.isfinite(moments[j])):
                 message = f"surface diverged before t={time:g} with dt={step:.3g}: take a smaller dt"
                 raise ToleranceError(message)
             heights[kept == time] = h
             used = max(used, step)
+            if progress is not None:
+                progress(float(time / recorded[-1]))
     return SurfaceEnsemble(
         recorded, moments[..., 0], moments[..., 1:], kept, heights, float(nu), float(lam), float(noise), scheme, used
     )
@@ -187,14 +197,14 @@ def time_steps(times: ArrayLike, longest: float) -> list[tuple[int, float]]:
     return [(n, float(interval / n)) for n, interval in zip(counts, intervals, strict=True)]
 
 
-def _start(initial: object, shape: tuple[int, int], slope: float, source: np.random.Generator) -> NDArray[np.float64]:
+def _start(initial: object, shape: tuple[int, int], slope: float, key: int) -> NDArray[np.float64]:
     if isinstance(initial, str):
         if initial == "flat":
             return np.zeros(shape)
         if initial != "stationary":
             message = f"initial {initial!r} does not exist; accepted: 'flat', 'stationary' or an array"
             raise DomainError(message)
-        steps = slope * source.standard_normal(shape)
+        steps = slope * replica_normals(key, START, first=0, replicas=shape[0], count=shape[1])
         walk = np.cumsum(steps - steps.mean(axis=1, keepdims=True), axis=1)
         return np.ascontiguousarray(walk - walk.mean(axis=1, keepdims=True))
     profile = np.asarray(initial, dtype=float)

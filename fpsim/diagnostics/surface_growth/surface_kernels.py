@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-from numba import njit, prange
+import numpy as np
 
-from fpsim.support.random_streams import normal
+from fpsim.support.compilation import njit
+from fpsim.support.random_streams import fill_normals
 
-__all__ = ["advance"]
+__all__ = ["RELAXATION", "START", "Move", "advance"]
+
+RELAXATION, START = 0, 1
+"""Streams of random numbers: what they are for."""
 
 
-@njit(cache=True)
-def _relax(h, start, keep, kick, key, n):  # type: ignore[no-untyped-def]
+class Move(NamedTuple):
+    """One time step, as kernels take it."""
+
+    keep: float
+    """Factor ``a`` of a site's own height in the relaxation of a sublattice."""
+    kick: float
+    """Standard deviation of the noise of such a relaxation."""
+    growth: float
+    """``lam / 2`` times the length of the step."""
+    centred: bool
+    """Whether slopes are centred differences, else those of Lam & Shin."""
+
+
+@njit(cache=True, nogil=True)
+def _relax(h, start, keep, kick, xi):  # type: ignore[no-untyped-def]
     """Draw every other site from its Ornstein-Uhlenbeck transition given its two neighbours."""
-    size = h.size
-    for i in range(start, size, 2):
-        right = h[i + 1] if i + 1 < size else h[0]
-        left = h[i - 1] if i > 0 else h[size - 1]
-        xi, n = normal(key, n)
-        h[i] = (1.0 - keep) * 0.5 * (left + right) + keep * h[i] + kick * xi
-    return n
+    size, near = h.size, (1.0 - keep) * 0.5
+    if start == 0:
+        h[0] = near * (h[size - 1] + h[1]) + keep * h[0] + kick * xi[0]
+    else:
+        h[size - 1] = near * (h[size - 2] + h[0]) + keep * h[size - 1] + kick * xi[size // 2 - 1]
+    for j in range(1 - start, size // 2 - start):
+        i = 2 * j + start
+        h[i] = near * (h[i - 1] + h[i + 1]) + keep * h[i] + kick * xi[j]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _squared_slope(h, centred, out):  # type: ignore[no-untyped-def]
     """``N_i`` of all sites."""
     size = h.size
@@ -42,7 +61,7 @@ def _squared_slope(h, centred, out):  # type: ignore[no-untyped-def]
             out[i] = (left * left + left * right + right * right) * (1.0 / 3.0)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _grow(h, step, centred, scratch):  # type: ignore[no-untyped-def]
     """Runge-Kutta 4 for ``dh_i/dt = N_i`` over ``step`` (which carries ``lam / 2``)."""
     size = h.size
@@ -64,7 +83,7 @@ def _grow(h, step, centred, scratch):  # type: ignore[no-untyped-def]
         h[i] += step / 6.0 * (total[i] + slope[i])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _moments(h, out):  # type: ignore[no-untyped-def]
     """Mean and central moments 2 to 4 of one profile."""
     mean = 0.0
@@ -80,20 +99,30 @@ def _moments(h, out):  # type: ignore[no-untyped-def]
     out[0], out[1], out[2], out[3] = mean, m2 / h.size, m3 / h.size, m4 / h.size
 
 
-@njit(cache=True, parallel=True)
-def advance(h, keys, counters, steps, keep, kick, step, centred, scratch, moments):  # type: ignore[no-untyped-def]
-    """Take ``steps`` steps; ``h`` (R, size), ``scratch`` (chunks, 3, size), ``moments`` (R, 4)."""
-    chunks = scratch.shape[0]
-    for c in prange(chunks):
-        for r in range(c, h.shape[0], chunks):
-            row, key = h[r], keys[r]
-            n = _relax(row, 0, keep, kick, key, counters[r])
-            for k in range(steps):
-                n = _relax(row, 1, keep, kick, key, n)
-                if step != 0.0:
-                    _grow(row, step, centred, scratch[c])
-                n = _relax(row, 1, keep, kick, key, n)
-                if k < steps - 1:  # the end of this step and the start of the next, in one move
-                    n = _relax(row, 0, keep * keep, kick * math.sqrt(1.0 + keep * keep), key, n)
-            counters[r] = _relax(row, 0, keep, kick, key, n)
-            _moments(row, moments[r])
+@njit(cache=True, nogil=True)
+def advance(h, key, first, sweep, steps, move, moments):  # type: ignore[no-untyped-def]
+    """Take ``steps`` steps of the surfaces ``h`` (R, size), in place, and their ``moments`` (R, 4).
+
+    ``first`` is the number of the first surface; ``sweep`` that of the first relaxation, of which there are ``3 steps
+    + 1``: surface, sweep and site are the address of every random number.
+    """
+    half = h.shape[1] // 2
+    scratch, xi = np.empty((3, h.shape[1])), np.empty(half + half % 2)
+    twice = move.kick * math.sqrt(1.0 + move.keep * move.keep)
+    for r in range(h.shape[0]):
+        row, n = h[r], sweep
+        fill_normals(key, RELAXATION, n, first + r, xi)
+        _relax(row, 0, move.keep, move.kick, xi)
+        for k in range(steps):
+            fill_normals(key, RELAXATION, n + 1, first + r, xi)
+            _relax(row, 1, move.keep, move.kick, xi)
+            if move.growth != 0.0:
+                _grow(row, move.growth, move.centred, scratch)
+            fill_normals(key, RELAXATION, n + 2, first + r, xi)
+            _relax(row, 1, move.keep, move.kick, xi)
+            n += 3
+            fill_normals(key, RELAXATION, n, first + r, xi)
+            if k < steps - 1:  # the end of this step and the start of the next, in one move
+                _relax(row, 0, move.keep * move.keep, twice, xi)
+        _relax(row, 0, move.keep, move.kick, xi)
+        _moments(row, moments[r])

@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
@@ -23,6 +22,7 @@ from fpsim.evolution.sweeps.characteristics import trace_feet
 from fpsim.evolution.sweeps.compact_diffusion import FACTORS, Ends, diffuse_tile, eliminate, factors_of
 from fpsim.evolution.sweeps.lines import Places, lines_along
 from fpsim.evolution.sweeps.sweep import MassBalance
+from fpsim.support.compilation import njit
 from fpsim.support.threads import Team
 
 __all__ = ["AxisSweep"]
@@ -230,7 +230,7 @@ class AxisSweep:
         if programme is None:
             programme = self._programme(dt, steps, pieces)
         count, room = self._lines.count, (_room_for(self.grid.shape[self.axis], self._lines.count),)
-        call: tuple[Any, ...] = self._lines.places, self._periodic, self._ends, programme, self._tables
+        call: Any = (self._lines.places, self._periodic, self._ends, programme, self._tables)
         balance = team.shared((2, count))
 
         def work(part: int, begin: int, end: int) -> None:

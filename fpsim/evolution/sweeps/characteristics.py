@@ -9,8 +9,9 @@ of their faces, so the remap that follows is monotone.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fpsim.support.compilation import njit
 
 __all__ = ["trace_feet"]
 

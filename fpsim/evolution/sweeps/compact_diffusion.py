@@ -22,11 +22,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 from numpy.typing import NDArray
 
 from fpsim.density.tiles import TINY
+from fpsim.support.compilation import njit
 
 __all__ = ["FACTORS", "Ends", "borrow", "diffuse_tile", "eliminate", "factors_of"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
@@ -14,6 +13,7 @@ from fpsim.density.remap import REACH, Feet, fill_ghosts, reconstruction_weights
 from fpsim.evolution.sweeps.characteristics import trace_feet
 from fpsim.evolution.sweeps.lines import Coefficient, Places, coefficient_along, lines_along
 from fpsim.evolution.sweeps.sweep import MassBalance
+from fpsim.support.compilation import njit
 from fpsim.support.threads import Team
 
 __all__ = ["DriftSweep", "table_bytes"]
@@ -30,6 +30,7 @@ WEIGHTS = 2 * REACH + 2  # numbers a face
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sweep_lines(
     u: Array,
+    n: int,
     places: Places,
     periodic: bool,
     absorbing: tuple[bool, bool],
@@ -43,12 +44,11 @@ def _sweep_lines(
     known: bool,
     balance: Array,
 ) -> None:
-    """Remap the lines ``begin ... end`` of the flat array ``u`` in place, each with its own drift.
+    """Remap the lines ``begin ... end`` of ``n`` cells of the flat array ``u`` in place, each with its own drift.
 
     ``scale`` makes it one of cells per time. ``work`` is flat, of the size of ``_room_for``; ``feet``, of shapes
     (tables, n + 1) and (tables, 7, n + 1), a table per line or one for all, are made here unless ``known``.
     """
-    n = np.int64(places.lengths[0])
     tall = n + 2 * REACH
     foot, speed = work[: n + 1], work[n + 1 : 2 * n + 2]
     rows = work[2 * n + 2 : 2 * n + 2 + 2 * tall + n + 4].reshape((2 * tall + n + 4, 1))
@@ -116,7 +116,7 @@ class DriftSweep:
         def work(part: int, begin: int, end: int) -> None:
             room = team.scratch(part, (_room_for(n) + WEIGHTS * (n + 1),))
             own = self._tables if self._size else _one_table(room[_room_for(n) :], n)
-            _sweep_lines(u, *self._call, piece, begin, end, room, own, known, balance)
+            _sweep_lines(u, n, *self._call, piece, begin, end, room, own, known, balance)
 
         absorbed = limited = 0.0
         for _ in range(steps * pieces):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
@@ -18,6 +17,7 @@ from fpsim.density.tiles import LANES, TINY
 from fpsim.evolution.sweeps.compact_diffusion import FACTORS, Ends, diffuse_tile, eliminate, factors_of
 from fpsim.evolution.sweeps.lines import Coefficient, LineSet, Places, coefficient_along, lines_along
 from fpsim.evolution.sweeps.sweep import MassBalance
+from fpsim.support.compilation import njit
 from fpsim.support.threads import Team
 
 __all__ = ["LatticeSweep", "lattice_sweep"]

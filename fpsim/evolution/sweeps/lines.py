@@ -20,11 +20,11 @@ from math import gcd, lcm, prod
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
+from fpsim.support.compilation import njit
 
 __all__ = ["Coefficient", "LineSet", "Places", "coefficient_along", "line_bytes", "lines_along", "wraps"]
 

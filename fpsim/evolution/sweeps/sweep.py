@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fpsim.support.compilation import njit
 from fpsim.support.threads import Team
 
 __all__ = ["Block", "MassBalance", "Sweep"]

@@ -1,6 +1,6 @@
-"""Probability currents: the scheme's own flows through faces, mean velocity and circulation.
+"""Probability currents of a density: the scheme's own flows through faces, mean velocity and circulation.
 
-What holds to rounding: the divergence of the face currents (with what the walls absorb) is minus the rate of change of
+Promises, to rounding: the divergence of the face currents (with what the walls absorb) is minus the rate of change of
 the density under the generator; all currents vanish in detailed balance. A jump along a tensor's offset is laid onto
 the faces it crosses, half in the order of the axes and half in the reverse order.
 """
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
-from fpsim.generator.analysis.grid_error import on_one_grid
-from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.generator import Generator, require_generator
 from fpsim.generator.links import Links
+from fpsim.generator.results import without_grid_error
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 _EPS = float(np.finfo(float).eps)
 
 
-@of_generator
+@require_generator
 def face_currents(generator: Generator, density: Density) -> tuple[Array, ...]:
     """Probability current ``J_i`` on the faces of every axis, positive towards larger ``x_i``.
 
@@ -69,7 +69,7 @@ def _lay(grid: Grid, link: Links, net: Array, route: list[int], flows: list[Arra
             faces[-1] = faces[0]
 
 
-@of_generator
+@require_generator
 def mean_velocity(generator: Generator, density: Density) -> Result:
     """Integral of the current, ``int J dx`` per unit mass: the mean rate of change of each coordinate, shape (ndim,).
 
@@ -82,10 +82,10 @@ def mean_velocity(generator: Generator, density: Density) -> Result:
         velocity += step * float(link.net(masses).sum())
         turnover += np.abs(step) * float(link.forward @ masses[link.tail] + link.backward @ masses[link.head])
     total = float(masses.sum())
-    return on_one_grid(velocity / total, 4.0 * _EPS * turnover / total, "sum of the net jumps")
+    return without_grid_error(velocity / total, 4.0 * _EPS * turnover / total, "sum of the net jumps")
 
 
-@of_generator
+@require_generator
 def circulation(generator: Generator, density: Density) -> Result:
     """Stochastic area rate ``int (x_i J_j - x_j J_i) / 2 dx`` per unit mass, shape (ndim, ndim), antisymmetric.
 
@@ -115,4 +115,4 @@ def circulation(generator: Generator, density: Density) -> Result:
     total = float(masses.sum())
     reach = max(float(np.abs(x).max()) for x in place)
     error = np.full(area.shape, 4.0 * _EPS * turnover * reach / total)
-    return on_one_grid(area / total, error, "sum over the net jumps")
+    return without_grid_error(area / total, error, "sum over the net jumps")

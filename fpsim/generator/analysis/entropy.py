@@ -1,6 +1,6 @@
-"""Entropy production of a density under a generator.
+"""Entropy production of a density under a generator, by Schnakenberg's formula.
 
-Schnakenberg's formula over all pairs of cells with jumps ``k_ab``, ``k_ba``:
+Over all pairs of cells with jumps ``k_ab``, ``k_ba``:
 
     Pi = sum (k_ab m_a - k_ba m_b) ln(k_ab m_a / (k_ba m_b))  >= 0        (nats / time),
 
@@ -18,15 +18,15 @@ from __future__ import annotations
 import numpy as np
 
 from fpsim.density import Density
-from fpsim.generator.analysis.grid_error import on_one_grid
-from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.generator import Generator, require_generator
+from fpsim.generator.results import without_grid_error
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
 __all__ = ["entropy_production"]
 
 
-@of_generator
+@require_generator
 def entropy_production(generator: Generator, density: Density) -> Result:
     """Schnakenberg's entropy production of a density, per unit mass (nats / time).
 
@@ -60,4 +60,4 @@ def entropy_production(generator: Generator, density: Density) -> Result:
         error += 4.0 * float(np.finfo(float).eps) * float(np.sum((there + back) * np.abs(ratio) + np.abs(there - back)))
     mass = float(masses.sum())
     value = np.inf if one_way else total / mass
-    return on_one_grid(value, error / mass, "Schnakenberg sum over links", {"one_way": one_way})
+    return without_grid_error(value, error / mass, "Schnakenberg sum over links", {"one_way": one_way})

@@ -1,7 +1,7 @@
-"""What the grid does to an answer: the same analysis on cells twice as wide.
+"""Grid error by Richardson extrapolation: the same analysis on cells twice as wide.
 
 Analyses of a generator solve its jump process to rounding; how far that is from the continuum, only a second grid
-tells. The scheme of Scharfetter and Gummel diffuses by ``D (w / 2) coth(w / 2)`` instead of ``D``, ``w = |b| h / D``:
+shows. The scheme of Scharfetter and Gummel diffuses by ``D (w / 2) coth(w / 2)`` instead of ``D``, ``w = |b| h / D``:
 of second order in the cell width for small cell Peclet numbers ``w``, of first order for large ones.
 
 Limits: an estimate, not a bound. Both grids have to resolve the answer, and targets should end on faces of both (even
@@ -21,26 +21,17 @@ from fpsim.density import Density, Grid, regrid
 from fpsim.equation import FokkerPlanck
 from fpsim.generator.build import build_generator
 from fpsim.generator.generator import Generator
+from fpsim.generator.results import GRID_NOT_INCLUDED
 from fpsim.support.checks import real_array
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
-__all__ = ["GRID_NOT_INCLUDED", "on_one_grid", "with_grid_error"]
+__all__ = ["with_grid_error"]
 
 Array = NDArray[np.float64]
 
-GRID_NOT_INCLUDED = "error of rounding and iteration only, the grid's is not included: see with_grid_error"
-"""Ends the method text of every ``Result`` that an analysis of one generator answers."""
-
 _FEWEST = 8  # cells along an axis of the coarser grid
 _RESOLVED = 1.0  # cell Peclet number below which the scheme is of second order
-
-
-def on_one_grid(
-    value: float | Array, error: float | Array, method: str, details: dict[str, Any] | None = None
-) -> Result:
-    """``Result`` of an analysis of one generator, whose method text says that the grid's error is not included."""
-    return Result(value, error, f"{method}; {GRID_NOT_INCLUDED}", details or {})
 
 
 def with_grid_error(

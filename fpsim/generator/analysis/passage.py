@@ -1,4 +1,4 @@
-"""First passage: times, their variance, and where a path goes first.
+"""First passage: mean times, their variance, committors and splitting probabilities.
 
 With ``M = -Q`` among the cells outside the target and the absorbing walls:
 
@@ -8,7 +8,7 @@ With ``M = -Q`` among the cells outside the target and the absorbing walls:
 - probability ``q`` to reach target ``B`` first: ``M q = `` rate into ``B``.
 
 All are solved without subtractions (:mod:`fpsim.generator.linear_algebra.elimination`), so long times keep their
-digits. Errors given are those of the linear algebra; :func:`fpsim.generator.with_grid_error` tells that of the grid. A
+digits. Errors given are those of the linear algebra; :func:`fpsim.generator.with_grid_error` gives that of the grid. A
 target is a union of cells and its border runs along their faces; the border of a predicate is moved there, by up to
 half a cell.
 
@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from fpsim.generator.analysis.grid_error import on_one_grid
-from fpsim.generator.analysis.targets import Target, cells_of, name_of, rates_into, reaching, restrict
-from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.linear_algebra.m_matrix import MMatrix, m_matrix
+from fpsim.generator.analysis.targets import Target, cells_of, name_of, rates_into
+from fpsim.generator.generator import Generator, require_generator
+from fpsim.generator.linear_algebra.communication import reaching, restrict
+from fpsim.generator.linear_algebra.m_matrix import MMatrix, Solver, m_matrix
+from fpsim.generator.results import without_grid_error
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
@@ -43,11 +44,11 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def _killed(generator: Generator, target: Mask) -> tuple[Mask, csr_array, Array, MMatrix]:
+def _killed(generator: Generator, target: Mask, solver: Solver) -> tuple[Mask, csr_array, Array, MMatrix]:
     """Cells outside the target, jumps among them, their rates into the target and walls, and the factorised ``M``."""
     inside = ~target
     if not inside.any():
-        raise DomainError("the targets hold every cell: some cells outside are needed")
+        raise DomainError("the targets hold every cell: some cells outside are accepted")
     jumps = restrict(generator.jumps, inside)
     into = rates_into(generator, inside, target)
     killing = into + generator.outflow[inside]
@@ -58,14 +59,16 @@ def _killed(generator: Generator, target: Mask) -> tuple[Mask, csr_array, Array,
             f"the target cannot be reached from {name_of(generator.grid, stuck)}: a target that every cell can reach "
             "is accepted"
         )
-    return inside, jumps, killing, m_matrix(jumps, killing)
+    return inside, jumps, killing, m_matrix(jumps, killing, solver=solver)
 
 
 def _mask(generator: Generator, target: Target | None) -> Mask:
     if target is not None:
         return cells_of(generator.grid, target)
     if not generator.absorbing:
-        raise DomainError("target is None and no wall absorbs: a target, or a generator with absorbing walls")
+        raise DomainError(
+            "target is None and no wall absorbs: a target, or a generator with absorbing walls, is accepted"
+        )
     return np.zeros(generator.grid.size, bool)
 
 
@@ -74,44 +77,46 @@ def _result(generator: Generator, inside: Mask, x: Array, matrix: MMatrix, elsew
     value[~inside] = elsewhere
     value[inside], error[inside] = x, matrix.errors(x)
     shape = generator.grid.shape
-    return on_one_grid(value.reshape(shape), error.reshape(shape), matrix.method)
+    return without_grid_error(value.reshape(shape), error.reshape(shape), matrix.method)
 
 
-@of_generator
-def mean_first_passage_time(generator: Generator, target: Target | None = None) -> Result:
+@require_generator
+def mean_first_passage_time(generator: Generator, target: Target | None = None, *, solver: Solver = "auto") -> Result:
     """Mean time to reach a target from every cell, shape ``grid.shape``; zero on the target.
 
     Parameters
     ----------
     generator : Generator
     target : predicate, mask or indices, optional
-        See :func:`fpsim.generator.analysis.targets.cells_of`. Absorbing walls end a path as well; ``None`` (the
-        default) asks for them alone.
+        See :func:`fpsim.generator.analysis.targets.cells_of`. Absorbing walls end a path as well; ``None``, the
+        default, stands for them alone.
+    solver : {"auto", "elimination", "lu", "iterative"}, keyword-only
+        See :mod:`fpsim.generator.linear_algebra.m_matrix`.
 
     Raises
     ------
     DomainError
         If the target is empty, holds every cell, or cannot be reached from some cell (which is named).
     """
-    inside, _, killing, matrix = _killed(generator, _mask(generator, target))
+    inside, _, killing, matrix = _killed(generator, _mask(generator, target), solver)
     return _result(generator, inside, matrix.solve(np.ones(len(killing))), matrix)
 
 
-@of_generator
-def passage_time_variance(generator: Generator, target: Target | None = None) -> Result:
+@require_generator
+def passage_time_variance(generator: Generator, target: Target | None = None, *, solver: Solver = "auto") -> Result:
     """Variance of the first-passage time from every cell, shape ``grid.shape``.
 
     Parameters and errors are those of :func:`mean_first_passage_time`.
     """
-    inside, jumps, killing, matrix = _killed(generator, _mask(generator, target))
+    inside, jumps, killing, matrix = _killed(generator, _mask(generator, target), solver)
     mean = matrix.solve(np.ones(len(killing)))
     coo = jumps.tocoo()
     spread = np.bincount(coo.row, coo.data * (mean[coo.col] - mean[coo.row]) ** 2, len(mean))
     return _result(generator, inside, matrix.solve(spread + killing * mean**2), matrix)
 
 
-@of_generator
-def splitting_probability(generator: Generator, targets: Sequence[Target]) -> Result:
+@require_generator
+def splitting_probability(generator: Generator, targets: Sequence[Target], *, solver: Solver = "auto") -> Result:
     """Probability to reach each of several disjoint targets before the others and before absorbing walls.
 
     Returns
@@ -132,17 +137,17 @@ def splitting_probability(generator: Generator, targets: Sequence[Target]) -> Re
     overlap = np.sum(masks, axis=0) > 1
     if overlap.any():
         raise DomainError(f"targets overlap at {name_of(generator.grid, overlap)}: disjoint targets are accepted")
-    inside, _, _, matrix = _killed(generator, union)
+    inside, _, _, matrix = _killed(generator, union, solver)
     parts = []
     for mask in masks:
         first = matrix.solve(rates_into(generator, inside, mask))
         parts.append(_result(generator, inside, first, matrix, mask[union].astype(float)))
     value, error = np.stack([part.value for part in parts]), np.stack([part.error for part in parts])
-    return on_one_grid(value, error, matrix.method)
+    return without_grid_error(value, error, matrix.method)
 
 
-@of_generator
-def committor(generator: Generator, source: Target, target: Target) -> Result:
+@require_generator
+def committor(generator: Generator, source: Target, target: Target, *, solver: Solver = "auto") -> Result:
     """Forward committor: probability to reach ``target`` before ``source``, shape ``grid.shape``.
 
     Zero on the source, one on the target. Paths absorbed by a wall count as not having reached the target.
@@ -152,12 +157,12 @@ def committor(generator: Generator, source: Target, target: Target) -> Result:
     DomainError
         If the sets overlap, or some cell reaches neither.
     """
-    both = splitting_probability(generator, (source, target))
+    both = splitting_probability(generator, (source, target), solver=solver)
     return Result(np.asarray(both.value)[1], np.asarray(both.error)[1], both.method)
 
 
-@of_generator
-def exit_probability(generator: Generator) -> Result:
+@require_generator
+def exit_probability(generator: Generator, *, solver: Solver = "auto") -> Result:
     """Probability to leave through each absorbing wall, shape ``(walls, *grid.shape)``; they sum to one.
 
     ``details["walls"]`` names them as ``(axis, side)``, side 0 lower and 1 upper.
@@ -167,8 +172,8 @@ def exit_probability(generator: Generator) -> Result:
     DomainError
         If no wall absorbs, or some cell reaches none.
     """
-    inside, _, _, matrix = _killed(generator, _mask(generator, None))
+    inside, _, _, matrix = _killed(generator, _mask(generator, None), solver)
     walls = list(generator.absorption)
     parts = [_result(generator, inside, matrix.solve(generator.absorption[w]), matrix) for w in walls]
     value, error = np.stack([part.value for part in parts]), np.stack([part.error for part in parts])
-    return on_one_grid(value, error, matrix.method, {"walls": walls})
+    return without_grid_error(value, error, matrix.method, {"walls": walls})

@@ -1,6 +1,6 @@
-"""The quasi-stationary density: what survivors look like after a long time, and how fast they die out.
+"""Quasi-stationary density: the law of survivors after a long time, and the rate at which they are lost.
 
-The Perron pair of the killed generator: ``Q^T m = -rate m`` with ``m > 0``. Found by inverse iteration on a matrix that
+Perron pair of the killed generator: ``Q^T m = -rate m`` with ``m > 0``. Found by inverse iteration on a matrix that
 is never subtracted from (:mod:`fpsim.generator.linear_algebra.elimination`), so that rates of 1e-30 come out as well as
 rates of 1.
 
@@ -15,10 +15,11 @@ import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.density import Density
-from fpsim.generator.analysis.grid_error import on_one_grid
-from fpsim.generator.analysis.targets import Target, cells_of, closed_classes, rates_into, reaching, restrict
-from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.linear_algebra.m_matrix import m_matrix
+from fpsim.generator.analysis.targets import Target, cells_of, rates_into
+from fpsim.generator.generator import Generator, require_generator
+from fpsim.generator.linear_algebra.communication import closed_classes, reaching, restrict
+from fpsim.generator.linear_algebra.m_matrix import Solver, m_matrix
+from fpsim.generator.results import without_grid_error
 from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.uncertainty.result import Result
 
@@ -33,8 +34,8 @@ class QuasiStationary:
     rate: Result
 
 
-@of_generator
-def quasi_stationary(generator: Generator, target: Target | None = None) -> QuasiStationary:
+@require_generator
+def quasi_stationary(generator: Generator, target: Target | None = None, *, solver: Solver = "auto") -> QuasiStationary:
     """Quasi-stationary density of a generator killed on a target, at absorbing walls, or both.
 
     Parameters
@@ -42,17 +43,22 @@ def quasi_stationary(generator: Generator, target: Target | None = None) -> Quas
     generator : Generator
     target : predicate, mask or indices, optional
         ``None``: only the absorbing walls kill.
+    solver : {"auto", "elimination", "lu", "iterative"}, keyword-only
+        See :mod:`fpsim.generator.linear_algebra.m_matrix`.
 
     Raises
     ------
     DomainError
-        If nothing kills, or the cells outside the target do not all communicate (the answer would depend on the start).
+        If nothing kills, or the cells outside the target do not all communicate (the density would depend on the
+        start).
     ToleranceError
         If the iteration does not converge.
     """
     grid = generator.grid
     if target is None and not generator.absorbing:
-        raise DomainError("target is None and no wall absorbs: a target, or a generator with absorbing walls")
+        raise DomainError(
+            "target is None and no wall absorbs: a target, or a generator with absorbing walls, is accepted"
+        )
     inside = np.ones(grid.size, bool) if target is None else ~cells_of(grid, target)
     jumps = restrict(generator.jumps, inside)
     killing = generator.outflow[inside]
@@ -64,7 +70,7 @@ def quasi_stationary(generator: Generator, target: Target | None = None) -> Quas
             f"the cells outside the target form {int(label.max()) + 1} sets that do not communicate both ways: one set "
             "from which the target can be reached is accepted"
         )
-    matrix = m_matrix(jumps, killing)
+    matrix = m_matrix(jumps, killing, solver=solver)
     size = len(killing)
     if size > 3:
         operator = LinearOperator((size, size), matvec=matrix.solve_transposed, dtype=float)
@@ -88,5 +94,5 @@ def quasi_stationary(generator: Generator, target: Target | None = None) -> Quas
     masses = np.zeros(grid.size)
     masses[inside] = m / m.sum()
     error = (change + matrix.accuracy) / growth
-    rate = on_one_grid(1.0 / growth, error, f"inverse iteration, {matrix.method}", {"last change": change})
+    rate = without_grid_error(1.0 / growth, error, f"inverse iteration, {matrix.method}", {"last change": change})
     return QuasiStationary(generator.density(masses), rate)

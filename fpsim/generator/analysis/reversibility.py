@@ -1,8 +1,10 @@
-"""Whether a generator is in detailed balance with anything: Kolmogorov's criterion, without a stationary density.
+"""Detailed balance of a generator: Kolmogorov's criterion, without a stationary density.
 
 Rates are reversible if ``ln(Q[a, b] / Q[b, a])`` is a difference ``u_b - u_a`` along every link, that is, sums to zero
 around every loop; then ``exp(u)`` is the stationary weight and every eigenvalue is real. ``u`` is summed along a
-spanning tree and every other link is held against it, to rounding. Walls that absorb do not matter.
+spanning tree and every other link is compared with it, to rounding. Walls that absorb do not matter.
+
+Limits: exact up to rounding; where some cells do not communicate there is no balance to speak of, and it is denied.
 
 Reference: Kelly, Reversibility and Stochastic Networks (1979), section 1.5.
 """
@@ -13,14 +15,14 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-from fpsim.generator.generator import Generator, of_generator
+from fpsim.generator.generator import Generator, require_generator
 
 __all__ = ["is_reversible"]
 
 _ROUNDING = 1e-9  # of the largest logarithm along a link
 
 
-@of_generator
+@require_generator
 def is_reversible(generator: Generator) -> bool:
     """Whether all jump rates are in detailed balance with some density; cells that do not communicate count as no."""
     size = generator.grid.size

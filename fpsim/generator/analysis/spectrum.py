@@ -1,4 +1,4 @@
-"""The slowest eigenmodes of a generator and their relaxation times.
+"""Spectrum of a generator: its slowest eigenmodes and their relaxation times.
 
 ``Q r = lambda r`` (observables), ``Q^T l = lambda l`` (densities), slowest by decay: by the real part of ``lambda``.
 
@@ -6,19 +6,19 @@
 - Else Arnoldi iteration on ``(s - Q)^-1``, applied by subtraction-free elimination with a small shift ``s > 0``, which
   finds what is close to zero, rates of 1e-12 among it. Eigenvalues are right to about ``1e-16 max(s, |lambda|^2 / s)``
   times their condition number.
-- Reversible rates have real eigenvalues only, so that is all. Else a mode may turn fast and decay slowly, far from
+- Reversible rates have real eigenvalues only, so that is all. Else a mode may oscillate fast and decay slowly, far from
   zero: a second iteration, on ``exp(tau Q)`` (:mod:`fpsim.generator.propagation.propagator_arnoldi`), which sees decay
   alone, finds those.
 
-Errors and residuals are part of the answer. Limits: both iterations start from one vector, so a mode without a share
+Errors and residuals are part of the result. Limits: both iterations start from one vector, so a mode without a share
 in it (to rounding) would be missed; eigenvalues closer together than their error share their eigenspace, not their
-vectors. Where the second iteration fails, a ``ValidityWarning`` says that turning modes may be missing.
+vectors. Where the second iteration fails, a ``ValidityWarning`` states that oscillating modes may be missing.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,12 @@ from scipy.linalg import eig
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from fpsim.generator.analysis.reversibility import is_reversible
-from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.linear_algebra.m_matrix import m_matrix
+from fpsim.generator.generator import Generator, require_generator
+from fpsim.generator.linear_algebra.m_matrix import Solver, m_matrix
 from fpsim.generator.propagation.propagator_arnoldi import slowest_decay
 from fpsim.support.checks import whole_number
 from fpsim.support.errors import DomainError, ToleranceError, ValidityWarning
+from fpsim.support.immutable import Immutable, read_only
 
 __all__ = ["Spectrum", "slowest_modes"]
 
@@ -45,7 +46,7 @@ _RESIDUAL = 1e-9  # of the largest exit rate: beyond it a mode is doubtful
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(Immutable):
     """Slowest modes, ordered by decay rate.
 
     Attributes
@@ -68,6 +69,10 @@ class Spectrum:
     densities: Complex
     residuals: Array
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, read_only(np.asarray(getattr(self, field.name))))
+
     @property
     def relaxation_times(self) -> Array:
         """``-1 / Re lambda``; infinite for the stationary mode."""
@@ -79,11 +84,19 @@ class Spectrum:
         return f"Spectrum(eigenvalues={np.array2string(self.eigenvalues, precision=5)})"
 
 
-@of_generator
-def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
+@require_generator
+def slowest_modes(generator: Generator, count: int = 6, *, solver: Solver = "auto") -> Spectrum:
     """The ``count`` eigenvalues of ``Q`` of slowest decay, with both eigenvectors.
 
     Of a pair of complex conjugates the second may fall off the end.
+
+    Parameters
+    ----------
+    generator : Generator
+    count : int
+        Between 1 and the number of cells.
+    solver : {"auto", "elimination", "lu", "iterative"}, keyword-only
+        Of the shifted systems; see :mod:`fpsim.generator.linear_algebra.m_matrix`.
 
     Raises
     ------
@@ -100,28 +113,28 @@ def slowest_modes(generator: Generator, count: int = 6) -> Spectrum:
         left = left.conj()
         slack = np.full(len(values), float(np.abs(values).max()))
     else:
-        values, left, right, slack = _near_zero(generator, count + 4)
+        values, left, right, slack = _near_zero(generator, count + 4, solver)
         if not is_reversible(generator):
-            values, left, right, slack = _with_turning(generator, count, values, left, right, slack)
+            values, left, right, slack = _with_oscillating(generator, count, values, left, right, slack)
     order = np.argsort(-values.real, kind="stable")[:count]
     return _spectrum(generator, values[order], left[:, order], right[:, order], slack[order])
 
 
-def _near_zero(generator: Generator, count: int) -> tuple[Complex, Complex, Complex, Array]:
+def _near_zero(generator: Generator, count: int, solver: Solver) -> tuple[Complex, Complex, Complex, Array]:
     """Eigenvalues of small modulus, left and right vectors, and errors but for the condition number, over 1e-15."""
     size = generator.grid.size
     shift = _SHIFT * generator.fastest
-    matrix = m_matrix(generator.jumps, generator.outflow + shift)
+    matrix = m_matrix(generator.jumps, generator.outflow + shift, solver=solver)
     start = np.random.default_rng(0).random(size)
-    asked = min(count, size - 2)
+    wanted = min(count, size - 2)
     found: list[tuple[Complex, Complex]] = []
     for solve in (matrix.solve, matrix.solve_transposed):
         operator = LinearOperator((size, size), matvec=solve, dtype=float)
         try:
-            theta, vectors = eigs(operator, k=asked, which="LM", v0=start, ncv=min(size, 3 * asked + 10), tol=0)
+            theta, vectors = eigs(operator, k=wanted, which="LM", v0=start, ncv=min(size, 3 * wanted + 10), tol=0)
         except ArpackNoConvergence as stalled:
             raise ToleranceError(
-                f"Arnoldi iteration found {len(stalled.eigenvalues)} of {asked} modes: ask for fewer"
+                f"Arnoldi iteration found {len(stalled.eigenvalues)} of {wanted} modes: fewer are accepted"
             ) from stalled
         values = shift - 1.0 / theta
         order = np.lexsort((values.imag, np.round(values.real / shift, 6), -np.abs(theta)))
@@ -131,7 +144,7 @@ def _near_zero(generator: Generator, count: int) -> tuple[Complex, Complex, Comp
     return values, _paired(values, mirror, left), right, slack
 
 
-def _with_turning(
+def _with_oscillating(
     generator: Generator, count: int, values: Complex, left: Complex, right: Complex, slack: Array
 ) -> tuple[Complex, Complex, Complex, Array]:
     """The same with modes added that decay as slowly but are far from zero."""
@@ -146,7 +159,7 @@ def _with_turning(
             return values, left, right, slack
         mirror, others = slowest_decay(generator, count + 4, tau, densities=True)
     except ToleranceError as stalled:
-        warnings.warn(f"modes that turn fast may be missing: {stalled}", ValidityWarning, stacklevel=3)
+        warnings.warn(f"modes that oscillate fast may be missing: {stalled}", ValidityWarning, stacklevel=3)
         return values, left, right, slack
     error = 10.0 * np.exp(np.minimum(-tau * found.real[new], 30.0)) / tau + rate
     return (

@@ -1,4 +1,4 @@
-"""The stationary density of a generator.
+"""Stationary density of a generator.
 
 Found by the elimination of Grassmann, Taksar and Heyman (see :mod:`fpsim.generator.linear_algebra.elimination`): every
 cell's density to full relative precision, also the weights of wells that exchange probability once in 1e30 time units.
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density
-from fpsim.generator.analysis.grid_error import on_one_grid
-from fpsim.generator.analysis.targets import closed_classes, restrict
-from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.linear_algebra.m_matrix import null_vector
+from fpsim.generator.generator import Generator, require_generator
+from fpsim.generator.linear_algebra.communication import closed_classes, restrict
+from fpsim.generator.linear_algebra.m_matrix import Solver, null_vector
+from fpsim.generator.results import without_grid_error
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
@@ -25,18 +25,24 @@ __all__ = ["stationarity_residual", "stationary_density"]
 Array = NDArray[np.float64]
 
 
-@of_generator
-def stationary_density(generator: Generator) -> Density:
+@require_generator
+def stationary_density(generator: Generator, *, solver: Solver = "auto") -> Density:
     """Density with ``Q^T m = 0`` and mass one.
 
-    Cells that are left for ever hold exactly zero. How well it is stationary: :func:`stationarity_residual`; how far
-    the grid is from the continuum: :func:`fpsim.generator.with_grid_error` of a moment.
+    Cells that are left for ever hold exactly zero. Its residual is :func:`stationarity_residual`, the error of the grid
+    :func:`fpsim.generator.with_grid_error` of a moment.
+
+    Parameters
+    ----------
+    generator : Generator
+    solver : {"auto", "elimination", "lu", "iterative"}, keyword-only
+        See :mod:`fpsim.generator.linear_algebra.m_matrix`.
 
     Raises
     ------
     DomainError
-        If the generator absorbs (ask for :func:`fpsim.generator.analysis.quasi_stationary`), or more than one set of
-        cells is closed, so that the answer depends on the start.
+        If the generator absorbs (:func:`fpsim.generator.quasi_stationary` is accepted there), or more than one set of
+        cells is closed, so that the density depends on the start.
     """
     if generator.absorbing:
         raise DomainError(
@@ -51,11 +57,11 @@ def stationary_density(generator: Generator) -> Density:
         )
     cells = np.flatnonzero(label == closed[0])
     masses = np.zeros(generator.grid.size)
-    masses[cells] = null_vector(restrict(generator.jumps, cells)) if len(cells) > 1 else 1.0
+    masses[cells] = null_vector(restrict(generator.jumps, cells), solver=solver) if len(cells) > 1 else 1.0
     return generator.density(masses)
 
 
-@of_generator
+@require_generator
 def stationarity_residual(generator: Generator, density: Density) -> Result:
     """``sum |Q^T m|`` over ``sum |q_a m_a|``: the share of the jumps that is not balanced; zero if stationary."""
     masses = generator.masses(density)
@@ -63,4 +69,4 @@ def stationarity_residual(generator: Generator, density: Density) -> Result:
     turnover = float(rates @ masses)
     unbalanced = float(np.abs(generator.jumps.T @ masses - rates * masses).sum())
     value = unbalanced / turnover if turnover > 0.0 else 0.0
-    return on_one_grid(value, 8.0 * float(np.finfo(float).eps), "residual of the forward equation")
+    return without_grid_error(value, 8.0 * float(np.finfo(float).eps), "residual of the forward equation")

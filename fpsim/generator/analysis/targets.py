@@ -1,4 +1,8 @@
-"""Sets of cells: from predicates, masks and indices, and which cells can reach which."""
+"""Sets of cells: predicates, masks and indices as masks, and the rates into them.
+
+Promises: a set that is empty, that holds every cell or that lies outside the grid is refused. Limits: sets are unions
+of whole cells.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from fpsim.density import Grid
 from fpsim.generator.generator import Generator
 from fpsim.support.errors import DomainError
 
-__all__ = ["Target", "cells_of", "closed_classes", "name_of", "rates_into", "reaching", "restrict"]
+__all__ = ["Target", "cells_of", "name_of", "rates_into"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -43,14 +46,16 @@ def cells_of(grid: Grid, target: Target, name: str = "target") -> Mask:
         try:
             mask = np.broadcast_to(raw, grid.shape).ravel().copy()
         except ValueError:
-            raise DomainError(f"{name} mask has shape {raw.shape}: what broadcasts to {grid.shape}") from None
+            raise DomainError(
+                f"{name} mask has shape {raw.shape}: what broadcasts to {grid.shape} is accepted"
+            ) from None
     elif np.issubdtype(raw.dtype, np.integer) and not callable(target):
         mask = _of_indices(grid, raw, name)
     else:
         raise DomainError(f"{name} is of type {raw.dtype}: a predicate, a boolean mask or integer indices are accepted")
     if not mask.any() or mask.all():
-        held = "no cell" if not mask.any() else "every cell"
-        raise DomainError(f"{name} holds {held} of {grid!r}: some cells, not all, are accepted")
+        number = "no cell" if not mask.any() else "every cell"
+        raise DomainError(f"{name} holds {number} of {grid!r}: some cells, not all, are accepted")
     return np.asarray(mask)
 
 
@@ -75,39 +80,6 @@ def rates_into(generator: Generator, inside: Mask, target: Mask) -> Array:
     back = csr_array(generator.jumps[target][:, inside].T)
     both = there.multiply(back).sqrt()
     return np.asarray((there + both).sum(axis=1)).ravel()
-
-
-def restrict(jumps: csr_array, cells: NDArray[Any]) -> csr_array:
-    """Jump rates among some cells (a mask or flat indices)."""
-    return csr_array(jumps[cells][:, cells])
-
-
-def closed_classes(jumps: csr_array, outflow: Array) -> tuple[NDArray[Any], list[int]]:
-    """Communicating class of every cell, and the classes that nothing leaves."""
-    count, label = connected_components(jumps, directed=True, connection="strong")
-    coo = jumps.tocoo()
-    leaving = label[coo.row] != label[coo.col]
-    opened = np.zeros(count, bool)
-    opened[label[coo.row[leaving]]] = True
-    opened[label[outflow > 0.0]] = True
-    return label, [int(c) for c in np.flatnonzero(~opened)]
-
-
-def reaching(jumps: csr_array, goal: Mask) -> Mask:
-    """Cells from which a goal can be reached by jumps (the goal's own cells included)."""
-    backward = csr_array(jumps.T)
-    ends = np.flatnonzero(goal)
-    graph = csr_array(  # one more node, from which an edge leads to every cell of the goal
-        (
-            np.append(backward.data, np.ones(len(ends))),
-            np.append(backward.indices, ends),
-            np.append(backward.indptr, backward.nnz + len(ends)),
-        ),
-        shape=(len(goal) + 1, len(goal) + 1),
-    )
-    found = np.zeros(len(goal) + 1, bool)
-    found[breadth_first_order(graph, len(goal), return_predecessors=False)] = True
-    return found[:-1]
 
 
 def name_of(grid: Grid, mask: Mask) -> str:

@@ -1,9 +1,9 @@
-"""Linear systems with M-matrices, solved without a single subtraction.
+"""Subtraction-free elimination of M-matrices.
 
 The matrix is ``M = diag(kappa + A 1) - A`` with jump rates ``A >= 0`` and killing rates ``kappa >= 0``. Gaussian
 elimination in the form of Grassmann, Taksar and Heyman keeps ``A`` and ``kappa`` instead of the diagonal: removing cell
 ``k`` sends ``A[i, j] += A[i, k] A[k, j] / d_k`` and ``kappa_i += A[i, k] kappa_k / d_k`` with
-``d_k = kappa_k + sum_j A[k, j]``. Only positive numbers are added and multiplied, so the answers are right to relative
+``d_k = kappa_k + sum_j A[k, j]``. Only positive numbers are added and multiplied, so solutions are right to relative
 accuracy in every entry: escape times of 1e30 and densities of 1e-200 come out with some fourteen digits.
 
 Limits: rates are kept in a band, so the work is ``size * width^2`` with ``width`` the half bandwidth of the order
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from fpsim.support.compilation import njit
 from fpsim.support.errors import ToleranceError
 from fpsim.support.memory import check_memory
 

@@ -1,20 +1,22 @@
-"""M-matrices of a generator, solved by the method that fits their size.
+"""Linear systems with M-matrices of generators, by the solver that fits their size.
 
-- Up to :data:`BANDED_WORK` operations (some 300^2 or 30^3 cells): elimination without subtractions, to relative
+- ``"elimination"``, up to :data:`BANDED_WORK` operations (some 300^2 or 30^3 cells): without subtractions, to relative
   accuracy in every entry (:mod:`fpsim.generator.linear_algebra.elimination`).
-- Larger, but of a planar kind (two axes): a sparse LU factorisation, with the usual normwise accuracy.
-- Larger in three and four dimensions: BiCGSTAB, then GMRES, preconditioned by an incomplete factorisation, which an
+- ``"lu"``, larger, but of a planar kind (two axes): a sparse LU factorisation, with the usual normwise accuracy.
+- ``"iterative"``, larger in three and four dimensions: BiCGSTAB, then GMRES, preconditioned by an incomplete
+factorisation, which an
   M-matrix always has; to a relative residual of 1e-12, or of rounding.
 
-Limits: the last two lose as many digits as the longest passage time has in units of the shortest jump; the estimate is
-``accuracy``. If the iteration stalls a ``ToleranceError`` says where.
+``"auto"`` takes the first of them whose condition is met. Limits: the last two lose as many digits as the longest
+passage time has in units of the shortest jump; the estimate is ``accuracy``. If the iteration stalls a
+``ToleranceError`` gives the residual.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +25,14 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import LinearOperator, bicgstab, gmres, spilu, splu
 
 from fpsim.generator.linear_algebra.elimination import Elimination, eliminate, inverse_order, null_vector_of_band
-from fpsim.support.errors import ToleranceError
+from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.support.memory import check_memory
 
-__all__ = ["BANDED_WORK", "MMatrix", "m_matrix", "null_vector"]
+__all__ = ["BANDED_WORK", "PLANAR", "MMatrix", "Solver", "m_matrix", "null_vector"]
 
 Array = NDArray[np.float64]
+
+Solver = Literal["auto", "elimination", "lu", "iterative"]
 
 BANDED_WORK = 1.2e10
 """Largest ``size * width^2`` that is eliminated in banded form; some seconds."""
@@ -126,7 +130,7 @@ def _iterate(matrix: csr_array, right: Array, preconditioner: Any) -> Array:
     )
 
 
-def m_matrix(jumps: csr_array, killing: Array) -> MMatrix:
+def m_matrix(jumps: csr_array, killing: Array, *, solver: Solver = "auto") -> MMatrix:
     """Factorise ``diag(killing + jumps 1) - jumps``.
 
     Parameters
@@ -135,6 +139,7 @@ def m_matrix(jumps: csr_array, killing: Array) -> MMatrix:
         Rates >= 0, no diagonal.
     killing : ndarray, shape (n,)
         Rates >= 0; every cell has to reach one that is killed.
+    solver : {"auto", "elimination", "lu", "iterative"}, keyword-only
 
     Raises
     ------
@@ -144,14 +149,22 @@ def m_matrix(jumps: csr_array, killing: Array) -> MMatrix:
         If rates span too many orders of magnitude, or an iteration stalls.
     """
     order, width = _ordering(jumps)
-    if _banded_pays(len(killing), width):
+    chosen = _chosen(solver, len(killing), width)
+    if chosen == "elimination":
         elimination: Elimination = eliminate(jumps, killing, order, width)
         return elimination
-    return _sparse(jumps, killing, planar=width**2 <= PLANAR * len(killing))
+    return _sparse(jumps, killing, planar=chosen == "lu")
 
 
-def _banded_pays(size: int, width: int) -> bool:
-    return size * float(width) ** 2 <= BANDED_WORK
+def _chosen(solver: Solver, size: int, width: int) -> Solver:
+    """The solver, by number of cells and half bandwidth alone if it is ``"auto"``."""
+    if solver not in get_args(Solver):
+        raise DomainError(f"solver is {solver!r}: one of {', '.join(map(repr, get_args(Solver)))} is accepted")
+    if solver != "auto":
+        return solver
+    if size * float(width) ** 2 <= BANDED_WORK:
+        return "elimination"
+    return "lu" if width**2 <= PLANAR * size else "iterative"
 
 
 def _sparse(jumps: csr_array, killing: Array, *, planar: bool) -> MMatrix:
@@ -165,15 +178,16 @@ def _sparse(jumps: csr_array, killing: Array, *, planar: bool) -> MMatrix:
     return _Iterative(csr_array(matrix), spilu(matrix, drop_tol=1e-2, fill_factor=3, **_SYMMETRIC), largest)
 
 
-def null_vector(jumps: csr_array) -> Array:
+def null_vector(jumps: csr_array, *, solver: Solver = "auto") -> Array:
     """Positive ``y``, summing to one, with ``Q^T y = 0`` for irreducible jump rates.
 
-    Beyond the banded method: mass that is removed at one likely cell and put back there stays as it is, so ``y`` is the
-    answer of the killed generator to a source where it is killed.
+    Not by elimination: mass that is removed at one likely cell and put back there stays as it is, so ``y`` is the
+    response of the killed generator to a source where it is killed.
     """
     order, width = _ordering(jumps)
     size = jumps.shape[0]
-    if _banded_pays(size, width):
+    chosen = _chosen(solver, size, width)
+    if chosen == "elimination":
         return null_vector_of_band(jumps, order, width)
     total = np.asarray(jumps.sum(axis=1)).ravel()
     forward = csr_array(jumps.T)
@@ -184,7 +198,7 @@ def null_vector(jumps: csr_array) -> Array:
         likely = int(np.argmax(y))
         source = np.zeros(size)
         source[likely] = total[likely]
-        y = np.maximum(_sparse(jumps, source, planar=width**2 <= PLANAR * size).solve_transposed(source), 0.0)
+        y = np.maximum(_sparse(jumps, source, planar=chosen == "lu").solve_transposed(source), 0.0)
         y /= y.sum()
         if y[likely] > 1e-3 * y.max():
             break

@@ -1,8 +1,9 @@
-"""Poisson weights, and the Poisson series ``sum_k w_k P^k x`` of a transition matrix given by diagonals.
+"""Poisson series ``sum_k w_k P^k x`` of a transition matrix given by diagonals, and their weights.
 
-Large grids are cut into slabs that a thread advances by several terms at a time, margins computed twice, so that rates
-are read from memory once for all of them. Every cell adds its terms in one order: the same bits for any number of
-threads.
+Promises: nothing negative from non-negative ``x``, and weights that sum to one. Large grids are cut into slabs that a
+thread advances by several terms at a time, margins computed twice, so that rates are read from memory once for all of
+them. Every cell adds its terms in one order: the same bits for any number of threads. Limits: weights below the
+relative height ``tail`` are left out.
 
 Reference: Fox & Glynn, Commun. ACM 31, 440 (1988).
 """
@@ -10,32 +11,22 @@ Reference: Fox & Glynn, Commun. ACM 31, 440 (1988).
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.generator.propagation.poisson_kernels import line_terms, slab_terms
+from fpsim.generator.propagation.poisson_kernels import Slab, Windows, line_terms, slab_terms
 from fpsim.generator.stencil import Stencil
+from fpsim.support.compilation import njit
 from fpsim.support.threads import LANES, Team
 
-__all__ = ["Windows", "poisson_series", "poisson_windows"]
+__all__ = ["SLAB", "poisson_series", "poisson_windows"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_SLAB = 1 << 14  # cells that a thread advances by several terms before it moves on
-
-
-class Windows(NamedTuple):
-    """Weights of several Poisson laws: those of law ``j`` are ``weights[begins[j] : begins[j + 1]]``, of ``k`` from
-    ``first[j]`` on.
-    """
-
-    first: Integers
-    begins: Integers
-    weights: Array
+SLAB = 1 << 14
+"""Cells that a thread advances by several terms before it moves on; more where jumps are long."""
 
 
 def poisson_windows(means: Array, tail: float) -> Windows:
@@ -83,7 +74,9 @@ def _windows(means: Array, tail: float) -> tuple[Integers, Integers, Array]:
     return first, begins, weights[: begins[-1]]
 
 
-def poisson_series(stencil: Stencil, start: Array, windows: Windows, *, team: Team) -> tuple[Array, Array]:
+def poisson_series(
+    stencil: Stencil, start: Array, windows: Windows, *, team: Team, slab: int = SLAB
+) -> tuple[Array, Array]:
     """``sum_k w_k P^k x`` for several windows of weights ``w``, and the same sum of what was lost in ``k`` terms.
 
     Parameters
@@ -92,39 +85,34 @@ def poisson_series(stencil: Stencil, start: Array, windows: Windows, *, team: Te
     start : ndarray, shape (size,)
     windows : Windows
     team : Team, keyword-only
+    slab : int, keyword-only
+        Least number of cells of a slab.
 
     Returns
     -------
     states : ndarray, shape (windows, size)
     lost : ndarray, shape (windows,)
     """
-    first, begins, weights = windows
-    size, laws = start.size, first.size
+    first, begins, _ = windows
+    size = start.size
     count = int((first + begins[1:] - begins[:-1]).max())
-    slab, pace = _slabs(size, stencil.margin, count)
-    if stencil.rows.size and slab < size:
+    length, pace = _slabs(size, stencil.margin, count, slab)
+    if stencil.rows.size and length < size:
         pace = 1  # seams reach beyond any margin
-    slabs = -(-size // slab)
-    x, states = np.array(start, float), np.zeros((laws, size))
+    slabs = -(-size // length)
+    x, states = np.array(start, float), np.zeros((first.size, size))
     losses = np.zeros((slabs, count if stencil.walls.size else 0))
 
     if slabs == 1 and stencil.line:
-        line_terms(
-            count, x, team.scratch(0, (2, size + 2)), stencil.keep, stencil.ahead[0], stencil.behind[0],
-            stencil.rows, stencil.cols, stencil.data, first, begins, weights, states,
-            stencil.walls, stencil.leaks, losses[0],
-        )  # fmt: skip
+        line_terms(count, x, team.scratch(0, (2, size + 2)), stencil, windows, states, losses[0])
         return states, _lost(losses, windows)
 
     def advance(k: int, terms: int, x: Array, following: Array, part: int, begin: int, end: int) -> None:
         for place in range(begin // LANES, -(-end // LANES)):
-            a, b = place * slab, min((place + 1) * slab, size)
-            room = b - a + 2 * terms * stencil.margin if slab < size else size
-            slab_terms(
-                k, terms, a, b, stencil.margin, x, following, team.scratch(part, (2, room + 2 * stencil.margin)),
-                stencil.keep, stencil.shifts, stencil.ahead, stencil.behind, stencil.rows, stencil.cols, stencil.data,
-                first, begins, weights, states, stencil.walls, stencil.leaks, losses[place],
-            )  # fmt: skip
+            cells = Slab(k, terms, place * length, min((place + 1) * length, size))
+            room = cells.end - cells.begin + 2 * terms * stencil.margin if length < size else size
+            scratch = team.scratch(part, (2, room + 2 * stencil.margin))
+            slab_terms(cells, x, following, scratch, stencil, windows, states, losses[place])
 
     following = np.empty(size)
     for k in range(0, count, pace):
@@ -143,11 +131,11 @@ def _lost(losses: Array, windows: Windows) -> Array:
     return np.array([weights[a:b] @ before[k : k + b - a] for k, a, b in zip(first, begins, begins[1:], strict=False)])
 
 
-def _slabs(size: int, margin: int, count: int) -> tuple[int, int]:
+def _slabs(size: int, margin: int, count: int, slab: int) -> tuple[int, int]:
     """Cells of a slab and terms that it advances by at a time: of the grid alone, never of the number of threads."""
-    least = max(_SLAB, 32 * margin)
+    least = max(slab, 32 * margin)
     if size <= 2 * least:
         return size, count
     pairs = -(-size // (2 * least))
-    slab = -(-size // (2 * pairs))
-    return slab, max(slab // (6 * max(margin, 1)), 1)
+    length = -(-size // (2 * pairs))
+    return length, max(length // (6 * max(margin, 1)), 1)

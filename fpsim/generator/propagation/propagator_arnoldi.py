@@ -1,8 +1,8 @@
-"""Modes by how slowly they decay, also those that turn fast: Arnoldi iteration on the propagator ``exp(tau Q)``.
+"""Arnoldi iteration on the propagator ``exp(tau Q)``: modes of slowest decay, also those that oscillate fast.
 
 An eigenvalue ``lambda`` of ``Q`` is ``exp(tau lambda)`` there, of modulus ``exp(tau Re lambda)`` whatever its imaginary
 part, so the iteration meets the slowest decay first. Eigenvalues are Rayleigh quotients with ``Q`` itself, so that no
-turn is lost. Modes much slower than ``1 / tau`` crowd at one and come out to about ``1e-15 / tau`` only.
+oscillation is lost. Modes much slower than ``1 / tau`` crowd at one and come out to about ``1e-15 / tau`` only.
 
 Limits: a Krylov space of one start vector; the work is ``tau L`` terms per product (see
 :mod:`fpsim.generator.propagation.poisson_series`).

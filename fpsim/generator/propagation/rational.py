@@ -1,61 +1,57 @@
-"""Densities of one-dimensional Markov generators in time: few tridiagonal solves, however stiff and however long.
+"""Rational approximation of the propagator along one axis: few tridiagonal solves, however stiff and however long.
 
 ``p(t) = exp(t Q^T) p`` goes in steps ``r(h Q^T) p`` with the approximations of
-:mod:`fpsim.generator.propagation.rational_approximation`: ``m`` solves with the tridiagonal M-matrix ``1 - (h / x)
-Q^T``. What diffuses takes one step of 8 to 36 solves to any time; only transport over many widths of the density limits
-steps. What walls absorb lies in one more cell at either end.
+:mod:`fpsim.generator.propagation.rational_approximation`: ``m`` solves with the tridiagonal M-matrix
+``1 - (h / x) Q^T``. What diffuses takes one step of 8 to 36 solves to any time; only transport over many widths of the
+density limits steps. What walls absorb lies in one more cell at either end.
 
-What holds:
+Promises:
 
 - *mass*: survival and what was absorbed sum to the mass at the start, to rounding, and nothing is ever scaled to it;
 - *no value is negative*: where the approximation makes one negative, the deficit is carried to the next cells that have
-  mass, to the right first, what is then left to the left. This changes the answer by twice the negative mass, exactly,
-  which is part of the error stated; as the true answer is not negative, it at most triples the error;
+  mass, to the right first, what is then left to the left. This changes the density by twice the negative mass, exactly,
+  which is part of the error stated; as the true density is not negative, it at most triples the error;
 - *error*: ``exp(t Q^T)`` contracts in L1, so errors of steps add up at most. That of a step is estimated by 1.5 times
   the difference to the approximation of two degrees less, plus the error of the fit times how far the step goes.
 
-The tolerance is of L1 error by mass, over the whole evolution. Answers are the same bits on repetition; there are no
+The tolerance is of L1 error by mass, over the whole evolution. Results are the same bits on repetition; there are no
 threads.
 
 Limits: the error is an estimate, not a bound. Far below the peak the logarithm of a density is not right, and values
-may be zero (:func:`fpsim.generator.propagate` keeps tails); what survives is noise once it is less than the error.
+may be zero (uniformization keeps tails); what survives is noise once it is less than the error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from fpsim.density import Density
-from fpsim.generator.generator import Generator, of_generator
-from fpsim.generator.propagation.rational_approximation import Family
+from fpsim.generator.generator import Generator
+from fpsim.generator.propagation.rational_approximation import ApproximationFamily
 from fpsim.generator.propagation.rational_kernels import apply_rational, distance, factor, mend
-from fpsim.generator.propagation.uniformization import check_times, densities_at
-from fpsim.support.checks import real_array
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.support.memory import check_memory
 
-__all__ = ["LEAST", "MOST", "Chain", "ChainEvolution", "chain_of", "evolve", "propagate_rational"]
+__all__ = ["TOLERANCES", "BirthDeathChain", "RationalPropagation", "birth_death_chain", "propagate_chain"]
 
 Array = NDArray[np.float64]
 
-LEAST, MOST = 1e-10, 0.1
-"""Tolerances that are accepted."""
-_UNCHECKED = 1 << 20  # numbers of an answer that need no look at the machine's memory
+TOLERANCES = (1e-10, 0.1)
+"""Smallest and largest tolerance that is accepted."""
+
+_UNCHECKED = 1 << 20  # numbers of a result for which the machine's memory need not be looked up
 _SMALLEST = 1e-3  # step by the fastest time scale at which no approximation has an error above rounding
 # Added to every mass before a step: where there is none, sums would end in subnormal numbers, which take fifty times as
 # long. Too little to change any digit of the mass.
 _TINY = 1e-270
 
 
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """Rates of a one-dimensional generator, with one more cell at either end that keeps what it gets.
+class BirthDeathChain(NamedTuple):
+    """Rates of a generator along one axis, with one more cell at either end that keeps what it gets.
 
     Attributes
     ----------
@@ -68,15 +64,9 @@ class Chain:
     rates: Array
     fastest: float
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the rates."""
-        return self.rates.nbytes
 
-
-@dataclass(frozen=True, eq=False)
-class ChainEvolution:
-    """Evolution of cell masses.
+class RationalPropagation(NamedTuple):
+    """Cell masses at several times.
 
     Attributes
     ----------
@@ -96,48 +86,16 @@ class ChainEvolution:
     solves: int
 
 
-@of_generator
-def propagate_rational(
-    generator: Generator, density: Density, times: Sequence[float], *, tolerance: float = 1e-6
-) -> tuple[Density, ...]:
-    """Densities ``p(t) = exp(t Q^T) p`` of a one-dimensional generator, at a cost that hardly depends on the time.
+class _Output(NamedTuple):
+    """Arrays that the kernel fills."""
 
-    Parameters
-    ----------
-    generator : Generator
-        Of one axis that is not periodic.
-    density : Density
-        At time 0, on the generator's grid.
-    times : sequence of float
-        Non-negative, not decreasing.
-    tolerance : float, keyword-only
-        Accepted L1 error of the evolution up to the last time, relative to the mass, 1e-10 ... 0.1: an estimate keeps
-        to it. Not included are that of the grid and mending of negative values, which is of the error's size at most.
-
-    Raises
-    ------
-    DomainError
-        If times are negative, decreasing or not finite, the tolerance is out of range, the density lives on another
-        grid, the generator has more axes or a periodic one, or all mass has been absorbed to the last digit.
-    MemoryLimitError
-        If the answer would not fit into memory.
-    ToleranceError
-        If the tolerance cannot be met.
-
-    Notes
-    -----
-    See the module's docstring; :func:`fpsim.generator.propagate` takes any generator and keeps tails.
-    """
-    masses, t, chain = generator.masses(density), check_times(times), chain_of(generator)
-    accepted = real_array(tolerance, "tolerance")
-    if accepted.ndim or not LEAST <= accepted <= MOST:
-        raise DomainError(f"tolerance is {tolerance}: a number between {LEAST:g} and {MOST:g} is accepted")
-    evolution = evolve(chain, masses, t, tolerance=float(accepted))
-    return densities_at(generator, evolution.states, times)
+    states: Array
+    absorbed: Array
+    error: Array
 
 
-def chain_of(generator: Generator) -> Chain:
-    """Rates of a generator as :func:`evolve` takes them.
+def birth_death_chain(generator: Generator) -> BirthDeathChain:
+    """Rates of a generator as :func:`propagate_chain` takes them.
 
     Raises
     ------
@@ -147,51 +105,52 @@ def chain_of(generator: Generator) -> Chain:
     grid = generator.grid
     if grid.ndim != 1 or grid.periodic(0):
         what = "has a periodic axis" if grid.ndim == 1 else f"has {grid.ndim} axes"
-        raise DomainError(f"the generator {what}: one axis that is not periodic is accepted; `propagate` takes others")
+        raise DomainError(
+            f"the generator {what}: for the rational method one axis that is not periodic is accepted; other methods "
+            "take any"
+        )
     rates = np.zeros((2, grid.size + 2))
     for link in generator.links:
         rates[0, link.head + 1] += link.backward
         rates[1, link.tail + 1] += link.forward
     for (_, side), rate in generator.absorption.items():
         rates[side, 1:-1] += rate
-    return Chain(rates, float(rates.sum(axis=0).max()))
+    return BirthDeathChain(rates, float(rates.sum(axis=0).max()))
 
 
-def evolve(
-    source: Chain | Generator, start: Array, times: Sequence[float] | Array, *, tolerance: float
-) -> ChainEvolution:
-    """Evolve cell masses; a ``Chain`` saves some microseconds over its generator.
+def propagate_chain(chain: BirthDeathChain, start: Array, times: Array, *, tolerance: float) -> RationalPropagation:
+    """Propagate cell masses.
 
     Parameters
     ----------
-    source : Chain or Generator
+    chain : BirthDeathChain
     start : ndarray, shape (n,)
         Masses at time 0, not negative.
-    times : sequence of float
-        Finite, non-negative, not decreasing (the caller has made sure).
+    times : ndarray, shape (T,)
+        Finite, non-negative, not decreasing (checked by the caller).
     tolerance : float, keyword-only
-        See :func:`propagate_rational`.
+        Accepted L1 error up to the last time, relative to the mass, 1e-10 ... 0.1; the estimate keeps to it. Not
+        included is the mending of negative values, which is of the error's size at most.
 
     Raises
     ------
     DomainError
-        If the generator is not one-dimensional; see :func:`chain_of`.
+        If the tolerance is out of range.
     MemoryLimitError
-        If the answer would not fit into memory.
+        If the result would not fit into memory.
     ToleranceError
         If the tolerance cannot be met.
     """
-    chain = source if isinstance(source, Chain) else chain_of(source)
+    least, most = TOLERANCES
+    if not least <= tolerance <= most:
+        raise DomainError(f"tolerance is {tolerance:g}: a number between {least:g} and {most:g} is accepted")
     t, n = np.asarray(times, np.float64), start.size
     if n * t.size > _UNCHECKED:
         check_memory(8.0 * (n + 2) * (t.size + 13), f"an evolution of {n} cells to {t.size} times")
     t, masses, family = t.copy(), np.array(start, np.float64), _family()  # one compiled kernel: writable, contiguous
-    states, absorbed, error = np.empty((t.size, n)), np.empty(t.size), np.empty(t.size)
+    output = _Output(np.empty((t.size, n)), np.empty(t.size), np.empty(t.size))
     while True:
-        solves, missing, stuck = _evolve(
-            chain.rates, chain.fastest, masses, t, tolerance, family.degrees, family.poles, family.coefficients,
-            family.errors, states, absorbed, error,
-        )  # fmt: skip
+        solves, missing, stuck = _propagate(chain, masses, t, tolerance, family.table, output)
         if missing < 0:
             break
         family.require(missing)  # and again from the start: once per level and process
@@ -199,27 +158,28 @@ def evolve(
         raise ToleranceError(
             f"a step of {stuck:.3g} cannot be computed within its share of the tolerance {tolerance:g} (fastest rate "
             f"{chain.fastest:.3g}), nor can shorter ones: a larger tolerance or a shorter time is accepted; "
-            "`propagate` has no tolerance in time"
+            "uniformization has no tolerance in time"
         )
-    return ChainEvolution(states, absorbed, error, solves)
+    return RationalPropagation(*output, solves)
 
 
 @cache
-def _family() -> Family:
-    return Family()
+def _family() -> ApproximationFamily:
+    return ApproximationFamily()
 
 
 @njit(cache=True, nogil=True)
-def _evolve(  # type: ignore[no-untyped-def]
-    rates, fastest, start, times, tolerance, degrees, poles, coefficients, errors, states, absorbed, error
-):
-    """Fill states, absorbed and error; answer solves, a level that has to be fitted or -1, a hopeless step or 0.
+def _propagate(chain, start, times, tolerance, table, output):  # type: ignore[no-untyped-def]
+    """Fill the output; return solves, a level that has to be fitted or -1, a hopeless step or 0.
 
     A step may use its share of the time or a tenth of what is left of the tolerance, whichever is more: the sum of all
     errors then stays below the tolerance. Where an error is too large the degree is raised, by little if it nearly
     fits (two more divide it by four to eight), otherwise to the highest, which is the cheapest for transport; then the
     step is divided.
     """
+    rates, fastest = chain
+    degrees, poles, coefficients, errors = table
+    states, absorbed, error = output
     n = start.size + 2
     now, new, gap, v, y = np.zeros(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     factors = np.empty((6, n))

@@ -12,7 +12,7 @@ that ``sum c^2 < 1.02^2`` (Parseval): sums lose no digits. The coefficients come
     r = u [ L_0(x) + L_1(x) w + ... + L_{q-1}(x) w^{q-1} + w^q (a_0 + a_1 s + a_2 s^2 + ... ) ].
 
 *At zero.* The generating function of Laguerre polynomials, ``sum_k L_k(x) w^k = exp(-x w / (1 - w)) / (1 - w)``, with
-``w / (1 - w) = -z / x`` says that ``exp(z) = u sum_k L_k(x) w^k``. As ``w = O(z)``, ``r - exp = O(z^q)`` for whatever
+``w / (1 - w) = -z / x`` gives ``exp(z) = u sum_k L_k(x) w^k``. As ``w = O(z)``, ``r - exp = O(z^q)`` for whatever
 ``a``; ``r(0) = 1`` keeps mass, and ``r(infinity) = 0``.
 
 *On the half strip* ``Re z <= 0, |Im z| <= 4`` the ``a`` make ``max |r - exp|`` as small as they can. The difference is
@@ -35,15 +35,15 @@ References: Norsett, SIAM J. Numer. Anal. 15, 1008 (1978), restricted Pade appro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import fsum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial import Polynomial
 from numpy.polynomial.laguerre import lagval
 from numpy.typing import NDArray
 
-__all__ = ["ORDER", "STRIP", "Family", "evaluate", "fit"]
+__all__ = ["ORDER", "STRIP", "ApproximationFamily", "Approximations", "evaluate", "fit"]
 
 Array = NDArray[np.float64]
 
@@ -58,9 +58,8 @@ _ROUNDS = 12  # of reweighting; twice as many gain one per cent
 _BLOCK = 128  # rows of a factorisation, few enough that linear algebra starts no threads for them
 
 
-@dataclass(frozen=True, eq=False)
-class Family:
-    """Approximations of degrees 8, 10 ... 36 by level 0, 1 ... 14, as kernels want them; fitted when first asked for.
+class Approximations(NamedTuple):
+    """Approximations of degrees 8, 10 ... 36 by level 0, 1 ... 14, as kernels take them.
 
     Attributes
     ----------
@@ -69,24 +68,37 @@ class Family:
     coefficients : ndarray, shape (15, 2, 37)
         Of ``r`` and of its difference to the approximation of two degrees less with the same pole.
     errors : ndarray, shape (15,)
-        Largest ``|r - exp|`` on the strip; nan until the level has been fitted. What is there never changes.
+        Largest ``|r - exp|`` on the strip; nan until the level has been fitted. A level once fitted never changes.
     """
 
-    degrees: NDArray[np.int64] = field(default_factory=_DEGREES.copy)
-    poles: Array = field(default_factory=lambda: np.array(_RATIO * _DEGREES, np.float64))
-    coefficients: Array = field(default_factory=lambda: np.zeros((_DEGREES.size, 2, _DEGREES[-1] + 1)))
-    errors: Array = field(default_factory=lambda: np.asarray(np.nan * _DEGREES))
+    degrees: NDArray[np.int64]
+    poles: Array
+    coefficients: Array
+    errors: Array
+
+
+class ApproximationFamily:
+    """All levels of approximations in one table, each fitted when it is first required."""
+
+    def __init__(self) -> None:
+        self.table = Approximations(
+            _DEGREES.astype(np.int64),
+            np.array(_RATIO * _DEGREES, np.float64),
+            np.zeros((_DEGREES.size, 2, _DEGREES[-1] + 1)),
+            np.full(_DEGREES.size, np.nan),
+        )
 
     def require(self, level: int) -> None:
-        """Fit a level if it is not there: some milliseconds."""
-        if not np.isnan(self.errors[level]):
+        """Fit a level unless that has been done: some milliseconds."""
+        table = self.table
+        if not np.isnan(table.errors[level]):
             return
-        degree, pole = int(self.degrees[level]), float(self.poles[level])
+        degree, pole = int(table.degrees[level]), float(table.poles[level])
         fine, error = fit(degree, pole)
         coarse, _ = fit(degree - 2, pole)
-        self.coefficients[level, :, : degree + 1] = fine
-        self.coefficients[level, 1, : degree - 1] -= coarse
-        self.errors[level] = error  # last: it says that the level is there
+        table.coefficients[level, :, : degree + 1] = fine
+        table.coefficients[level, 1, : degree - 1] -= coarse
+        table.errors[level] = error  # last: it marks the level as fitted
 
 
 def fit(degree: int, pole: float) -> tuple[Array, float]:

@@ -1,14 +1,15 @@
-"""Kernels: solves with the M-matrix ``1 - g Q^T`` of a one-dimensional Markov generator, polynomials of them, mending.
+"""Kernels of the rational approximation: solves with the M-matrix ``1 - g Q^T``, polynomials of them, mending.
 
-``rates`` has shape (2, n): to the left and to the right neighbour. Eliminations have no subtraction, so that every
-solution of a non-negative right-hand side is non-negative and right to rounding in every entry, whatever the rates.
+The generator is that of a birth-death chain; ``rates`` has shape (2, n): to the left and to the right neighbour.
+Eliminations have no subtraction, so that every solution of a non-negative right-hand side is non-negative and right to
+rounding in every entry, whatever the rates.
 
 Reference: Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985).
 """
 
 from __future__ import annotations
 
-from numba import njit
+from fpsim.support.compilation import njit
 
 __all__ = ["apply_rational", "distance", "factor", "mend"]
 

@@ -19,7 +19,7 @@ from fpsim.density import Grid
 from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.paths import simulate
-from fpsim.plots.flow_axes import plot_cutoff
+from fpsim.plots.renormalisation import plot_cutoff
 from fpsim.scenario.kind import Kind
 from fpsim.scenario.sections import Data, EnsembleSize, NetworkShape, Positive, ScenarioBase, Section, StartPoint
 from fpsim.scenario.shared.records import group

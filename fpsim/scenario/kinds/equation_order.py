@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from fpsim.diagnostics.callan_symanzik import LinearRegression
-from fpsim.plots.order_axes import plot_orders
+from fpsim.plots.convergence import plot_orders
 from fpsim.scenario.kind import Kind
 from fpsim.scenario.sections import Positive, ScenarioBase, Section
 from fpsim.scenario.shared.records import group

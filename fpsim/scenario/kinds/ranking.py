@@ -114,7 +114,7 @@ def ranking_stages(
             experiment,
             replicas=scenario.ensemble.replicas,
             times=times.tolist(),
-            seed=scenario.seed + index,
+            rng=scenario.seed + index,
             threads=threads,
             progress=report(f"{name}: train"),
         )
@@ -181,8 +181,8 @@ def _halves(ensemble: Ensemble, threads: int | None) -> Iterator[Ensemble]:
     """The two halves of an ensemble, trained again: a replica is the same in any ensemble of its seed."""
     half = ensemble.replicas // 2
     for first in (0, half):
-        times, seed = ensemble.times.tolist(), ensemble.seed
-        yield train(ensemble.experiment, replicas=half, times=times, seed=seed, first_replica=first, threads=threads)
+        times, key = ensemble.times.tolist(), ensemble.key
+        yield train(ensemble.experiment, replicas=half, times=times, rng=key, first_replica=first, threads=threads)
 
 
 def _noise(a: Density, b: Density) -> float:

@@ -1,4 +1,4 @@
-"""What the scenarios on an exactly quadratic loss share: its section, and moments of its one weight with errors."""
+"""Exactly quadratic loss in scenarios: its section, and moments of its one weight with errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fpsim.ensemble import Statistics, train
 from fpsim.experiment import SGD, Experiment, quadratic_experiment
 from fpsim.scenario.sections import Section
 
-__all__ = ["Moments", "Quadratic", "moments_through_training"]
+__all__ = ["MomentSeries", "Quadratic", "moments_through_training"]
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class Quadratic(Section):
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class MomentSeries:
     """Mean and variance of ``b`` at the recorded steps, each with its standard error, shape (T,)."""
 
     mean: Array
@@ -50,7 +50,7 @@ def moments_through_training(
     seed: int,
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
-) -> Moments:
+) -> MomentSeries:
     """Train a quadratic experiment and stream the moments of its weight.
 
     Raises
@@ -62,7 +62,7 @@ def moments_through_training(
         experiment,
         replicas=replicas,
         steps=list(steps),
-        seed=seed,
+        rng=seed,
         record=(),
         statistics=Statistics(),
         threads=threads,
@@ -74,4 +74,4 @@ def moments_through_training(
     i = found.index("W2[1,0]")
     variance = found.covariance[:, i, i]
     spread = np.sqrt(np.maximum(found.fourth[:, i] - variance**2, 0.0))
-    return Moments(found.mean[:, i], found.mean_error[:, i], variance, spread / np.sqrt(found.count))
+    return MomentSeries(found.mean[:, i], found.mean_error[:, i], variance, spread / np.sqrt(found.count))

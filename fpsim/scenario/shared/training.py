@@ -64,7 +64,7 @@ def train_kept(
         On an interrupt, after a checkpoint has been written.
     """
     if checkpoint is None:
-        ensemble = train(experiment, replicas=replicas, steps=steps, seed=seed, threads=threads, progress=progress)
+        ensemble = train(experiment, replicas=replicas, steps=steps, rng=seed, threads=threads, progress=progress)
         if ensemble.interrupted:
             raise KeyboardInterrupt
         return ensemble
@@ -121,7 +121,7 @@ class _Kept:
                 self.experiment,
                 replicas=self.replicas,
                 steps=[stop],
-                seed=self.seed,
+                rng=self.seed,
                 record="weights" if recorded else (),
                 state=self.state,
                 threads=threads,
@@ -165,7 +165,7 @@ class _Kept:
                 self.experiment,
                 replicas=self.replicas,
                 steps=[self.state.step],
-                seed=self.seed,
+                rng=self.seed,
                 record=(),
                 state=self.state,
             )

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import xarray as xr
 
-from fpsim.uncertainty.verdict import SIGMAS, Claim, Identity, Verdict
+from fpsim.uncertainty.verdict import Claim, Identity, Verdict, threshold
 
 __all__ = [
     "CONTROL",
@@ -28,14 +28,16 @@ CONTROL = "control: "
 """How the name of a control begins."""
 
 ONE = {"units": "1"}
-IDENTITY_RULE = f"holds up to {SIGMAS:g} x explained"
-CLAIM_RULE = f"holds if residual + {SIGMAS:g} x error <= tolerance"
+IDENTITY_RULE = f"holds up to {threshold():.3g} x explained"
+CLAIM_RULE = f"holds if residual + {threshold():.3g} x error <= tolerance"
 
 
 def verdict_dataset(
     verdicts: Sequence[Identity | Claim], *, expected: Mapping[str, Verdict] | None = None
 ) -> xr.Dataset:
-    """Dimensions ``identity`` and ``claim``; ``expected`` verdicts are "holds" unless said otherwise, by name."""
+    """Dimensions ``identity`` and ``claim``; ``expected`` verdicts are those of the records unless said otherwise, by
+    name.
+    """
     wanted = expected or {}
     identities = [v for v in verdicts if isinstance(v, Identity)]
     claims = [v for v in verdicts if isinstance(v, Claim)]
@@ -46,7 +48,7 @@ def verdict_dataset(
         error = {"long_name": "size that numerics or sampling explain", **ONE}
         columns[f"{kind}_error"] = (kind, [float(v.error) for v in rows], error)
         columns[f"{kind}_verdict"] = (kind, [v.verdict for v in rows], {"long_name": "verdict", **ONE})
-        named: list[object] = [wanted.get(v.name, "holds") for v in rows]
+        named: list[object] = [wanted.get(v.name, v.expected) for v in rows]
         columns[f"{kind}_expected"] = (kind, named, {"long_name": "verdict that is expected", **ONE})
     accepted = {"long_name": "residual up to which the claim counts as true", **ONE}
     columns["claim_tolerance"] = ("claim", [float(c.tolerance) for c in claims], accepted)

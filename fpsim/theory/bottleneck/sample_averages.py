@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from fpsim.datasets import Dataset
 from fpsim.network import activation
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
 from fpsim.support.threads import Team
 from fpsim.theory.weight_coordinates import Array, Coordinates

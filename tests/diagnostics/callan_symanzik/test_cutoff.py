@@ -94,13 +94,13 @@ def test_sgd_of_the_cutoff_is_that_of_the_trainer():
     """Means of n-point functions after training, two independent programs."""
     from fpsim.datasets import Dataset
     from fpsim.diagnostics.callan_symanzik import correlators, network_outputs, replica_expectation
-    from fpsim.ensemble import SGD, Start, train
-    from fpsim.experiment import Experiment
+    from fpsim.ensemble import train
+    from fpsim.experiment import SGD, Experiment, Start
 
     loss, _ = autoencoder(64)
     start = Start.gaussian({"W1": [[0.6]], "W2": [[0.5]]}, 0.1)
     experiment = Experiment(Dataset("eight numbers", loss.x), loss.network, SGD(learning_rate=0.1, batch_size=4), start)
-    ensemble = train(experiment, replicas=20_000, times=[0.8], seed=1)
+    ensemble = train(experiment, replicas=20_000, times=[0.8], rng=1)
     law = replica_expectation({name: w[-1] for name, w in ensemble.weights.items()})
     table = correlators(law, network_outputs(loss.network, [[1.0], [0.5]]), order=2)
     rng = np.random.default_rng(2)

@@ -128,7 +128,7 @@ def test_verdicts():
     assert Identity("i", 1e-3, 1e-3).verdict == "holds"
     assert Identity("i", 1e-3, 1e-4).verdict == "fails"
     with pytest.raises(DomainError, match="tolerance"):
-        Claim("c", 0.0, 0.0, 0.0, 1)
+        Claim("c", 0.0, 0.0, -1.0)
 
 
 def test_bad_input_is_named():

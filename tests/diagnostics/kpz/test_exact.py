@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fpsim.kpz import exact
 from scipy.integrate import quad
 from scipy.linalg import circulant, expm
 from scipy.special import ive
 
+from fpsim.diagnostics.surface_growth import exact
 from fpsim.support.errors import DomainError
 
 

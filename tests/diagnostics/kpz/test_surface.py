@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fpsim.kpz import exact
 
+from fpsim.diagnostics.surface_growth import exact
 from fpsim.diagnostics.surface_growth.roughness import width2
 from fpsim.diagnostics.surface_growth.surface import simulate_surface
 from fpsim.support.errors import DomainError, ToleranceError

@@ -1,4 +1,4 @@
-"""What is blind and what sees, side by side."""
+"""Figure of the blind spot: outputs that cannot tell two laws apart beside weights that can."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a blind-spot scenario says, its experiment, and the laws that are compared."""
+"""Configuration of the blind-spot study, its experiment, and the laws that are compared."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def stages(
             replace(experiment, sgd=sgd),
             replicas=scenario.ensemble.replicas,
             times=[end],
-            seed=np.random.SeedSequence([scenario.seed, index]),
+            rng=np.random.SeedSequence([scenario.seed, index]),
             threads=threads,
             progress=report(f"train, {LABELS[name]}"),
         )

@@ -1,4 +1,4 @@
-"""Where the distance between SGD and a closure comes from, at the last time of a bottleneck run.
+"""Error budget between SGD and a closure, at the last time of a bottleneck run.
 
 The chain is SGD, SGD with Gaussian noise, the modified equation without any closure (:mod:`.chain`), the closure. For a
 density the solver's errors are added: a solution on cells twice as wide, and one with four times the tolerance. For

@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim import datasets
 from fpsim.closures import conditional, mean_field
 from fpsim.density import Density, Grid, gaussian
-from fpsim.ensemble import SGD, Ensemble, Start
+from fpsim.ensemble import Ensemble
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import Evolution, evolve
-from fpsim.experiment import Experiment
+from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
 from fpsim.scenario.sections import StartPoint

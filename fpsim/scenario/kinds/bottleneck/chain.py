@@ -64,7 +64,7 @@ def links(
             replace(experiment, sgd=changed),
             replicas=replicas,
             steps=[step * changed.svag_l],
-            seed=np.random.SeedSequence([seed, 1 + index]),
+            rng=np.random.SeedSequence([seed, 1 + index]),
             threads=threads,
             progress=report(f"budget: {name}"),
         )

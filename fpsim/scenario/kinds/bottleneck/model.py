@@ -1,4 +1,4 @@
-"""What a bottleneck scenario says."""
+"""Configuration of the bottleneck study."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from fpsim.scenario.sections import (
-    Comparison,
+    ComparisonSection,
     Data,
     EnsembleSize,
     NetworkShape,
@@ -22,7 +22,7 @@ from fpsim.scenario.sections import (
 __all__ = ["BottleneckComparison", "BottleneckScenario"]
 
 
-class BottleneckComparison(Comparison):
+class BottleneckComparison(ComparisonSection):
     """What is compared."""
 
     measured: Annotated[int, Field(ge=0)] = 2_000

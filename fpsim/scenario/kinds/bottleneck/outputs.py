@@ -1,4 +1,4 @@
-"""What weights put out: pooled outputs, outputs at probe images, losses; one record of their densities.
+"""Outputs of weights: pooled, at probe images, losses; one record of their densities.
 
 Output distances are of the first output component; probe 1 lies near the end of the data along the first principal
 component.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from fpsim.plots.flow_axes import Points, plot_claim, plot_over_coupling, plot_running
+from fpsim.plots.renormalisation import Points, plot_claim, plot_over_coupling, plot_running
 from fpsim.scenario.shared.records import group
 
 if TYPE_CHECKING:

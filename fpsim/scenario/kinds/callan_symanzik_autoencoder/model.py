@@ -1,4 +1,4 @@
-"""What a run of this kind says: data, runs of SGD, times, ensemble and grid."""
+"""Configuration of the auto-encoder study: data, runs of SGD, times, ensemble and grid."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _trained(scenario: CallanSymanzikAutoEncoder, run: SgdRun, seed: int, thread
     root = np.exp(0.5 * (run.log_mean + run.log_std * normal))
     begin = State(0, np.stack([root, root], axis=1), None, np.zeros(size, dtype=np.int64))
     ensemble = train(
-        scenario.experiment(run), replicas=size, times=scenario.times.tolist(), seed=seed, state=begin, threads=threads
+        scenario.experiment(run), replicas=size, times=scenario.times.tolist(), rng=seed, state=begin, threads=threads
     )
     kept = ~ensemble.divergence.mask
     u, v = (ensemble.weights[m][:, kept, 0, 0] for m in ("W1", "W2"))

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from fpsim.plots.flow_axes import Points, plot_flow_diagram, plot_over_coupling, plot_running
+from fpsim.plots.renormalisation import Points, plot_flow_diagram, plot_over_coupling, plot_running
 from fpsim.scenario.shared.records import group
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a run of this kind says: the process, its runs, times, ensemble and grid."""
+"""Configuration of the Ornstein-Uhlenbeck study: the process, its runs, times, ensemble and grid."""
 
 from __future__ import annotations
 

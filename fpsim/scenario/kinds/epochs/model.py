@@ -1,4 +1,4 @@
-"""What a scenario of shuffled epochs says."""
+"""Configuration of the study of shuffled epochs."""
 
 from __future__ import annotations
 

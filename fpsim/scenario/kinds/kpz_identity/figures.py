@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from fpsim.plots.surface_axes import plot_estimates, plot_lines, plot_power
+from fpsim.plots.surfaces import plot_estimates, plot_lines, plot_power
 from fpsim.scenario.kinds.kpz_identity.budgets import TERMS
 from fpsim.scenario.shared.records import group
 

@@ -1,4 +1,4 @@
-"""What a scenario of the height equation says."""
+"""Configuration of the study of the height equation."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.diagnostics.surface_growth.tracy_widom import limit_law
-from fpsim.plots.surface_axes import (
+from fpsim.plots import plot_measured
+from fpsim.plots.surfaces import (
     plot_against_limit,
     plot_estimates,
     plot_growth,
-    plot_measured,
     plot_profiles,
 )
 from fpsim.scenario.shared.records import group
@@ -82,7 +82,7 @@ def _growth(grown: dict[str, xr.Dataset]) -> Figure:
     for k, (name, g) in enumerate(grown.items()):
         colour = f"C{k}"
         plot_measured(
-            g["middle"], g["local_exponent"], g["local_exponent_error"], ax=right, label=NAMES[name], color=colour
+            g["middle"], g["local_exponent"], g["local_exponent_error"], ax=right, label=NAMES[name], colour=colour
         )
         right.axhline(g.attrs["expected_exponent"], color=colour, linestyle="--", linewidth=1)
     right.set(
@@ -98,7 +98,13 @@ def _spectra(grown: dict[str, xr.Dataset]) -> Figure:
     figure = _figure()
     for ax, (name, g) in zip(figure.subplots(1, 2, sharey=True), grown.items(), strict=True):
         plot_measured(
-            g["wavenumber"], g["structure_factor"], g["structure_factor_error"], ax=ax, label="measured", markersize=2
+            g["wavenumber"],
+            g["structure_factor"],
+            g["structure_factor_error"],
+            ax=ax,
+            label="measured",
+            colour=None,
+            markersize=2,
         )
         ax.plot(
             g["wavenumber"], g["stationary_structure_factor"], "--", color="0.5", label="stationary state", zorder=3
@@ -143,7 +149,7 @@ def _law(kpz: xr.Dataset) -> Figure:
 def _stationary(rough: xr.Dataset, schemes: xr.Dataset) -> Figure:
     figure = _figure()
     left, right = figure.subplots(1, 2)
-    plot_measured(rough["size"], rough["width2"], rough["width2_error"], ax=left, label="KPZ, saturated")
+    plot_measured(rough["size"], rough["width2"], rough["width2_error"], ax=left, label="KPZ, saturated", colour=None)
     left.plot(rough["size"], rough["exact_width2"], "--", color="0.5", label="exact: roughness 1/2")
     left.set(xscale="log", yscale="log", xlabel="size", ylabel="squared width", title="saturated width")
     left.set_xticks(rough["size"].values, [str(n) for n in rough["size"].values])

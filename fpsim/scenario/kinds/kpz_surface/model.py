@@ -1,4 +1,4 @@
-"""What a scenario of growing surfaces says."""
+"""Configuration of the study of growing surfaces."""
 
 from __future__ import annotations
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from fpsim.plots import COLOURS
-from fpsim.plots.sgd_axes import plot_measured
+from fpsim.plots import COLOURS, plot_measured
 from fpsim.scenario.kinds.momentum.model import LABEL_OF
 from fpsim.scenario.shared.records import group
 

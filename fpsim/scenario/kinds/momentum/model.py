@@ -1,4 +1,4 @@
-"""What a scenario of momentum says."""
+"""Configuration of the momentum study."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fpsim.diagnostics.random_environment.random_features import feature_correlation
-from fpsim.plots.surface_axes import plot_measured
+from fpsim.plots import plot_measured
 from fpsim.scenario.shared.records import group
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _replicas(replicas: xr.Dataset, pair: xr.Dataset) -> Figure:
             both["correlation_error"] / reference / 4.0,
             ax=right,
             label=f"{title}: pair density (± grid error)",
-            color=colour,
+            colour=colour,
         )
     right.set(xlabel="time  t", title=r"$E[xy]$ over that of independent replicas")
     top = max(float((pair.sel(batches="common")[law] / own[law]).max()) for law in ("exact", "sgd"))
@@ -70,7 +70,7 @@ def _correlation(environment: xr.Dataset) -> Figure:
         one = environment.sel(case=case).dropna("bin")
         share = one["distance"] / float(one["support"])
         label = f"{case}: {one['regime'].item()}"
-        plot_measured(share, one["correlation"], one["correlation_error"], ax=ax, label=label, fmt=marker)
+        plot_measured(share, one["correlation"], one["correlation_error"], ax=ax, label=label, colour=None, fmt=marker)
     wide = environment.sel(case="random features, wide")
     s = np.geomspace(5e-3, 1.5, 400)
     exact = np.abs(
@@ -97,7 +97,7 @@ def _walk(walk: xr.Dataset) -> Figure:
     axes = np.atleast_1d(figure.subplots(1, 1 + rescaled))
     left = axes[0]
     steps = walk["steps"].values
-    plot_measured(steps, walk["std"], walk["std_error"], ax=left, label="measured")
+    plot_measured(steps, walk["std"], walk["std_error"], ax=left, label="measured", colour=None)
     left.plot(steps, walk["exact_std"], color="C1", label="exact: two walkers", zorder=0)
     left.plot(steps, walk["bulk_std"], "--", color="0.5", label="many steps:  slope -1/4", zorder=0)
     left.set(xscale="log", yscale="log", xlabel="steps", title="spread over environments of P(X ≥ 0)")
@@ -108,7 +108,7 @@ def _walk(walk: xr.Dataset) -> Figure:
         right = axes[1]
         for k, name in enumerate(walk["cumulant"].values):
             one = walk.sel(cumulant=name)
-            plot_measured(steps, one["chi"], one["chi_error"], ax=right, label=f"{name} of χ", color=f"C{k}")
+            plot_measured(steps, one["chi"], one["chi_error"], ax=right, label=f"{name} of χ", colour=f"C{k}")
             right.axhline(float(one["chi_limit"]), color=f"C{k}", linestyle="--", linewidth=1)
         right.set(xscale="log", xlabel="steps", title="tail: χ, and its limits (Tracy-Widom)", ylim=(-2.1, 2.2))
         right.legend(loc="upper right", ncols=2)

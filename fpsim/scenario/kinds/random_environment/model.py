@@ -1,4 +1,4 @@
-"""What a scenario of random environments says."""
+"""Configuration of the study of random environments."""
 
 from __future__ import annotations
 

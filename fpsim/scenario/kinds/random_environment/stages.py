@@ -59,7 +59,7 @@ def _trained(
         ),
         Start.gaussian({n: np.full(network.shapes[n], a.start) for n in network.trained}, a.spread),
     )
-    found = train(experiment, replicas=a.replicas, times=[a.end], seed=seed, threads=threads).weights
+    found = train(experiment, replicas=a.replicas, times=[a.end], rng=seed, threads=threads).weights
     return np.concatenate([found[n][-1].reshape(a.replicas, -1) for n in network.trained], axis=1)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from fpsim.plots import COLOURS, plot_marginal
-from fpsim.plots.sgd_axes import plot_measured, plot_threshold, plot_valley
+from fpsim.plots import COLOURS, plot_marginal, plot_measured
+from fpsim.plots.stationary_states import plot_threshold, plot_valley
 from fpsim.scenario.shared.records import group
 
 if TYPE_CHECKING:

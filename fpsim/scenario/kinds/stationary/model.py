@@ -1,4 +1,4 @@
-"""What a scenario of the stationary law says."""
+"""Configuration of the study of the stationary law."""
 
 from __future__ import annotations
 

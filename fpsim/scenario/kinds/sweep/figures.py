@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fpsim.plots import COLOURS
-from fpsim.plots.sgd_axes import plot_collapse
+from fpsim.plots.stationary_states import plot_collapse
 from fpsim.scenario.shared.records import group
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a sweep says."""
+"""Configuration of the sweep of learning rates and batch sizes."""
 
 from __future__ import annotations
 

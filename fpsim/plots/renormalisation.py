@@ -1,4 +1,4 @@
-"""Pictures of renormalisation: running couplings, beta functions, flow diagrams, claims that fail, cutoff slopes.
+"""Running couplings, beta functions, flow diagrams, claims that fail and cutoff slopes.
 
 One function per Axes, ``plot_x(data, *, ax, ...) -> Axes``. Bars and bands are 1.96 standard errors: 95 %.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.plots.axes import _axes
+from fpsim.plots.style import axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def plot_running(
     exact : array_like, optional
         Closed form, a dashed black line above the others.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     s = np.asarray(clock)
     for label, (values, errors) in curves.items():
         v, half = np.asarray(values), SIGMAS * np.asarray(errors)
@@ -71,7 +71,7 @@ def plot_over_coupling(
     hollow : sequence of str
         Runs drawn with empty markers, for example controls.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     if curve is not None:
         ax.plot(*(np.asarray(c) for c in curve), color="0.25", linewidth=1.2, zorder=1)
     for k, (label, (g, values, errors)) in enumerate(points.items()):
@@ -104,7 +104,7 @@ def plot_flow_diagram(
     field : pair of array_like, shape (len(x), len(y))
         Beta functions of the two couplings.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     u, v = (np.asarray(b, float).T for b in field)
     ax.streamplot(np.asarray(x), np.asarray(y), u, v, color="0.75", linewidth=0.7, arrowsize=0.8, density=0.9, zorder=0)
     for k, (label, (a, b)) in enumerate((paths or {}).items()):
@@ -124,7 +124,7 @@ def plot_claim(
     ax: Axes | None = None,
 ) -> Axes:
     """Residual of a claim through time on a log axis, ``{source: (residual, error)}``; grey: the claim holds."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     t = np.asarray(time)
     lowest = min(float(np.min(np.asarray(r)[np.asarray(r) > 0.0], initial=tolerance)) for r, _ in curves.values())
     bottom = max(0.5 * lowest, 1e-6)
@@ -155,7 +155,7 @@ def plot_cutoff(
     slopes : mapping, optional
         Reference slope of each label, drawn dashed through the point of the largest learning rate.
     """
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     eta = np.asarray(learning_rates, float)
     for k, (label, (differences, errors)) in enumerate(lines.items()):
         d, half = np.abs(np.asarray(differences, float)), SIGMAS * np.asarray(errors, float)

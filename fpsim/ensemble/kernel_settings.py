@@ -1,4 +1,4 @@
-"""An experiment as kernels see it: plain numbers and arrays."""
+"""Kernel settings: an experiment as plain numbers and arrays, as compiled kernels take it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fpsim.experiment import Experiment
 
-__all__ = ["Rule", "Source", "rule", "source"]
+__all__ = ["KernelSettings", "Source", "kernel_settings", "source"]
 
 MOMENTS = 16
 """Most components of a linear bottleneck whose batches enter through their moments."""
@@ -26,9 +26,16 @@ MOST_NODES = 2**15
 IID, WITHOUT_REPLACEMENT, EPOCHS, FRESH, SHARED_BATCHES = range(len(get_args(Sampling)))
 MINIBATCH, GAUSSIAN, SVAG = range(len(get_args(Noise)))
 
+START, BATCH, INPUT, TARGET, TEMPERATURE, SHUFFLE, GRADIENT = range(7)
+"""Streams of random numbers: what they are for."""
+SECOND = 8
+"""Added to a stream for the second of SVAG's two batches."""
+SHARED = np.uint64(0xFFFFFFFF)
+"""Replica number of everything that all replicas share."""
 
-class Rule(NamedTuple):
-    """The numbers of `fpsim.ensemble.SGD`."""
+
+class KernelSettings(NamedTuple):
+    """The numbers of `fpsim.experiment.SGD`."""
 
     sampling: int
     noise: int
@@ -65,13 +72,13 @@ class Source(NamedTuple):
     """Square root of the covariance of that triangle of ``x x^T``; empty unless noise is Gaussian."""
 
 
-def rule(experiment: Experiment) -> Rule:
+def kernel_settings(experiment: Experiment) -> KernelSettings:
     """Numbers of the experiment's SGD."""
     sgd, net = experiment.sgd, experiment.network
     d, k = net.widths[:2]
     spread = (2.0 * sgd.svag_l - 1.0) ** 0.5
     linear = len(net.widths) == 3 and set(net.activations) == {"linear"}
-    return Rule(
+    return KernelSettings(
         sampling=get_args(Sampling).index(sgd.sampling),
         noise=get_args(Noise).index(sgd.noise),
         batch_size=int(sgd.batch_size),
@@ -128,15 +135,15 @@ def source(experiment: Experiment) -> Source:
         If Gaussian noise is asked for on a population whose quadrature would have too many nodes.
     """
     data, d = experiment.data, experiment.data.dimension
-    numbers = rule(experiment)
+    settings = kernel_settings(experiment)
     samples, share = np.empty((0, d)), np.empty(0)
     if isinstance(data, Dataset):
         samples, share = data.x, np.full(data.size, 1.0 / data.size)
-    elif numbers.noise == GAUSSIAN and not numbers.by_moments:
+    elif settings.noise == GAUSSIAN and not settings.by_moments:
         samples, share = data.quadrature(_nodes(experiment))
     upper = np.triu_indices(d)
     moment_root = np.empty((0, 0))
-    if numbers.noise == GAUSSIAN and numbers.by_moments:
+    if settings.noise == GAUSSIAN and settings.by_moments:
         pairs = data.product_covariance[upper]
         moment_root = _root(np.ascontiguousarray(pairs[:, upper[0], upper[1]]))
     products = np.empty((0, 3))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.plots.style import COLOURS
+from fpsim.plots.style import COLOURS, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +29,7 @@ def plot_orders(
     orders : mapping of str to float
         Fitted slopes, by the same names.
     """
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure().subplots()
+    ax = axes_or_new(ax)
     h = np.asarray(steps, float)
     for name, values in errors.items():
         label = f"{name}, slope {orders[name]:.2f}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fpsim.plots.surface_axes import plot_against_limit, plot_estimates, plot_growth, plot_measured, plot_power
+from fpsim.plots import plot_measured
+from fpsim.plots.surfaces import plot_against_limit, plot_estimates, plot_growth, plot_power
 
 
 def test_reference_lines_have_the_slope_that_they_are_said_to_have():
@@ -21,9 +22,8 @@ def test_reference_lines_have_the_slope_that_they_are_said_to_have():
 
 def test_bars_are_four_standard_errors():
     ax = plot_measured([1.0, 2.0], [5.0, 6.0], [0.1, 0.2], label="w")
-    ends = ax.containers[0].lines[1]
-    assert np.allclose(ends[0].get_ydata(), [4.6, 5.2])
-    assert np.allclose(ends[1].get_ydata(), [5.4, 6.8])
+    bars = np.array(ax.containers[0].lines[2][0].get_segments())[:, :, 1]
+    assert np.allclose(bars, [[4.6, 5.4], [5.2, 6.8]])
     ax = plot_estimates(["a", "b"], [2.0, 2.1], [0.01, 0.02], truth=2.0)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fpsim.plots import plot_budget
-from fpsim.plots.order_axes import plot_orders
+from fpsim.plots.convergence import plot_orders
 
 
 def test_bars_are_stacked_and_totals_marked():

@@ -13,19 +13,18 @@ import numpy as np
 
 from fpsim.ensemble.ensemble import State
 from fpsim.ensemble.initial import initial
-from fpsim.ensemble.philox import key_of
-from fpsim.ensemble.rule import EPOCHS, GAUSSIAN, rule, source
+from fpsim.ensemble.kernel_settings import EPOCHS, GAUSSIAN, kernel_settings, source
 from fpsim.ensemble.steps import advance
 from fpsim.network.layers import LANES, layers
-from fpsim.support.blocks import for_blocks
 from fpsim.support.errors import DomainError
+from fpsim.support.threads import Team
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fpsim.experiment import Experiment
 
-__all__ = ["Lanes"]
+__all__ = ["Replicas"]
 
 SLICE = 2e7
 """Sample gradients per call of the kernel, for a small network: some tenths of a second."""
@@ -33,15 +32,19 @@ TILE = 64
 """Blocks of replicas that are handled at a time outside the kernel."""
 
 
-class Lanes:
+class Replicas:
     """Weights of all replicas in the kernel's layout, (blocks, p, LANES), advanced in place."""
 
     def __init__(
-        self, experiment: Experiment, replicas: int, first_replica: int, seed: int, state: State | None
+        self, experiment: Experiment, replicas: int, first_replica: int, key: int, state: State | None
     ) -> None:
         self.experiment, self.replicas, self.first_replica = experiment, replicas, first_replica
-        self.net, self.rule, self.source = layers(experiment.network), rule(experiment), source(experiment)
-        self.key = key_of(seed)
+        self.net, self.settings, self.source = (
+            layers(experiment.network),
+            kernel_settings(experiment),
+            source(experiment),
+        )
+        self.key = np.uint64(key)
         self.blocks = -(-replicas // LANES)
         momentum = experiment.sgd.momentum > 0.0
         shape = self.blocks, self.net.size, LANES
@@ -49,7 +52,7 @@ class Lanes:
         if state is None:
 
             def start(begin: int, end: int) -> NDArray[np.float64]:
-                return initial(experiment, seed=seed, first=first_replica + begin, replicas=end - begin)
+                return initial(experiment, key=key, first=first_replica + begin, replicas=end - begin)
 
             self.weights = self._pack(start)
             self.velocity = np.zeros(shape if momentum else (1, *shape[1:]))
@@ -69,10 +72,10 @@ class Lanes:
     def slice_length(self) -> int:
         """Steps per call of the kernel."""
         samples = self.source.samples.shape[1]
-        by_layers = self.rule.noise == GAUSSIAN and not self.rule.by_moments
-        batch = samples if by_layers else self.rule.batch_size
+        by_layers = self.settings.noise == GAUSSIAN and not self.settings.by_moments
+        batch = samples if by_layers else self.settings.batch_size
         cost = self.blocks * LANES * batch * max(1.0, self.net.units[-1] * self.net.widths.max() / 10.0)
-        shortest = samples // self.rule.batch_size if self.rule.sampling == EPOCHS else 1
+        shortest = samples // self.settings.batch_size if self.settings.sampling == EPOCHS else 1
         return max(int(SLICE / cost), shortest)
 
     def advance(self, start: int, stop: int, *, threads: int | None, chunk: int | None) -> None:
@@ -81,14 +84,15 @@ class Lanes:
         length = self.blocks if chunk is None else -(-chunk // LANES)
         for begin in range(0, self.blocks, length):
 
-            def work(part: slice, begin: int = begin) -> None:
-                a, b = begin + part.start, begin + part.stop
-                own = self.velocity[a:b] if self.rule.momentum > 0.0 else self.velocity
-                first = self.first_replica + a * LANES
+            def work(first: int, last: int, begin: int = begin) -> None:
+                a, b = begin + first, begin + last
+                own = self.velocity[a:b] if self.settings.momentum > 0.0 else self.velocity
+                number = self.first_replica + a * LANES
                 weights, lost = self.weights[a:b], self.lost[a:b]
-                advance(self.net, self.rule, self.source, self.key, first, start, rates, weights, own, lost)
+                advance(self.net, self.settings, self.source, self.key, number, start, rates, weights, own, lost)
 
-            for_blocks(work, min(length, self.blocks - begin), threads)
+            with Team(threads) as team:
+                team.share(work, min(length, self.blocks - begin))
 
     def matrices(self, begin: int, end: int) -> dict[str, NDArray[np.float64]]:
         """Copies of the trained matrices of replicas ``begin`` (a multiple of LANES) to ``end - 1`` or the last.
@@ -114,7 +118,7 @@ class Lanes:
 
     def finish(self, step: int) -> State:
         """What is needed to continue, in the same memory: nothing else can be asked afterwards."""
-        velocity = self._unpack(self.velocity) if self.rule.momentum > 0.0 else None
+        velocity = self._unpack(self.velocity) if self.settings.momentum > 0.0 else None
         return State(step, self._unpack(self.weights), velocity, self.diverged)
 
     def _pack(self, rows: Callable[[int, int], NDArray[np.float64]]) -> NDArray[np.float64]:

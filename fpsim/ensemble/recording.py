@@ -1,4 +1,4 @@
-"""What `fpsim.ensemble.train` accepts: records, tracked matrices, seeds, memory."""
+"""Recording of an ensemble: steps, kept weights and tracked matrices, checked."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
     from fpsim.experiment import Experiment
 
-__all__ = ["Record", "Seed", "entropy_of", "kept_steps", "record_steps", "tracked_names"]
+__all__ = ["Record", "kept_steps", "record_steps", "tracked_names"]
 
-Seed: TypeAlias = "int | np.random.SeedSequence | np.random.Generator | None"
 Record: TypeAlias = 'Literal["weights", "last"] | Sequence[int]'
 
 
@@ -61,17 +60,3 @@ def tracked_names(experiment: Experiment, track: Sequence[str] | None) -> tuple[
     if not names or set(names) - set(trained):
         raise DomainError(f"track = {track!r}; accepted: some of {', '.join(trained)}")
     return names
-
-
-def entropy_of(seed: Seed) -> int:
-    """Entropy of a seed in any of the accepted forms."""
-    if isinstance(seed, np.random.Generator):
-        return int(seed.integers(2**63))
-    if isinstance(seed, np.random.SeedSequence):
-        words = seed.generate_state(4, np.uint32)
-        return int(sum(int(w) << (32 * i) for i, w in enumerate(words)))
-    if seed is None:
-        return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise DomainError(f"seed = {seed!r}; a nonnegative integer, a SeedSequence, a Generator or None is accepted")
-    return int(seed)

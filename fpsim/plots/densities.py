@@ -1,4 +1,8 @@
-"""One function per Axes: ``plot_x(data, *, ax, ...) -> Axes``."""
+"""Densities, curves, distances and images of theory and ensemble, one function per Axes.
+
+Every function is ``plot_x(data, *, ax, ...) -> Axes``; without ``ax`` it makes a figure of its own. Bars of measured
+points are four standard errors.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.plots.style import COLOURS, LABELS, LINES
+from fpsim.plots.style import COLOURS, LABELS, LINES, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_curves", "plot_density", "plot_distances", "plot_image", "plot_marginal"]
+__all__ = ["plot_curves", "plot_density", "plot_distances", "plot_image", "plot_marginal", "plot_measured"]
 
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib.figure import Figure
-
-    return Figure().subplots()
+SIGMAS = 4.0
+"""Standard errors in a bar of a measured point."""
 
 
 def plot_density(
@@ -47,7 +46,7 @@ def plot_density(
     """
     from matplotlib.colors import LogNorm
 
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     p = np.asarray(values, float)
     top = float(p.max()) if peak is None else peak
     norm = LogNorm(top * 10.0**-decades, top, clip=True)
@@ -60,7 +59,7 @@ def plot_marginal(
     x: ArrayLike, values: ArrayLike, *, source: str, ax: Axes | None = None, filled: bool = False, **kwargs: Any
 ) -> Axes:
     """A 1-D density as a line, or filled for the experiment."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     style = {"color": COLOURS.get(source), "label": LABELS.get(source, source)} | kwargs
     if filled:
         ax.fill_between(np.asarray(x), np.asarray(values), step="mid", alpha=0.35, linewidth=0, **style)
@@ -78,7 +77,7 @@ def plot_curves(
     errors: Mapping[str, ArrayLike] | None = None,
 ) -> Axes:
     """Quantities against training time, one curve per source; four standard errors as a band where given."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     t = np.asarray(time)
     for source, values in curves.items():
         v = np.asarray(values)
@@ -103,7 +102,7 @@ def plot_distances(
     sigmas: float = 4.0,
 ) -> Axes:
     """Distances against time on a logarithmic axis, with the sampling floor and its band drawn in."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     t, f, s = np.asarray(time), np.asarray(floor), np.asarray(spread)
     low = np.maximum(f - sigmas * s, 0.2 * f)
     ax.fill_between(t, low, f + sigmas * s, color="0.8", linewidth=0, label=f"sampling floor ± {sigmas:g} σ")
@@ -115,9 +114,29 @@ def plot_distances(
     return ax
 
 
+def plot_measured(
+    x: ArrayLike,
+    values: ArrayLike,
+    errors: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    label: str = "SGD ensemble ± 4 σ",
+    colour: Any = COLOURS["ensemble"],
+    **kwargs: Any,
+) -> Axes:
+    """Measured values as points with bars of four standard errors, to be drawn over exact curves.
+
+    ``colour=None`` takes the next one of the cycle.
+    """
+    ax = axes_or_new(ax)
+    style: dict[str, Any] = {"fmt": "o", "markersize": 4, "linewidth": 1.1, "zorder": 3} | kwargs
+    ax.errorbar(np.asarray(x), np.asarray(values), yerr=SIGMAS * np.asarray(errors), color=colour, label=label, **style)
+    return ax
+
+
 def plot_image(pixels: ArrayLike, *, ax: Axes | None = None, limits: Sequence[float] = (0.0, 16.0)) -> Axes:
     """A grey image without axes."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     ax.imshow(np.asarray(pixels), cmap="gray_r", vmin=limits[0], vmax=limits[1])
     ax.set_xticks([])
     ax.set_yticks([])

@@ -1,4 +1,4 @@
-"""Where a distance comes from: stacked bars, one per observable."""
+"""Budget of a distance as stacked bars, one per observable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.plots.style import CAUSES
+from fpsim.plots.style import CAUSES, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,10 +41,7 @@ def plot_budget(
     resolved : mapping, optional
         Whether a cause is seen above its own floor; others are drawn pale.
     """
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure().subplots()
+    ax = axes_or_new(ax)
     place, left = np.arange(len(labels))[::-1], np.zeros(len(labels))
     for cause, lengths in parts.items():
         width = np.nan_to_num(np.asarray(lengths, float))

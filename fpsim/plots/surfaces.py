@@ -1,14 +1,15 @@
-"""Pictures of heights and surfaces: one function per Axes."""
+"""Heights and growing surfaces, one function per Axes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fpsim.plots.axes import _axes
+from fpsim.plots.densities import SIGMAS
+from fpsim.plots.style import axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,20 +19,16 @@ __all__ = [
     "plot_estimates",
     "plot_growth",
     "plot_lines",
-    "plot_measured",
     "plot_power",
     "plot_profiles",
 ]
-
-SIGMAS = 4.0
-"""Standard errors of an error bar."""
 
 
 def plot_lines(
     x: ArrayLike, lines: Mapping[str, ArrayLike], *, ax: Axes | None = None, styles: Mapping[str, str] | None = None
 ) -> Axes:
     """Several labelled lines over one abscissa; ``styles`` gives the line style by label."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     for label, values in lines.items():
         ax.plot(np.asarray(x), np.asarray(values), (styles or {}).get(label, "-"), label=label)
     return ax
@@ -46,7 +43,7 @@ def plot_power(
     ax: Axes | None = None,
 ) -> Axes:
     """Points on logarithmic axes with a dashed reference line of the given slope through the first of them."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     u = np.asarray(x, float)
     for k, (name, values) in enumerate(series.items()):
         v = np.asarray(values, float)
@@ -63,7 +60,7 @@ def plot_growth(
     ax: Axes | None = None,
 ) -> Axes:
     """Increments of the variance of the height against time, each with its reference slope ``2 beta``."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     t = np.asarray(times, float)
     for (name, v), marker in zip(values.items(), "os^", strict=False):
         points = ax.loglog(t, np.asarray(v, float), marker, label=name)
@@ -81,21 +78,11 @@ def plot_growth(
     return ax
 
 
-def plot_measured(
-    x: ArrayLike, value: ArrayLike, error: ArrayLike, *, ax: Axes | None = None, label: str = "", **kwargs: Any
-) -> Axes:
-    """Measured points with bars of four standard errors."""
-    ax = _axes(ax)
-    style: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "linewidth": 1.0, "capsize": 2} | kwargs
-    ax.errorbar(np.asarray(x), np.asarray(value), yerr=SIGMAS * np.asarray(error), label=label, **style)
-    return ax
-
-
 def plot_profiles(
     sites: ArrayLike, profiles: Sequence[ArrayLike], labels: Sequence[str], *, ax: Axes | None = None
 ) -> Axes:
     """Surfaces above one another, later ones lighter."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     shades = np.linspace(0.05, 0.85, len(profiles))
     from matplotlib import colormaps
 
@@ -109,7 +96,7 @@ def plot_against_limit(
     edges: ArrayLike, counts: ArrayLike, s: ArrayLike, laws: Mapping[str, ArrayLike], *, ax: Axes | None = None
 ) -> Axes:
     """A histogram and limit laws on a logarithmic axis, from the top down to what a few counts resolve."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     e, c = np.asarray(edges, float), np.asarray(counts, float)
     density = c / (c.sum() * np.diff(e))
     ax.stairs(np.where(density > 0, density, np.nan), e, color="0.4", label="measured")
@@ -124,7 +111,7 @@ def plot_estimates(
     names: Sequence[str], value: ArrayLike, error: ArrayLike, *, truth: float, ax: Axes | None = None
 ) -> Axes:
     """One row per estimate, bars of four standard errors, and a line at the truth."""
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     rows = np.arange(len(names))[::-1]
     ax.axvline(truth, color="0.6", linestyle="--", linewidth=1)
     ax.errorbar(np.asarray(value), rows, xerr=SIGMAS * np.asarray(error), fmt="o", capsize=3)
