@@ -24,16 +24,15 @@ from pydantic import ValidationError
 from fpsim.scenario.catalogue import available
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.sections import ScenarioBase
+from fpsim.support.checks import shown
 from fpsim.support.errors import ConfigError, FpsimError
 
-__all__ = ["load_scenario", "parse_assignments", "read_config", "scenario_from", "shown", "to_toml"]
+__all__ = ["load_scenario", "parse_assignments", "read_config", "scenario_from", "to_toml"]
 
 DEEPEST = 8
 """Sections within sections, and lists within lists, that a scenario may have."""
 CONTROL = ("Cc", "Cs")
 """Categories of characters (Unicode) that neither a file nor a terminal takes as text."""
-LONGEST = 80
-"""Characters of a wrong value that a message repeats."""
 
 
 def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None, quick: bool = False) -> ScenarioBase:
@@ -239,15 +238,6 @@ def _one_line(error: ValidationError, model: type[ScenarioBase]) -> str:
     found = first.get("input")
     value = f" = {shown(found)}" if isinstance(found, (int, float, str, bool, list, tuple)) else ""
     return f"{key}{value}: {message[0].lower()}{message[1:]}"
-
-
-def shown(value: object) -> str:
-    """A value as a user wrote it, cut where it is long: ``repr`` refuses integers of more than 4300 digits."""
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a number of thousands of digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _accepted_keys(sections: Sequence[str], model: Any) -> list[str]:

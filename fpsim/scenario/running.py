@@ -43,9 +43,9 @@ __all__ = [
     "report",
     "resume_file",
     "run",
+    "run_shortfalls",
     "run_to_file",
     "scenario_of_run",
-    "shortfalls_of",
 ]
 
 log = logging.getLogger(__name__)
@@ -276,7 +276,7 @@ def _write_run(
 
 
 def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None) -> Outcome:
-    return Outcome(target, draw_figures(tree, figures) if figures else (), report(tree), shortfalls_of(tree))
+    return Outcome(target, draw_figures(tree, figures) if figures else (), report(tree), run_shortfalls(tree))
 
 
 def scenario_of_run(tree: xr.DataTree, *, where: str) -> ScenarioBase:
@@ -352,6 +352,6 @@ def report(tree: xr.DataTree) -> str:
     return "This run is not complete; fpsim resume goes on with it."
 
 
-def shortfalls_of(tree: xr.DataTree) -> tuple[str, ...]:
+def run_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
     """One line per comparison, identity or claim of a run that did not hold."""
     return _kind_of_run(tree).shortfalls(tree)
