@@ -1,8 +1,8 @@
 """Comparison of two trained ensembles through the weights they recorded, shared random numbers noticed.
 
-Ensembles trained from one seed share the random numbers of every replica: they are closer to each other than
+Ensembles trained with one key share the random numbers of every replica: they are closer to each other than
 independent ones, and identical where nothing else differs. Replicas of the same number are then compared as pairs.
-Limits: a seed shared by chance is taken at its word.
+Limits: an ensemble that does not say its key is taken as independent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 class Trained(Protocol):
     """What is asked of an ensemble; :class:`fpsim.ensemble.Ensemble` is one.
 
-    ``weights`` are arrays (T, R, rows, columns), not finite where a replica diverged; ``seed`` is ``None`` where it is
+    ``weights`` are arrays (T, R, rows, columns), not finite where a replica diverged; ``key`` is ``None`` where it is
     not known, and replica ``i`` has the number ``first_replica + i``.
     """
 
@@ -38,8 +38,8 @@ class Trained(Protocol):
         """Recorded weights."""
 
     @property
-    def seed(self) -> int | None:
-        """Seed of all random numbers."""
+    def key(self) -> int | None:
+        """Key of all random numbers."""
 
     @property
     def first_replica(self) -> int:
@@ -60,7 +60,7 @@ def compare_ensembles(
     Parameters
     ----------
     first, second : Ensemble
-        If they say the same seed and have replicas in common, these are compared as pairs
+        If they say the same key and have replicas in common, these are compared as pairs
         (``details["paired"]``), without the others.
     matrix : str
         Such as ``"W1"``; coordinates are its entries in C order.
@@ -92,7 +92,7 @@ def compare_ensembles(
     a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
     begin = max(first.first_replica, second.first_replica)
     end = min(first.first_replica + len(a), second.first_replica + len(b))
-    paired = first.seed is not None and first.seed == second.seed and end - begin >= 2
+    paired = first.key is not None and first.key == second.key and end - begin >= 2
     alive = np.isfinite(a).all(axis=1), np.isfinite(b).all(axis=1)
     if paired:
         rows = slice(begin - first.first_replica, end - first.first_replica)

@@ -12,7 +12,11 @@ import pytest
 from scipy.stats import norm
 
 from fpsim.comparison import DISTANCES, compare_densities, compare_density, compare_ensembles, compare_samples
+from fpsim.datasets import digits
 from fpsim.density import Density, Grid, gaussian
+from fpsim.ensemble import train
+from fpsim.experiment import SGD, Experiment, Start
+from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError
 
 # --- shared random numbers -------------------------------------------------------------------------------------------
@@ -55,7 +59,7 @@ class Trained:
     """An ensemble of one 1 x 2 matrix."""
 
     w: np.ndarray
-    seed: int | None = 5
+    key: int | None = 5
     first_replica: int = 0
     times: np.ndarray = field(default_factory=lambda: np.array([0.0, 1.0]))
 
@@ -64,7 +68,7 @@ class Trained:
         return {"W1": np.stack([0.0 * self.w, self.w])[:, :, None, :]}
 
 
-def test_ensembles_say_their_seed():
+def test_ensembles_say_their_key():
     w = np.random.default_rng(3).normal(size=(800, 2))
     same = compare_ensembles(Trained(w), Trained(w), matrix="W1")
     assert same.details["paired"]
@@ -72,10 +76,23 @@ def test_ensembles_say_their_seed():
     later = compare_ensembles(Trained(w), Trained(w[200:], first_replica=200), matrix="W1")
     assert later.z == 0.0
     assert later.details["replicas"] == (600, 600)
-    for other in (Trained(w, seed=6), Trained(w, seed=None), Trained(w, first_replica=5000)):
-        found = compare_ensembles(Trained(w, seed=other.seed if other.seed is None else 5), other, matrix="W1")
+    for other in (Trained(w, key=6), Trained(w, key=None), Trained(w, first_replica=5000)):
+        found = compare_ensembles(Trained(w, key=other.key if other.key is None else 5), other, matrix="W1")
         assert not found.details["paired"]
         assert found.floor > 0.0
+
+
+def test_trained_ensembles_at_two_temperatures():
+    """At t = 0 the weights of one key are identical, whatever the temperature; later they differ, as pairs can tell."""
+    experiments = [
+        Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 8, temperature=T), Start.gaussian(0.5, 0.2))
+        for T in (0.0, 0.02)
+    ]
+    one, other = (train(e, replicas=1000, times=[0.0, 2.0], rng=7) for e in experiments)
+    begin = compare_ensembles(one, other, matrix="W1", time=0.0)
+    assert begin.details["paired"]
+    assert begin.z == 0.0
+    assert compare_ensembles(one, other, matrix="W1", distance="covariance").z > 4.0
 
 
 def test_diverged_replicas_leave_with_their_partner():
