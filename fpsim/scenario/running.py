@@ -30,7 +30,8 @@ from fpsim.storage import (
     snapshot_at,
     writer_lock,
 )
-from fpsim.support.errors import ConfigError, FileError
+from fpsim.support.checks import shown
+from fpsim.support.errors import ConfigError, DomainError, FileError
 from fpsim.support.progress import Progress, Reporter, reporter
 
 if TYPE_CHECKING:
@@ -95,7 +96,14 @@ def run(
     -------
     xarray.DataTree
         What the file holds, provenance included.
+
+    Raises
+    ------
+    DomainError
+        If ``scenario`` is not a validated scenario.
     """
+    if not isinstance(scenario, ScenarioBase):
+        raise DomainError(f"scenario is {shown(scenario)}: what load_scenario answers is accepted")
     kind = kind_named(_name(scenario))
     kind.check(scenario)
     silent: Reporter = lambda _task: lambda _share: None  # noqa: E731
