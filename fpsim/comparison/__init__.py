@@ -1,4 +1,4 @@
-"""Theory against experiment: distances with their sampling floor, and where a difference comes from."""
+"""Comparison of theory and experiment: distances, sampling floors, error budget."""
 
 from fpsim.comparison import outputs
 from fpsim.comparison.budget import Budget, BudgetRow, Refinement, Stage, error_budget

@@ -1,4 +1,4 @@
-"""Numbers that carry their replicates, so that anything computed from them has an error.
+"""Estimates: numbers with replicates, so that anything computed from them has an error.
 
 An estimate is a value and the values that would have been found otherwise: with one block of an ensemble left out
 (jackknife), on a grid twice as coarse, with a looser tolerance. A function of estimates is evaluated on the value

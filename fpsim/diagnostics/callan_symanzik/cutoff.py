@@ -1,4 +1,4 @@
-"""The learning rate as an ultraviolet cutoff: which trainings are the same up to ``O(eta^2)``?
+"""Learning rate as an ultraviolet cutoff: the line of constant physics, equal up to ``O(eta^2)``.
 
 At fixed physical time ``t = k eta`` the effective drift of SGD is ``-grad(L + (eta / 4) |grad L|^2)`` and its noise
 ``eta S``. Keeping both fixed gives a line of constant physics,

@@ -1,4 +1,4 @@
-"""Laws of the weights as weighted points: densities on grids and ensembles alike.
+"""Expectations over laws of the weights: densities on grids and ensembles alike.
 
 A density of cell averages ``p_i`` becomes points at the cell centres whose weights undo the averaging, axis by axis,
 ``p - delta^2 p / 24 + 3 delta^4 p / 640`` (density zero outside its box; the points reach two cells beyond it). With

@@ -1,4 +1,4 @@
-"""The height equation on an ensemble: a smoothed density and the equation that it obeys exactly.
+"""Height equation of an ensemble: a smoothed density and the equation that it obeys exactly.
 
 Smoothing with a kernel ``K`` keeps the Fokker-Planck form, ``d_t (K * p) = -d_i (b_i K * p) + d_i d_j (D_ij K * p)``
 with the coefficients ``b_s = (K * b p) / (K * p)`` and ``D_s = (K * D p) / (K * p)``, averages over the replicas that
