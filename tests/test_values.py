@@ -163,3 +163,17 @@ def test_copies_compute_the_same():
     for distance in DISTANCES.values():
         assert pickle.loads(pickle.dumps(distance)).name == distance.name
     assert compare_samples(x, y, observable="x") == compare_samples(x, y, observable="x")
+
+
+@pytest.mark.parametrize("activation", ["linear", "tanh"])
+def test_experiments_pickle(activation):
+    e = experiment(activation=activation)
+    start = Start.gaussian({"W1": [[0.5, 0.1]], "W2": [[0.5], [0.1]]}, 0.1)
+    network = BottleneckAutoEncoder(2, 1, activation, frozen={"W1": [[1.0, 0.0]]})
+    for value in (e, start, network):
+        for twin in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
+            assert same(value, twin)
+    with pytest.raises(TypeError):
+        copy.deepcopy(network).frozen["W1"] = 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        copy.deepcopy(network).frozen["W1"][0, 0] = 0.0
