@@ -9,7 +9,7 @@ OUT ?= runs/digits-bottleneck
 setup: $(VENV)/.installed
 
 # A virtual environment of the project's own, so that a system-managed Python does not refuse.
-$(VENV)/.installed: setup.cfg pyproject.toml tools/make_venv.py
+$(VENV)/.installed: setup.py setup.cfg pyproject.toml tools/make_venv.py
 	@test -x $(BIN)/pip || $(PYTHON) tools/make_venv.py $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@

@@ -161,7 +161,7 @@ def test_a_public_name_is_one_thing():
         if not folder_of(name).startswith(tuple(SAME_NAME)):
             for node in tree.body:
                 if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                    homes.setdefault(node.name, []).append(name)
+                    homes.setdefault(node.name, set()).add(name)
     assert {name: where for name, where in homes.items() if len(where) > 1} == {}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.integrate import cumulative_simpson
 
+import fpsim as fp
 from fpsim.scenario import available, load_scenario
 
 ROOT = Path(__file__).parents[1]
@@ -72,7 +73,7 @@ def test_walls_passage_times_and_paths(namespace, capsys):
     x = np.linspace(-2, 1, 3001)
     weight = np.exp(-10 * (x**4 / 4 - x**2 / 2))
     times = cumulative_simpson(cumulative_simpson(weight, x=x, initial=0) / weight, x=x, initial=0) * 10
-    found = namespace["with_grid_error"](namespace["time_from_the_bottom"], namespace["well"], namespace["line"])
+    found = fp.with_grid_error(namespace["time_from_the_bottom"], namespace["well"], namespace["line"])
     assert abs(found.value - (times[-1] - times[1000])) < found.error < 0.001 * found.value
 
 

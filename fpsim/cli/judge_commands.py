@@ -32,7 +32,7 @@ def compare(
     Example: fpsim compare before.h5 after.h5 --strict --limit 4
     """
     from fpsim.runs.run import load
-    from fpsim.runs.run_comparison import compare_runs, table
+    from fpsim.runs.run_comparison import compare_runs, remarks, table
 
     with errors_of(file):
         one = load(file)
@@ -40,6 +40,8 @@ def compare(
         another = load(other) if other else None
         rows = compare_runs(one, another, distance=distance, all_times=every)
     say(table(rows, limit=limit))
+    for line in remarks(rows):
+        say(f"note: {line}")
     if strict and any(row.z > limit for row in rows):
         raise typer.Exit(1)
 

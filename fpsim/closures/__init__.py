@@ -1,4 +1,4 @@
-"""Closures: models of what one weight matrix feels of the other, one file each (docs/closures.md)."""
+"""Closures: models of one weight matrix without the other, one file each (docs/closures.md)."""
 
 from fpsim.closures.conditional import conditional
 from fpsim.closures.empirical_path import empirical_path

@@ -1,4 +1,4 @@
-"""Conditional closure: the statistics of the partner are regressed on the matrix itself, over an ensemble.
+"""Conditional closure: statistics of the partner regressed on the matrix itself, over an ensemble.
 
 Assumption: none but enough replicas. It is the only closure of one matrix that converges, to the exact equation of its
 density, as the number of replicas grows; it borrows from the experiment what mean field leaves out, the correlation of

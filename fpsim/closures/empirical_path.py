@@ -1,4 +1,4 @@
-"""Empirical path: the statistics of the partner are the plain averages over an ensemble, at every time.
+"""Empirical-path closure: statistics of the partner averaged over an ensemble, at every time.
 
 Assumption: the partner is independent of the matrix, but has its true distribution. Like mean field with the partner's
 width corrected: means are right to O(width^2), variances still wrong by a factor of order one after relaxation, because

@@ -1,4 +1,4 @@
-"""Frozen partner: the other matrix stays where it is.
+"""Frozen-partner closure: the other matrix stays where it is.
 
 Assumption: the partner does not move and has no width. Exact for a partner that is not trained; otherwise valid
 only while its displacement is small, error O(displacement). For the linear network the drift is linear and ``D``

@@ -1,4 +1,4 @@
-"""Joint: both matrices in one density, no closure at all.
+"""Joint equation of all weights: both matrices in one density, no closure at all.
 
 Assumption: none beyond the modified equation itself; error O(eta) (``sme1``). The price is the dimension: 2 for
 d = k = 1, 4 for d = 2, k = 1. For the linear network with d = k = 1 the coordinates of

@@ -1,4 +1,4 @@
-"""Leaf: the balance ``q = W1^2 - W2^2`` of the linear network with d = k = 1 is frozen, ``w = W2 W1`` moves.
+"""Leaf closure: the balance ``q = W1^2 - W2^2`` of the linear network with d = k = 1 is frozen, ``w = W2 W1`` moves.
 
 Assumption: ``q`` does not move; it decays at the rate ``s^2 = O(eta)`` and its variance grows as O(eta^3 t), so
 that the error is O(eta t). Nearly exact for the widths, because it keeps the correlation of the matrices: on every

@@ -1,4 +1,4 @@
-"""Linear noise: the joint density of all weights is Gaussian and narrow (van Kampen's system-size expansion).
+"""Linear-noise closure: a narrow Gaussian of all weights (van Kampen's system-size expansion).
 
 The mean follows the drift and the covariance the linearised equation,
 

@@ -1,4 +1,4 @@
-"""Non-parametric regression ``E[y | x]`` of samples on a coarse grid, with a bandwidth that follows the density.
+"""Local polynomial regression ``E[y | x]`` of samples, with a bandwidth that follows their density.
 
 Samples are collected in bins as moments; at every node a polynomial of degree 0, 1 or 2 is fitted with Gaussian weights
 whose bandwidth is the smallest of a geometric ladder that still sees ``neighbours`` samples. The bias is

@@ -1,4 +1,4 @@
-"""Marginal equation of one weight matrix, given conditional averages over the other: what all closures share.
+"""Marginal equation of one weight matrix, given conditional averages over the other.
 
 Integrating the joint Fokker-Planck equation over the other matrix gives, exactly,
 

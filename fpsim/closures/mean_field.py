@@ -1,4 +1,4 @@
-"""Mean field: the two matrices are independent, ``p = p1 p2`` (McKean-Vlasov).
+"""Mean-field closure: independent matrices, ``p = p1 p2`` (McKean-Vlasov).
 
 Assumption: no correlation between ``W1`` and ``W2``. The statistics of the partner are averages over its own
 density, so that the two equations are coupled and are evolved together, in the order (W1, W2). Means are right to

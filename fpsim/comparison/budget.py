@@ -1,4 +1,4 @@
-"""Where the distance between SGD and theory comes from, one cause at a time.
+"""Error budget: the distance between SGD and theory, split into its causes.
 
 A chain of intermediate laws leads from the experiment to the theory, each differing from the one before in one thing
 only: SGD, SGD with Gaussian noise, the modified equation of high order, of first order, its closure. Every link is a
@@ -6,7 +6,8 @@ distance with its own floor, all seen through the same bins, so that links can b
 errors of the theory come from a second, coarser solution (Richardson). Pure arithmetic: whoever calls makes the laws.
 
 Limits: links obey the triangle inequality, not a sum; contributions of opposite sign cancel in the total (``cancels``).
-A link below three standard deviations of its own sampling noise is not resolved and never leads.
+A link within the threshold of :mod:`fpsim.uncertainty.verdict` (for the links and the total judged together) times its
+own sampling noise is not resolved and never leads.
 """
 
 from __future__ import annotations
@@ -23,11 +24,9 @@ from fpsim.comparison.samples import Distribution, ExactDensity, Sample, sample_
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
 from fpsim.support.random_streams import RNG, numpy_generator
+from fpsim.uncertainty.verdict import threshold
 
 __all__ = ["Budget", "BudgetRow", "Refinement", "Stage", "error_budget"]
-
-RESOLVED = 3.0
-"""Standard deviations above its floor from which a link counts as seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +104,8 @@ class Budget:
         Distance between them, with its floor and spread.
     rows : tuple of BudgetRow
         Sampling first, then the links of the chain, then the numerical errors.
+    together : int
+        Distances judged together: the links and the total.
     """
 
     observable: str
@@ -116,6 +117,7 @@ class Budget:
     floor: float
     spread: float
     rows: tuple[BudgetRow, ...]
+    together: int = 1
 
     @property
     def z(self) -> float:
@@ -130,7 +132,7 @@ class Budget:
 
         ``"no single cause"`` if the total is seen but no part of it is.
         """
-        if self.z < RESOLVED:
+        if self.z < threshold(self.together):
             return "sampling"
         seen = [row for row in self.rows if row.resolved and row.source != "sampling"]
         return max(seen, key=lambda row: row.share).source if seen else "no single cause"
@@ -151,7 +153,7 @@ class Budget:
         at = "" if math.isnan(self.time) else f" at t = {self.time:g}"
         name = self.distance.replace("_", " ")
         head = f"{self.observable}{at}: {self.experiment} and {self.theory}"
-        if self.z < RESOLVED:
+        if self.z < threshold(self.together):
             return f"{head} agree within sampling ({name} {self.total:.2g}, floor {self.floor:.2g}, z = {self.z:.1f})."
         text = f"{head} differ by {self.total:.2g} in {name} (floor {self.floor:.2g}); "
         lead = next((row for row in self.rows if row.source == self.leading), None)
@@ -223,7 +225,7 @@ def error_budget(
     for i, stage in enumerate(stages[1:]):
         seen = link(laws[i], laws[i + 1])
         error = _freed(seen.value, seen.floor, kind.squared)
-        resolved = seen.value - seen.floor > RESOLVED * seen.spread
+        resolved = seen.value - seen.floor > threshold(len(stages)) * seen.spread
         between = f"{names[i]} | {stage.name}"
         found.append((stage.source, between, seen.value, seen.floor, seen.spread, error, resolved))
     for r in refinements:
@@ -237,7 +239,8 @@ def error_budget(
         BudgetRow(*row[:6], share=part / total if total > 0.0 else 0.0, resolved=row[6])
         for row, part in zip(found, parts, strict=True)
     )
-    return Budget(observable, kind.name, time, names[0], names[-1], whole.value, whole.floor, whole.spread, rows)
+    ends, total_of = (names[0], names[-1]), (whole.value, whole.floor, whole.spread)
+    return Budget(observable, kind.name, time, *ends, *total_of, rows, len(stages))
 
 
 def _freed(value: float, floor: float, squared: bool) -> float:

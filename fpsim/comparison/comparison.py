@@ -1,4 +1,4 @@
-"""One number with what is needed to judge it: a distance, its floor under agreement, and how far above it lies.
+"""Comparison of theory and experiment: a distance, its floor under agreement, and how far above it lies.
 
 The floor is what sampling alone would show if theory and experiment were the same law; ``z`` counts the excess in
 standard deviations of that. Limits: ``z`` is a scale, not a probability (energy and moment distances are skewed under
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from fpsim.density import Density
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable, read_only_mapping
 from fpsim.support.random_streams import RNG, numpy_generator
+from fpsim.uncertainty.verdict import Claim, Expected
 
 __all__ = ["Comparison", "compare_all", "compare_density", "compare_samples"]
 
@@ -75,6 +76,26 @@ class Comparison(Immutable):
         if self.spread > 0.0:
             return self.excess / self.spread
         return math.copysign(math.inf, self.excess) if self.excess else 0.0
+
+    def with_details(self, **more: Any) -> Comparison:
+        """The same with more details."""
+        return replace(self, details={**self.details, **more})
+
+    def claim(self, *, tolerance: float = 0.0, expected: Expected = "holds") -> Claim:
+        """The claim that both sides are one law, for the tables of :mod:`fpsim.uncertainty.verdict`.
+
+        Parameters
+        ----------
+        tolerance : float
+            Distance beyond the floor (unit: that of the distance) up to which they count as one. With zero the claim
+            is that they cannot be told apart with these replicas.
+        expected : {"holds", "fails", "trivial"}
+            See :class:`fpsim.uncertainty.verdict.Record`.
+        """
+        at = "" if math.isnan(self.time) else f", t = {self.time:g}"
+        name = f"{self.observable}{at}: {self.distance.replace('_', ' ')}"
+        details = {"value": self.value, "floor": self.floor, "method": self.method}
+        return Claim(name, max(self.excess, 0.0), self.spread, tolerance, details=details, expected=expected)
 
     def __repr__(self) -> str:
         at = "" if math.isnan(self.time) else f" at t={self.time:g}"
@@ -138,6 +159,7 @@ def compare_samples(
     observable: str,
     distance: str = "total_variation",
     clusters: tuple[ArrayLike, ArrayLike] | None = None,
+    paired: bool = False,
     time: float = math.nan,
     bins: int | None = None,
     rng: RNG = 0,
@@ -150,6 +172,10 @@ def compare_samples(
         Independent points; or ``m`` points for each replica, which may depend on each other (pooled outputs).
     clusters : pair of array_like of int, optional
         Replica of every row of ``a`` and of ``b``, when points of a replica depend on each other and come flat.
+    paired : bool
+        Whether replica ``i`` of ``a`` and of ``b`` was trained with the same random numbers (same seed). The two
+        samples are then closer than independent ones: floor and spread come from exchanging the replicas of a pair, and
+        are zero for identical samples.
     bins : int, optional
         Number of cells of equal count for histogram distances.
     rng : None, int, SeedSequence or Generator
@@ -176,8 +202,10 @@ def compare_samples(
             f"{names[0]} have shape {np.shape(a)}, the second {np.shape(b)}: equal numbers of coordinates, and several "
             "points for each replica in both or in neither, are accepted"
         )
+    if paired and (left.size != right.size or len(left.points) != len(right.points)):
+        raise DomainError(f"paired samples of {left.size:g} and {right.size:g} replicas: equally many are accepted")
     details = {"replicas": (int(left.size), int(right.size)), "points": (len(left.points), len(right.points))}
-    return _compare(kind, left, right, observable, time, bins, details, rng)
+    return _compare(kind, left, right, observable, time, bins, details, rng, paired=paired)
 
 
 def compare_all(
@@ -240,9 +268,10 @@ def _compare(
     rng: RNG,
     *,
     band: bool = True,
+    paired: bool = False,
 ) -> Comparison:
     frame = kind.frame(sample, reference, bins)
-    found = evaluate(kind, sample, reference, frame, rng=numpy_generator(rng), band=band)
+    found = evaluate(kind, sample, reference, frame, rng=numpy_generator(rng), band=band, paired=paired)
     ends = (max(found.value - 1.96 * found.error, 0.0), found.value + 1.96 * found.error)
     return Comparison(
         observable,

@@ -1,4 +1,4 @@
-"""One pair of laws seen through one frame: value, floor, spread and the value's own standard deviation."""
+"""Evaluation of a distance in one frame: value, floor, spread and the value's own standard deviation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.comparison.distances import Distance
-from fpsim.comparison.resample import pooled_null, standard_deviation
+from fpsim.comparison.resample import exchanged_null, pooled_null, standard_deviation
 from fpsim.comparison.samples import Distribution, ExactDensity, Sample
 
 __all__ = ["Evaluation", "evaluate"]
@@ -39,6 +39,7 @@ def evaluate(
     rng: np.random.Generator,
     library: bool = True,
     band: bool = True,
+    paired: bool = False,
 ) -> Evaluation:
     """Distance of ``first`` from ``second`` in a frame, with its floor.
 
@@ -52,6 +53,9 @@ def evaluate(
         Compute the distance of the points themselves where a library does; otherwise from the features of the frame.
     band : bool
         Resample the value for its own standard deviation (``nan`` otherwise).
+    paired : bool
+        Whether replica ``i`` of both samples shares its random numbers; floor and spread then come from exchanging the
+        two within pairs.
     """
 
     def functional(p: Array, q: Array) -> Array:
@@ -67,16 +71,20 @@ def evaluate(
     other = (
         kind.expected(second, frame) if isinstance(second, ExactDensity) else _in_groups(kind, second, frame, groups)
     )
-    value_of_points = kind.value(first, second, frame) if library else None
+    value_of_points = kind.value(first, second, frame) if library and not paired else None
     if value_of_points is None:
         means = [g[0].sum(axis=0) / g[1].sum() if isinstance(g, tuple) else g for g in (grouped, other)]
         value_of_points = float(functional(*means))
-    null, method = (None, "") if first.clustered else (kind.null(first, second, frame), "closed form")
-    if null is None:
+    null, method = (None, "") if first.clustered or paired else (kind.null(first, second, frame), "closed form")
+    if paired:
+        assert isinstance(second, Sample)
+        pair = (_in_groups(kind, sample, frame, _POOL_GROUPS) for sample in (first, second))
+        null, method = exchanged_null(functional, *pair, rng=rng), "exchange within pairs of replicas"
+    elif null is None:
         assert isinstance(second, Sample)
         null = pooled_null(functional, *_pool(kind, first, second, frame), rng=rng)
         method = "bootstrap of whole replicas" if first.clustered else "bootstrap"
-    error = standard_deviation(functional, grouped, other, rng=rng) if band else math.nan
+    error = standard_deviation(functional, grouped, other, rng=rng, paired=paired) if band else math.nan
     return Evaluation(value_of_points, *null, error, method)
 
 

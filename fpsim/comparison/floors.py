@@ -1,4 +1,4 @@
-r"""What a distance shows when theory and experiment agree: its mean (the floor) and standard deviation (the spread).
+"""Sampling floors: mean (floor) and standard deviation (spread) of a distance when theory and experiment agree.
 
 Closed forms; ``n`` is the number of independent points, or ``n1 n2 / (n1 + n2)`` between two samples:
 

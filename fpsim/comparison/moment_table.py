@@ -1,4 +1,4 @@
-"""Means, standard deviations and correlations, theory beside ensemble, with standard errors of the ensemble's."""
+"""Moment table: means, standard deviations and correlations of theory and ensemble, with standard errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From weights to what the network does: outputs pooled over data, outputs at fixed probes, the loss of each replica.
+"""Network outputs of weights: pooled over data, at fixed probes, and the loss of each replica.
 
 The same functions serve experiment (weights of replicas) and theory (weights drawn from densities, ``draw_weights``),
 so that both sides of a comparison are computed alike. Limits: networks of two matrices; outputs pooled over replicas

@@ -1,4 +1,4 @@
-"""Bins for histogram distances, chosen before the sample is looked at so that every bin is occupied.
+"""Bins for histogram distances, chosen before the sample is looked at, every one of them occupied.
 
 Against a theory: blocks of whole cells of the theory's grid, as wide as Scott's rule (1979,
 doi:10.1093/biomet/66.3.605) asks for the theory's own width, in which at least ``MIN_COUNT`` points are expected;

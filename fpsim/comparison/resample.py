@@ -1,4 +1,4 @@
-"""Resampling of whole replicas: confidence bands, and floors where no closed form exists.
+"""Resampling of whole replicas for confidence bands, and for floors where no closed form exists.
 
 Every distance here is a function of *mean features* (bin indicators, threshold indicators, monomials), so a resampled
 distance needs only the feature sums of each group of replicas, not the points again (Efron 1979; Davison & Hinkley
@@ -7,6 +7,7 @@ distance needs only the feature sums of each group of replicas, not the points a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from fpsim.support.compilation import njit
 
-__all__ = ["pooled_null", "resampled_means", "standard_deviation"]
+__all__ = ["exchanged_null", "pooled_null", "resampled_means", "standard_deviation"]
 
 Array = NDArray[np.float64]
 Functional = Callable[[Array, Array], Array]
@@ -54,14 +55,20 @@ def _add_drawn(chosen, sums, counts, out):  # type: ignore[no-untyped-def]
 
 
 def standard_deviation(
-    functional: Functional, first: Grouped, second: Grouped | Array, *, rng: np.random.Generator
+    functional: Functional,
+    first: Grouped,
+    second: Grouped | Array,
+    *,
+    rng: np.random.Generator,
+    paired: bool = False,
 ) -> float:
-    """Standard deviation of the distance when whole groups of each sample are resampled.
+    """Standard deviation of the distance when whole groups of each sample are resampled, pairs together.
 
     ``first`` and ``second`` are (sums, counts) of the groups; a theory is given by its mean features alone.
     """
+    again = copy.deepcopy(rng) if paired else rng
     a = resampled_means(*first, len(first[1]), _BAND, rng)
-    b = resampled_means(*second, len(second[1]), _BAND, rng) if isinstance(second, tuple) else second
+    b = resampled_means(*second, len(second[1]), _BAND, again) if isinstance(second, tuple) else second
     return float(np.std(functional(a, b), ddof=1))
 
 
@@ -74,4 +81,20 @@ def pooled_null(
     """
     a, b = (resampled_means(sums, counts, n, _NULL, rng) for n in draws)
     values = functional(a, b)
+    return float(values.mean()), float(values.std(ddof=1))
+
+
+def exchanged_null(
+    functional: Functional, first: Grouped, second: Grouped, *, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Mean and standard deviation of the distance if pairs of replicas came from one law and share random numbers.
+
+    Then either of a pair may stand on either side: groups of pairs are exchanged at random, which is exact whatever
+    their dependence (a permutation test of exchangeable pairs). Zero for identical samples.
+    """
+    (a, counts), (b, others) = first, second
+    stays = rng.integers(2, size=(_NULL, len(counts))).astype(np.float64)
+    left = (stays @ a + (1.0 - stays) @ b) / (stays @ counts + (1.0 - stays) @ others)[:, None]
+    right = (stays @ b + (1.0 - stays) @ a) / (stays @ others + (1.0 - stays) @ counts)[:, None]
+    values = functional(left, right)
     return float(values.mean()), float(values.std(ddof=1))

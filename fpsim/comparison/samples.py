@@ -1,4 +1,4 @@
-"""The two things that can be compared: a theory (a density on a grid) and a sample (points of replicas).
+"""Both sides of a comparison: an exact density on a grid, a sample of points of replicas.
 
 Both answer the same questions (points, mean, covariance, number of independent draws), so that a distance is written
 once. A theory stands for infinitely many draws: its points are quantiles in one dimension and stratified in more, their

@@ -1,4 +1,4 @@
-"""Where densities live: grids, boundaries, densities and how to make them."""
+"""Probability densities on grids: grids, boundaries, densities from formulas and samples, regridding."""
 
 from fpsim.density.boundary import Boundary
 from fpsim.density.construct import from_function, from_samples, gaussian, mixture

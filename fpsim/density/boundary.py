@@ -1,4 +1,4 @@
-"""What happens to probability at the ends of an axis."""
+"""Boundaries: what becomes of probability at the ends of an axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which stochastic calculus a state-dependent noise is meant in.
+"""Stochastic calculus in which a state-dependent noise is meant.
 
 For ``dW = b dt + sigma(W) o dB`` with ``D = sigma sigma^T / 2`` the Ito drift is
 

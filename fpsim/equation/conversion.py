@@ -1,4 +1,4 @@
-"""What a declared calculus adds to the drift in Ito form (see :mod:`fpsim.equation.calculus`)."""
+"""Conversion of a declared calculus to the drift in Ito form (see :mod:`fpsim.equation.calculus`)."""
 
 from __future__ import annotations
 

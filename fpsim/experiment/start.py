@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable, read_only_mapping
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,7 +20,7 @@ __all__ = ["Start"]
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class Start(Immutable):
     """Where every replica starts; made by the class methods, which say what the parameters mean.
 
     Attributes
@@ -44,7 +44,7 @@ class Start:
                 arrays = {name: np.array(v, dtype=np.float64) for name, v in value.items()}
                 for array in arrays.values():
                     array.setflags(write=False)
-                object.__setattr__(self, key, MappingProxyType(arrays))
+                object.__setattr__(self, key, read_only_mapping(arrays))
                 values = list(arrays.values())
             else:
                 object.__setattr__(self, key, float(value))

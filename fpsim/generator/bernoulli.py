@@ -16,6 +16,7 @@ from fpsim.support.compilation import vectorize
 __all__ = ["bernoulli", "exponential_rate", "logarithmic_mean"]
 
 _LARGE = 745.0  # exp(-745) is the last number above zero
+_SAFE = 700.0  # exp(710) is beyond the largest number
 
 
 @vectorize(cache=True)
@@ -26,7 +27,9 @@ def bernoulli(w):  # type: ignore[no-untyped-def]
     """
     if w == 0.0:
         return 1.0
-    return w / math.expm1(w) if w <= _LARGE else 0.0
+    if w < _SAFE:
+        return w / math.expm1(w)
+    return w * math.exp(-w) if w <= _LARGE else 0.0
 
 
 @vectorize(cache=True)

@@ -1,26 +1,29 @@
 """Jump rates of full diffusion tensors: Scharfetter-Gummel along the integer offsets of :mod:`fpsim.lattice`.
 
-With ``D = sum_k lambda_k e_k e_k^T`` the Ito drift goes through the tensor: ``b = D f + r``, and the jump from ``a`` to
-``a + e`` has the rate
+With ``D = sum_k lambda_k e_k e_k^T`` the Ito drift is split into a part that goes through the tensor and a rest that
+goes along the axes, ``b = D f + r``, and the jump from ``a`` to ``a + e`` has the rate of Scharfetter and Gummel
 
-    Q[a, a + e] = lambda(a) B(-f.e),        f.e averaged from a to a + e,
+    Q[a, a + e] = lambda B(-c / lambda),        c = lambda f.e + r_i if e is the unit vector of axis i.
 
-plus upwind jumps along the axes for the rest ``r``. Then the local mean and covariance of the jumps are those of the
-equation. The average is that of a parabola (away from walls a cubic) through cells on the same line, so for constant
-``D`` the state ``exp(-phi)`` of ``b = -D grad phi`` has zero current, exactly, if ``phi`` is a cubic polynomial, and to
-fourth order in the cell width if it is not.
+*Tensors that depend on place*: ``lambda``, ``f`` and ``r`` are those of the cell ``a`` that is left. The mean of the
+jumps out of a cell is then exactly its Ito drift (away from walls), their covariance that of the tensor and a numerical
+diffusion. ``f`` has to stay small where a nearly singular tensor turns from place to place: in each eigendirection of
+the tensor ``|D f| <= 2 mu`` per cell, ``mu`` the eigenvalue in cells (cell Peclet number 2). So no drift is divided by
+a small eigenvalue, no rate exceeds a few times those of tensor and drift alone, and the numerical diffusion is of
+second order in the cell width up to that Peclet number and at most ``|r_i| h_i / 2`` along axis ``i`` beyond it, as
+upwind.
 
-A drift ``-D grad phi`` that the equation declares as such, in Klimontovich's calculus or with a constant tensor, needs
-no such average: with ``m`` the mean of ``lambda(a)`` and ``lambda(a + e)``
+*Constant tensors*: ``f.e`` is averaged from ``a`` to ``a + e`` by a parabola (away from walls a cubic) through cells on
+the same line, so the state ``exp(-phi)`` of ``b = -D grad phi`` has zero current, exactly, if ``phi`` is a cubic
+polynomial, and to fourth order in the cell width if it is not. There ``|D f| <= 8 sqrt(mu_max mu)`` per cell, which
+keeps the numerical diffusion of a drift across a nearly singular tensor below a few times the largest physical one.
+
+*A drift* ``-D grad phi`` that the equation declares as such, in Klimontovich's calculus or with a constant tensor,
+needs no such average: with ``m`` the mean of ``lambda(a)`` and ``lambda(a + e)``
 
     Q[a, a + e] = m B(phi(a + e) - phi(a) - f.e)
 
 is in detailed balance with ``exp(-phi)`` to the last digit where ``f``, the force of the rest of the drift, vanishes.
-
-What goes through the tensor is limited in each of its eigendirections: ``|D f| <= 8 sqrt(mu_max mu)`` per cell, ``mu``
-the eigenvalue in cells. It keeps the artificial diffusion of a drift across a nearly singular tensor below a few times
-the largest physical one; a drift outside the range of a singular tensor goes to ``r`` entirely. The balance above
-needs ``|grad phi| h`` below that limit.
 
 Where offsets would be too long, isotropic diffusion is added; more than 1 % of the largest entry with a warning.
 
@@ -31,14 +34,13 @@ cell centres.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Grid
 from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cells, phi_on_cells
-from fpsim.generator.axis_rates import UNRESOLVED
 from fpsim.generator.bernoulli import exponential_rate
 from fpsim.generator.generator import Generator
 from fpsim.generator.links import Indices, Links, outward, pairs
@@ -49,7 +51,8 @@ __all__ = ["tensor_generator"]
 
 Array = NDArray[np.float64]
 
-_ROUTED = 8.0
+_ROUTED = 8.0  # |D f| by sqrt(mu_max mu) that goes through a constant tensor
+_RESOLVED = 2.0  # |D f| by mu that goes through one that depends on place
 _ADDED = 0.01  # of the largest entry: isotropic diffusion that is worth a warning
 
 
@@ -66,11 +69,12 @@ def tensor_generator(
             ValidityWarning,
             stacklevel=3,
         )
-    force, rest, trace = _route(field, grid, _velocity(equation, grid, t, p), lattice.added)
+    uniform = all(np.ptp(entry) == 0.0 for row in field.entries for entry in row if entry is not None)
+    force, rest = _route(field, grid, _velocity(equation, grid, t, p), lattice.added, uniform=uniform)
     outwards, height = force, None
-    if equation.phi is not None and (field.constant or equation.calculus is Calculus.KLIMONTOVICH):
+    if equation.phi is not None and (uniform or equation.calculus is Calculus.KLIMONTOVICH):
         others = FokkerPlanck(drift=equation.drift, potential=equation.potential)
-        force, rest, _ = _route(field, grid, _velocity(others, grid, t, p), lattice.added)
+        force, rest = _route(field, grid, _velocity(others, grid, t, p), lattice.added, uniform=uniform)
         height = np.broadcast_to(np.asarray(phi_on_cells(equation, grid, t=t, p=p)), grid.shape).ravel()
 
     weights: dict[tuple[int, ...], Array] = {
@@ -88,14 +92,13 @@ def tensor_generator(
         along = force @ np.array(offset, float)
         single = [axis for axis, step in enumerate(offset) if step]
         remainder = rest[:, single[0]] if len(single) == 1 and abs(offset[single[0]]) == 1 else nothing
-        link = _links(grid, offset, weight, along, remainder, trace, height)
-        links.append(link)
+        links.append(_links(grid, offset, _Along(weight, along, remainder, height), averaged=uniform))
         for sign in (1, -1):
             for out in outward(grid, tuple(sign * v for v in offset)):
                 at = out.cells
                 local = weight[at] / out.share
-                rate = exponential_rate(local, sign * (outwards[at] @ np.array(offset, float)) * out.share * local)
-                rate += np.maximum(sign * remainder[at], 0.0)
+                drift = (outwards[at] @ np.array(offset, float)) * out.share * local + remainder[at]
+                rate = exponential_rate(local, sign * drift)
                 np.add.at(absorption.setdefault(out.side, np.zeros(grid.size)), at, rate)
         if len(along):
             peclet = [min(peclet[0], float(np.abs(along).min())), max(peclet[1], float(np.abs(along).max()))]
@@ -113,8 +116,17 @@ def _velocity(equation: FokkerPlanck, grid: Grid, t: float, p: Any) -> Array:
     )
 
 
-def _route(field: DiffusionField, grid: Grid, velocity: Array, added: Array) -> tuple[Array, Array, Array]:
-    """Split the drift, in cells per time, into what the tensor carries (as ``f``) and the rest; and the trace of D."""
+class _Along(NamedTuple):
+    """Coefficients of the rates along one offset, each of shape (size,): ``lambda``, ``f.e``, ``r_i``, ``phi``."""
+
+    weight: Array
+    force: Array
+    rest: Array
+    height: Array | None
+
+
+def _route(field: DiffusionField, grid: Grid, velocity: Array, added: Array, *, uniform: bool) -> tuple[Array, Array]:
+    """Split the drift, in cells per time, into what the tensor carries (as ``f``) and the rest, shape (size, ndim)."""
     present = [e for row in field.entries for e in row if e is not None]
     small = np.broadcast_shapes(added.shape, *(e.shape for e in present))
     h = np.array(grid.spacing)
@@ -132,38 +144,31 @@ def _route(field: DiffusionField, grid: Grid, velocity: Array, added: Array) -> 
     else:
         mu, axes = spread(mu, 1), spread(axes, 2)
     component = np.einsum("...ij,...i->...j", axes, velocity)
-    limit = _ROUTED * np.sqrt(mu * mu[..., -1:])
+    limit = _ROUTED * np.sqrt(mu * mu[..., -1:]) if uniform else _RESOLVED * mu
     routed = np.clip(component, -limit, limit)
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = np.where(mu > 0.0, routed / mu, 0.0)
     force = np.einsum("...ij,...j->...i", axes, scaled)
     beyond = component - routed
     rest = np.einsum("...ij,...j->...i", axes, beyond) if beyond.any() else np.zeros_like(velocity)
-    return force, rest, np.broadcast_to(mu.sum(axis=-1), (grid.size,))
+    return force, rest
 
 
-def _links(
-    grid: Grid,
-    offset: tuple[int, ...],
-    weight: Array,
-    along: Array,
-    remainder: Array,
-    trace: Array,
-    height: Array | None,
-) -> Links:
+def _links(grid: Grid, offset: tuple[int, ...], along: _Along, *, averaged: bool) -> Links:
+    """Rates along an offset: in balance with ``phi``, with ``f.e`` averaged, or those of the cell that is left."""
     tail, head = pairs(grid, offset)
-    mean = _average(along, tail, head)
-    upwind = 0.5 * (remainder[tail] + remainder[head])
+    weight, force, rest, height = along
+    if height is None and not averaged:
+        forward = exponential_rate(weight[tail], weight[tail] * force[tail] + rest[tail])
+        backward = exponential_rate(weight[head], -weight[head] * force[head] - rest[head])
+        return Links(offset, tail, head, forward, backward)
+    mean, drift = _average(force, tail, head), 0.5 * (rest[tail] + rest[head])
+    here, there = weight[tail], weight[head]
     if height is not None:
-        common = 0.5 * (weight[tail] + weight[head])
-        pull = (mean - (height[head] - height[tail])) * common
-        forward, backward = exponential_rate(common, pull), exponential_rate(common, -pull)
-        return Links(offset, tail, head, forward + np.maximum(upwind, 0.0), backward + np.maximum(-upwind, 0.0))
-    rough = np.maximum(trace[tail], trace[head]) > UNRESOLVED * np.minimum(trace[tail], trace[head])
-    from_tail, from_head = np.where(rough, along[tail], mean), np.where(rough, along[head], mean)
-    forward = exponential_rate(weight[tail], from_tail * weight[tail])
-    backward = exponential_rate(weight[head], -from_head * weight[head])
-    return Links(offset, tail, head, forward + np.maximum(upwind, 0.0), backward + np.maximum(-upwind, 0.0))
+        mean -= height[head] - height[tail]
+        here = there = 0.5 * (here + there)
+    forward, backward = exponential_rate(here, here * mean + drift), exponential_rate(there, -there * mean - drift)
+    return Links(offset, tail, head, forward, backward)
 
 
 def _average(values: Array, tail: Indices, head: Indices) -> Array:

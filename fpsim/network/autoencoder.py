@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from fpsim.network.activations import activation
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable, read_only_mapping
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,11 +61,11 @@ def _freeze(
         matrices[name] = array
     if len(matrices) == len(shapes):
         raise DomainError("all layers are frozen; at least one must be trained")
-    return MappingProxyType(matrices)
+    return read_only_mapping(matrices)
 
 
 @dataclass(frozen=True, eq=False)
-class AutoEncoder:
+class AutoEncoder(Immutable):
     """Auto-encoder given by its layer widths.
 
     Attributes
@@ -113,7 +113,7 @@ class AutoEncoder:
 
 
 @dataclass(frozen=True, eq=False)
-class BottleneckAutoEncoder:
+class BottleneckAutoEncoder(Immutable):
     """Two matrices around a bottleneck: ``f(x) = W2 phi(W1 x)``, ``W1`` (k, d), ``W2`` (d, k).
 
     With ``x`` in principal components this is the auto-encoder D -> d -> k -> d -> D whose outer layers are

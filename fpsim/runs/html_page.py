@@ -11,7 +11,7 @@ import xarray as xr
 
 from fpsim.plots import styled
 from fpsim.scenario.loading import read_config
-from fpsim.scenario.running import figures_of, report, shortfalls_of
+from fpsim.scenario.running import figures_of, report, run_shortfalls
 
 __all__ = ["html_report"]
 
@@ -74,7 +74,7 @@ def _pictures(tree: xr.DataTree) -> Iterator[str]:
 
 def _shortfalls(tree: xr.DataTree, complete: bool) -> str:
     """What did not hold, before the table that says by how much."""
-    lines = shortfalls_of(tree) if complete else ()
+    lines = run_shortfalls(tree) if complete else ()
     if not lines:
         return ""
     rows = "".join(f"<li>{html.escape(line)}</li>" for line in lines)

@@ -17,6 +17,7 @@ from fpsim.scenario.running import scenario_of_run
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import density_series, group
 from fpsim.storage import load_tree
+from fpsim.support.checks import shown
 from fpsim.support.errors import DomainError
 
 __all__ = ["Run", "density_variables", "load"]
@@ -99,6 +100,8 @@ def load(path: str | Path) -> Run:
         If the file is missing, damaged, not written by fpsim, of a newer schema, or if its scenario is of a kind that
         this version does not know.
     """
+    if not isinstance(path, str | Path):
+        raise DomainError(f"path is {shown(path)}: the path of a file is accepted, as in 'digits.h5'")
     tree = load_tree(path)
     return Run(Path(path), scenario_of_run(tree, where=str(path)), tree)
 

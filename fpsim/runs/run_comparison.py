@@ -1,8 +1,9 @@
 """Comparison of two runs, or of the theory of one run with its own ensemble.
 
-An ensemble is taken at its full size: its histogram says how many replicas lie in every cell, and a replica's place
-inside a cell is drawn evenly. Limits: two theories have no sampling floor; their floor is the numerical error that both
-files state, and their z counts the excess in units of it.
+Two ensembles are compared by their stored weights, or by their histograms where these lie on the same cells and hold
+more replicas; histograms on different cells by the counts of common, wider cells, where the floor includes what the
+place of replicas inside a cell leaves open. Limits: two theories have no sampling floor; their floor is the numerical
+error that both files state, or that of bringing them to one grid, and their z counts the excess in units of it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.comparison import compare_density, compare_samples
-from fpsim.density import Density, regrid
+from fpsim.density import Density
+from fpsim.runs.common_cells import on_common_cells, on_common_grid
 from fpsim.runs.run import Run
 from fpsim.scenario.shared.records import group
 from fpsim.support.errors import DomainError
 
-__all__ = ["ComparedRow", "compare_runs", "table"]
+__all__ = ["ComparedRow", "compare_runs", "remarks", "table"]
 
 ENSEMBLE = "ensemble"
 """Last part of the path of a group that holds an experiment."""
@@ -39,6 +41,9 @@ class ComparedRow:
     value, floor, spread : float
         The distance, and its mean and standard deviation if both were the same law; ``spread`` is ``nan`` where a
         theory states no error.
+    shared : bool
+        Both are ensembles that were drawn with the same seed: their random numbers are the same, and the floor, which
+        holds for independent ones, is too high.
     """
 
     first: str
@@ -48,18 +53,24 @@ class ComparedRow:
     value: float
     floor: float
     spread: float
+    shared: bool = False
 
     @property
     def z(self) -> float:
-        """Excess over the floor in units of the spread; infinite where nothing is stated that could explain it."""
+        """Excess over the floor in units of the spread; 0 for identical things.
+
+        Infinite where nothing is stated that could explain it.
+        """
+        if self.value == 0.0:
+            return 0.0
         if not self.spread > 0.0:
-            return math.inf if self.value > self.floor else math.nan
+            return math.inf if self.value > self.floor else 0.0
         return (self.value - self.floor) / self.spread
 
 
 @dataclass(frozen=True, eq=False)
 class _Series:
-    """One density through time, and for an ensemble the number of its replicas."""
+    """One density through time; of an ensemble also the number of its replicas and the weights that were stored."""
 
     path: str
     variable: str
@@ -67,6 +78,8 @@ class _Series:
     densities: tuple[Density, ...]
     replicas: int
     error: float
+    weights: NDArray[np.float64] | None
+    seed: int
 
     @property
     def parent(self) -> str:
@@ -77,12 +90,18 @@ class _Series:
         return self.path.rpartition("/")[2] == ENSEMBLE
 
     def points(self, index: int) -> NDArray[np.float64]:
-        """One point for each replica, shape (replicas, ndim)."""
+        """One point for each replica, shape (replicas, ndim): evenly within the cell that its histogram says."""
         density, rng = self.densities[index], np.random.default_rng(index)
         grid = density.grid
         counts = np.rint(density.values * grid.cell_volume * self.replicas).astype(int)
         cells = np.repeat(np.argwhere(np.ones(grid.shape, bool)), counts.ravel(), axis=0)
         return np.asarray(grid.lower) + (cells + rng.random(cells.shape)) * np.asarray(grid.spacing)
+
+    def stored(self, index: int) -> NDArray[np.float64]:
+        """The stored weights of the replicas that did not diverge, shape (stored, ndim)."""
+        if self.weights is None:
+            return np.empty((0, self.densities[index].grid.ndim))
+        return self.weights[index][np.isfinite(self.weights[index]).all(axis=1)]
 
 
 def compare_runs(
@@ -104,20 +123,31 @@ def compare_runs(
     Raises
     ------
     DomainError
-        If the distance is unknown or nothing in the files can be compared.
+        If the distance is unknown, nothing in the files can be compared, or they have no time in common.
     """
     mine, theirs = list(_series(one)), list(_series(other or one))
-    rows = []
+    rows: list[ComparedRow] = []
+    apart: list[tuple[_Series, _Series]] = []
     for a in mine:
         for b in theirs:
             against_ensemble = not a.is_ensemble and b.is_ensemble and a.parent == b.parent
             same = other is not None and a.path == b.path
             if a.variable == b.variable and (against_ensemble or same):
-                rows += _compare(a, b, distance, all_times)
+                pairs = _common_times(a, b)
+                apart += [] if pairs else [(a, b)]
+                found = [_compare(a, b, i, j, distance) for i, j in (pairs if all_times else pairs[-1:])]
+                rows += [row for row in found if row is not None]
+    files = f"{one.path}{f' and {other.path}' if other else ''}"
+    if not rows and apart:
+        a, b = apart[0]
+        raise DomainError(
+            f"{files}: no time in common: {a.path} recorded {_span(a)}, {b.path} {_span(b)}; runs that recorded at "
+            "least one time in common are accepted"
+        )
     if not rows:
         raise DomainError(
-            f"{one.path}{f' and {other.path}' if other else ''}: nothing to compare; accepted are runs that hold "
-            f"densities of the same groups and times, an experiment in groups named {ENSEMBLE}"
+            f"{files}: nothing to compare; accepted are runs that hold densities of the same groups and times, an "
+            f"experiment in groups named {ENSEMBLE}; two theories by total variation"
         )
     if other is not None:
         names = f"{one.path.name}:", f"{other.path.name}:"
@@ -128,42 +158,107 @@ def compare_runs(
 def _series(run: Run) -> Iterator[_Series]:
     size = getattr(getattr(run.scenario, "ensemble", None), "replicas", 0)
     for path, variables in run.densities.items():
-        attributes = group(run.tree, path).attrs
-        replicas = int(attributes.get("replicas", size)) - int(attributes.get("diverged", 0))
-        error = (float(attributes.get("time_error", 0.0)) + float(attributes.get("grid_error", 0.0))) / 2.0
+        data = group(run.tree, path)
+        replicas = int(data.attrs.get("replicas", size)) - int(data.attrs.get("diverged", 0))
+        error = sum(float(data.attrs.get(name, 0.0)) for name in ("time_error", "grid_error")) / 2.0
         for name, densities in variables.items():
-            timed = "time" in group(run.tree, path)[name].dims
-            times = run.times(path) if timed else np.zeros(1)
-            yield _Series(path, name, times, densities, replicas, error)
+            times = run.times(path) if "time" in data[name].dims else np.zeros(1)
+            columns = densities[0].grid.names if densities else ()
+            weights = None
+            if {"weights", "weight"} <= set(data.variables) and set(columns) <= set(map(str, data["weight"].values)):
+                weights = data["weights"].sel(weight=list(columns)).transpose("time", "replica", "weight").values
+            stated = error if math.isfinite(error) else 0.0
+            yield _Series(path, name, times, densities, replicas, stated, weights, run.scenario.seed)
 
 
-def _compare(a: _Series, b: _Series, distance: str, all_times: bool) -> list[ComparedRow]:
-    pairs = [(i, j) for i, t in enumerate(a.times) for j in np.flatnonzero(np.isclose(b.times, t, rtol=1e-9))]
-    rows = [_one(a, b, i, int(j), distance) for i, j in (pairs if all_times else pairs[-1:])]
-    return [row for row in rows if row is not None]
+def _common_times(a: _Series, b: _Series) -> list[tuple[int, int]]:
+    return [(i, int(j)) for i, t in enumerate(a.times) for j in np.flatnonzero(np.isclose(b.times, t, rtol=1e-9))]
 
 
-def _one(a: _Series, b: _Series, i: int, j: int, distance: str) -> ComparedRow | None:
-    time = float(a.times[i])
+def _span(series: _Series) -> str:
+    times = series.times
+    return f"t = {times[0]:g}" if times.size == 1 else f"{times.size} times from {times[0]:g} to {times[-1]:g}"
+
+
+def _compare(a: _Series, b: _Series, i: int, j: int, distance: str) -> ComparedRow | None:
     p, q = a.densities[i], b.densities[j]
-    if p.grid.ndim != q.grid.ndim:
+    if p.grid.ndim != q.grid.ndim or any(s.is_ensemble and s.replicas < 1 for s in (a, b)):
         return None
+    row = ComparedRow(a.path, b.path, a.variable, float(a.times[i]), 0.0, 0.0, math.nan)
     if a.is_ensemble and b.is_ensemble:
-        found = compare_samples(a.points(i), b.points(j), observable=a.variable, distance=distance)
-    elif a.is_ensemble or b.is_ensemble:
-        theory, points = (q, a.points(i)) if a.is_ensemble else (p, b.points(j))
-        found = compare_density(theory, points, observable=a.variable, distance=distance)
-    elif distance == "total_variation":
-        floor = a.error + b.error
-        value = 0.5 * float(np.abs(p.values - _on_grid_of(q, p)).sum() * p.grid.cell_volume)
-        return ComparedRow(a.path, b.path, a.variable, time, value, floor, floor if floor > 0.0 else math.nan)
-    else:
+        return _two_ensembles(row, (a, i), (b, j), distance)
+    if a.is_ensemble or b.is_ensemble:
+        theory, (ensemble, k) = (q, (a, i)) if a.is_ensemble else (p, (b, j))
+        return _theory_and_ensemble(row, theory, ensemble, k, distance)
+    if distance != "total_variation":
         return None
-    return ComparedRow(a.path, b.path, a.variable, time, found.value, found.floor, found.spread)
+    left, right, regridding = on_common_grid(p, q)
+    value = 0.5 * float(np.abs(left.values - right.values).sum() * left.grid.cell_volume)
+    stated = a.error + b.error
+    return replace(row, value=value, floor=max(stated, regridding), spread=stated if stated > 0.0 else math.nan)
 
 
-def _on_grid_of(q: Density, p: Density) -> NDArray[np.float64]:
-    return q.values if q.grid == p.grid else regrid(q, p.grid).values
+def _two_ensembles(
+    row: ComparedRow, one: tuple[_Series, int], other: tuple[_Series, int], distance: str
+) -> ComparedRow:
+    (a, i), (b, j) = one, other
+    p, q, mine, theirs = a.densities[i], b.densities[j], a.stored(i), b.stored(j)
+    row = replace(row, shared=a.seed == b.seed)
+    same_cells, regridding = p.grid == q.grid, 0.0
+    if len(mine) and len(theirs) and not (same_cells and min(len(mine), len(theirs)) < min(a.replicas, b.replicas)):
+        found = compare_samples(mine, theirs, observable=a.variable, distance=distance)
+    elif same_cells:
+        found = compare_samples(a.points(i), b.points(j), observable=a.variable, distance=distance)
+        if a.replicas == b.replicas and np.array_equal(p.values, q.values):
+            return replace(row, value=0.0, floor=found.floor, spread=found.spread)
+    else:
+        left, right, regridding = on_common_cells(p, q)
+        points = [_in_cells(d, s.replicas, k) for d, s, k in ((left, a, i), (right, b, j))]
+        found = compare_samples(*points, observable=a.variable, distance=distance)
+    return _with_regridding(row, found.value, found.floor, found.spread, regridding)
+
+
+def _theory_and_ensemble(row: ComparedRow, theory: Density, ensemble: _Series, k: int, distance: str) -> ComparedRow:
+    histogram, stored, regridding = ensemble.densities[k], ensemble.stored(k), 0.0
+    if histogram.grid == theory.grid:
+        points = ensemble.points(k)
+    elif len(stored):
+        points = stored
+    else:
+        theory, cells, regridding = on_common_cells(theory, histogram)
+        points = _in_cells(cells, ensemble.replicas, k)
+    found = compare_density(theory, points, observable=row.variable, distance=distance)
+    return _with_regridding(row, found.value, found.floor, found.spread, regridding)
+
+
+def _with_regridding(row: ComparedRow, value: float, floor: float, spread: float, error: float) -> ComparedRow:
+    """A comparison whose floor includes the error of regridding, which adds to the scatter of the cells."""
+    return replace(row, value=value, floor=math.hypot(floor, error), spread=math.hypot(spread, error))
+
+
+def _in_cells(density: Density, replicas: int, seed: int) -> NDArray[np.float64]:
+    """``replicas`` points spread over cells by largest remainder, evenly inside each."""
+    grid, rng = density.grid, np.random.default_rng(seed)
+    wanted = density.values.ravel() * grid.cell_volume
+    wanted = wanted / wanted.sum() * replicas
+    counts = np.floor(wanted).astype(int)
+    missing = replicas - int(counts.sum())
+    counts[np.argsort(counts - wanted, kind="stable")[:missing]] += 1
+    cells = np.repeat(np.argwhere(np.ones(grid.shape, bool)), counts, axis=0)
+    return np.asarray(grid.lower) + (cells + rng.random(cells.shape)) * np.asarray(grid.spacing)
+
+
+def remarks(rows: Sequence[ComparedRow]) -> tuple[str, ...]:
+    """What a reader of the table should know besides: one line each."""
+    said = []
+    if any(row.shared for row in rows):
+        said.append(
+            "both runs used the same seed: their replicas share random numbers, so that distances may lie below the "
+            "floor of independent ones (z far below 0)"
+        )
+    if rows[0].first != rows[0].second and {row.time for row in rows} == {0.0}:
+        said.append("the only time in common is the start, t = 0: nothing was compared after it")
+    return tuple(said)
 
 
 def table(rows: Sequence[ComparedRow], *, limit: float) -> str:
@@ -173,7 +268,7 @@ def table(rows: Sequence[ComparedRow], *, limit: float) -> str:
     for row in rows:
         pair = row.first if row.first == row.second else f"{row.first} : {row.second}"
         floor = f"{row.floor:.4f} ±{row.spread:.4f}" if row.spread > 0 else f"{row.floor:.4f}"
-        z = "-" if math.isnan(row.z) else f"{row.z:.1f}"
+        z = f"{row.z:.1f}"
         mark = f"  above {limit:g}" if row.z > limit else "  identical" if row.value == 0.0 else ""
         lines.append(f"{pair:<{width}}{row.variable:<14}{row.time:>9.3g}{row.value:>11.4f}{floor:>20}{z:>8}{mark}")
     return "\n".join(lines)

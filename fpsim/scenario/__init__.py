@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fpsim.scenario.catalogue import available, catalogue_entries
     from fpsim.scenario.loading import load_scenario, parse_assignments, scenario_from, to_toml
-    from fpsim.scenario.running import Outcome, draw_figures, report, resume_file, run, run_to_file, shortfalls_of
+    from fpsim.scenario.running import Outcome, draw_figures, report, resume_file, run, run_shortfalls, run_to_file
 else:
     from fpsim.support.lazy import lazy_names
 
@@ -23,7 +23,7 @@ else:
                 "resume_file",
                 "run",
                 "run_to_file",
-                "shortfalls_of",
+                "run_shortfalls",
             ),
         },
     )
@@ -38,8 +38,8 @@ __all__ = [
     "report",
     "resume_file",
     "run",
+    "run_shortfalls",
     "run_to_file",
     "scenario_from",
-    "shortfalls_of",
     "to_toml",
 ]

@@ -24,24 +24,25 @@ from pydantic import ValidationError
 from fpsim.scenario.catalogue import available
 from fpsim.scenario.kind import kind_named
 from fpsim.scenario.sections import ScenarioBase
-from fpsim.support.errors import ConfigError, FpsimError
+from fpsim.support.checks import shown
+from fpsim.support.errors import ConfigError, DomainError, FpsimError
 
-__all__ = ["load_scenario", "parse_assignments", "read_config", "scenario_from", "shown", "to_toml"]
+__all__ = ["load_scenario", "parse_assignments", "read_config", "scenario_from", "to_toml"]
 
 DEEPEST = 8
 """Sections within sections, and lists within lists, that a scenario may have."""
 CONTROL = ("Cc", "Cs")
 """Categories of characters (Unicode) that neither a file nor a terminal takes as text."""
-LONGEST = 80
-"""Characters of a wrong value that a message repeats."""
 
 
-def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None, quick: bool = False) -> ScenarioBase:
+def load_scenario(
+    name_or_file: str | Path, *, changes: Mapping[str, Any] | None = None, quick: bool = False
+) -> ScenarioBase:
     """Read a scenario by name or from a file, put single keys in place and validate the whole.
 
     Parameters
     ----------
-    name_or_file : str
+    name_or_file : str or path
         A name that :func:`fpsim.scenario.available` knows, or the path of a ``.toml`` or ``.py`` file.
     changes : mapping
         Values by dotted key, for example ``{"sgd.learning_rate": 0.1}``.
@@ -52,8 +53,16 @@ def load_scenario(name_or_file: str, *, changes: Mapping[str, Any] | None = None
     ------
     ConfigError
         If nothing of that name exists, the file is not TOML or its Python fails, or a key or value is not accepted.
+    DomainError
+        If an argument is of another type.
     """
-    named = available()
+    if not isinstance(name_or_file, str | Path):
+        raise DomainError(f"scenario is {shown(name_or_file)}: a name or a path is accepted, as in 'momentum'")
+    if changes is not None and not isinstance(changes, Mapping):
+        raise DomainError(
+            f"changes is {shown(changes)}: values by dotted key are accepted, as in {{'sgd.learning_rate': 0.1}}"
+        )
+    name_or_file, named = str(name_or_file), available()
     path = named.get(name_or_file.replace("_", "-")) or Path(name_or_file)
     readers = {".toml": _read_toml, ".py": _run_python}
     if path.suffix not in readers or not _is_file(path):
@@ -239,15 +248,6 @@ def _one_line(error: ValidationError, model: type[ScenarioBase]) -> str:
     found = first.get("input")
     value = f" = {shown(found)}" if isinstance(found, (int, float, str, bool, list, tuple)) else ""
     return f"{key}{value}: {message[0].lower()}{message[1:]}"
-
-
-def shown(value: object) -> str:
-    """A value as a user wrote it, cut where it is long: ``repr`` refuses integers of more than 4300 digits."""
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a number of thousands of digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _accepted_keys(sections: Sequence[str], model: Any) -> list[str]:

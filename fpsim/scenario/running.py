@@ -16,6 +16,7 @@ from fpsim._version import __version__
 from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
 from fpsim.scenario.kind import Kind, kind_named
 from fpsim.scenario.loading import read_config, scenario_from, to_toml
+from fpsim.scenario.missing import NOT_COMPUTABLE, missing_from, possible, reason
 from fpsim.scenario.sections import ScenarioBase
 from fpsim.scenario.shared.records import labelled
 from fpsim.storage import (
@@ -30,7 +31,8 @@ from fpsim.storage import (
     snapshot_at,
     writer_lock,
 )
-from fpsim.support.errors import ConfigError, FileError
+from fpsim.support.checks import shown
+from fpsim.support.errors import ConfigError, DomainError, FileError
 from fpsim.support.progress import Progress, Reporter, reporter
 
 if TYPE_CHECKING:
@@ -43,9 +45,9 @@ __all__ = [
     "report",
     "resume_file",
     "run",
+    "run_shortfalls",
     "run_to_file",
     "scenario_of_run",
-    "shortfalls_of",
 ]
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,14 @@ def run(
     -------
     xarray.DataTree
         What the file holds, provenance included.
+
+    Raises
+    ------
+    DomainError
+        If ``scenario`` is not a validated scenario.
     """
+    if not isinstance(scenario, ScenarioBase):
+        raise DomainError(f"scenario is {shown(scenario)}: what load_scenario answers is accepted")
     kind = kind_named(_name(scenario))
     kind.check(scenario)
     silent: Reporter = lambda _task: lambda _share: None  # noqa: E731
@@ -110,14 +119,30 @@ def run(
     keep = snapshot or (lambda _tree: None)
     keep(tree)
     extra = {"checkpoint": checkpoint} if "checkpoint" in inspect.signature(kind.stages).parameters else {}
-    for groups in kind.stages(scenario, tree, threads=threads, report=report or silent, **extra):
-        for path, dataset in groups.items():
-            tree[path] = xr.DataTree(labelled(dataset))
-        keep(tree)
-    tree.dataset = labelled(kind.summary(tree)).assign_attrs({**tree.attrs, "complete": 1})
-    tree.attrs["table"] = kind.report(tree)
+    tasks = [_name(scenario)]
+
+    def noted(task: str) -> Progress:
+        tasks.append(task)
+        return (report or silent)(task)
+
+    try:
+        for groups in kind.stages(scenario, tree, threads=threads, report=noted, **extra):
+            for path, dataset in groups.items():
+                tree[path] = xr.DataTree(labelled(dataset))
+            keep(tree)
+    except NOT_COMPUTABLE as error:
+        keep(tree)  # an interrupt may be the reason; it is told here
+        tree.attrs["missing"] = reason(error, tasks[-1], scenario)
+    summary = possible(kind.summary, tree, xr.Dataset())
+    tree.dataset = labelled(summary).assign_attrs({**tree.attrs, "complete": 1})
+    tree.attrs["table"] = _with_missing(possible(kind.report, tree, ""), tree)
     keep(tree)
     return tree
+
+
+def _with_missing(table: str, tree: xr.DataTree) -> str:
+    """A table under what is missing from it."""
+    return "\n".join([*(f"missing: {line}" for line in missing_from(tree)), *([table] if table else [])])
 
 
 def finished_part(tree: xr.DataTree) -> xr.DataTree:
@@ -276,7 +301,7 @@ def _write_run(
 
 
 def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None) -> Outcome:
-    return Outcome(target, draw_figures(tree, figures) if figures else (), report(tree), shortfalls_of(tree))
+    return Outcome(target, draw_figures(tree, figures) if figures else (), report(tree), run_shortfalls(tree))
 
 
 def scenario_of_run(tree: xr.DataTree, *, where: str) -> ScenarioBase:
@@ -333,7 +358,7 @@ def _folder(path: str | Path) -> Path:
 def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     """Name and figure of every picture of a run; of an interrupted run those for which everything is there."""
     figures = _kind_of_run(tree).figures
-    if tree.attrs.get("complete") == 1:
+    if tree.attrs.get("complete") == 1 and not missing_from(tree):
         yield from figures(tree)
         return
     with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):  # a group that is not there yet
@@ -346,12 +371,13 @@ def report(tree: xr.DataTree) -> str:
         return str(tree.attrs["table"])
     table = _kind_of_run(tree).report
     if tree.attrs.get("complete") == 1:
-        return table(tree)
+        return _with_missing(possible(table, tree, ""), tree)
     with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):
         return f"This run is not complete; fpsim resume goes on with it.\n\n{table(finished_part(tree))}".strip()
     return "This run is not complete; fpsim resume goes on with it."
 
 
-def shortfalls_of(tree: xr.DataTree) -> tuple[str, ...]:
-    """One line per comparison, identity or claim of a run that did not hold."""
-    return _kind_of_run(tree).shortfalls(tree)
+def run_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
+    """One line per comparison, identity or claim of a run that did not hold, and per result that is missing."""
+    missing = tuple(f"missing: {line}" for line in missing_from(tree))
+    return (*missing, *possible(_kind_of_run(tree).shortfalls, tree, ()))

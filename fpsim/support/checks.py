@@ -83,10 +83,13 @@ def whole_number(raw: Any, what: str, *, least: int) -> int:
     return number
 
 
-def shown(raw: Any) -> str:
-    """A value in a message, cut where it is long."""
-    text = repr(raw)
-    return text if len(text) < 40 else f"{text[:36]} ..."
+def shown(raw: object, longest: int = 80) -> str:
+    """A value in a message, cut where it is long: ``repr`` itself refuses integers of more than 4300 digits."""
+    try:
+        text = repr(raw)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def answer(function: Callable[..., Any], places: Sequence[Any], what: str) -> Any:

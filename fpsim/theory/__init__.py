@@ -1,4 +1,4 @@
-"""Theory of SGD: modified equations, exact coefficients, closures for individual weight matrices."""
+"""Theory of SGD: loss landscapes, modified equations, exact solutions of small networks."""
 
 from fpsim.theory.bottleneck.landscape import BottleneckLandscape, bottleneck_of, landscape_of
 from fpsim.theory.landscape import Landscape, MeshLandscape, hessian, hessian_product

@@ -1,4 +1,4 @@
-r"""Mean and second moment of a diffusion whose drift is linear and whose tensor is quadratic in place: exactly.
+"""Closed moment equations of a diffusion whose drift is linear and whose tensor is quadratic in place.
 
 For ``d_t p = -d_i(b_i p) + d_i d_j(D_ij p)`` with ``b = J x`` and ``D = D_0 + sum_ij D_ij x_i x_j`` the moments close,
 

@@ -1,4 +1,4 @@
-"""Momentum beyond an effective learning rate: the underdamped (Kramers) equation of weights and velocities.
+"""Momentum: the underdamped (Kramers) equation of weights and velocities, and exact moments on a quadratic loss.
 
 For ``v <- mu v - eta ghat``, ``W <- W + v`` in the clock ``tau = k sqrt(eta)``, with ``mu = 1 - gamma sqrt(eta)`` and
 ``u = v / sqrt(eta)``,

@@ -1,4 +1,4 @@
-"""The linear network with d = k = 1 in the coordinates in which its diffusion tensor is diagonal.
+"""Linear network with d = k = 1 in the coordinates in which its diffusion tensor is diagonal.
 
 With ``u = W1``, ``v = W2``: ``w = u v`` and ``q = u^2 - v^2`` are harmonic and orthogonal, ``|grad w|^2 = R``,
 ``|grad q|^2 = 4 R``, ``R = u^2 + v^2 = sqrt(q^2 + 4 w^2)``. The mini-batch covariance has rank one along ``grad

@@ -1,4 +1,4 @@
-"""Shuffled epochs: exact variance on a quadratic loss, far below that of independent batches.
+"""Variance of SGD in shuffled epochs on a quadratic loss, far below that of independent batches.
 
 When every epoch visits every sample once, the mini-batch noises of an epoch sum to zero, so that the plain
 Fokker-Planck equation with ``D = eta c_B Sigma / 2`` overestimates the stationary variance by orders of magnitude,

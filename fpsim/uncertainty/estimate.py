@@ -1,4 +1,4 @@
-"""Numbers that carry their replicates, so that anything computed from them has an error.
+"""Estimates: numbers with replicates, so that anything computed from them has an error.
 
 An estimate is a value and the values that would have been found otherwise: with one block of an ensemble left out
 (jackknife), on a grid twice as coarse, with a looser tolerance. A function of estimates is evaluated on the value
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
-__all__ = ["Estimate", "jackknife", "propagate", "stack"]
+__all__ = ["Estimate", "block_bounds", "block_jackknife", "jackknife", "leave_one_out", "propagate", "stack"]
 
 Array = NDArray[np.float64]
 
@@ -99,8 +99,39 @@ def jackknife(sums: ArrayLike, counts: ArrayLike) -> Estimate:
     if blocks < 2 or (number <= 0).any() or len(total) != blocks:
         raise DomainError(f"jackknife of {len(total)} sums and {blocks} counts: two or more filled blocks are accepted")
     rest = (number.sum() - number).reshape(-1, *[1] * (total.ndim - 1))
-    replicates = (total.sum(axis=0) - total) / rest
-    return Estimate(total.sum(axis=0) / number.sum(), replicates, np.full(blocks, (blocks - 1) / blocks), True)
+    return leave_one_out(total.sum(axis=0) / number.sum(), (total.sum(axis=0) - total) / rest)
+
+
+def block_jackknife(draws: ArrayLike, blocks: int) -> Estimate:
+    """Mean over the first axis of independent draws (R, ...), leaving out one of ``blocks`` blocks at a time.
+
+    Raises
+    ------
+    DomainError
+        If there are fewer than two blocks, or fewer draws than blocks.
+    """
+    values = np.asarray(draws, float)
+    bounds = block_bounds(len(values), blocks)
+    return jackknife(np.add.reduceat(values, bounds[:-1], axis=0), np.diff(bounds))
+
+
+def block_bounds(draws: int, blocks: int) -> NDArray[np.int64]:
+    """Where blocks of equal size, up to one draw, begin and end: shape (blocks + 1,).
+
+    Raises
+    ------
+    DomainError
+        If there are fewer than two blocks, or fewer draws than blocks.
+    """
+    if not 2 <= blocks <= draws:
+        raise DomainError(f"blocks is {blocks}: 2 to {draws}, the number of draws, are accepted")
+    return np.arange(blocks + 1, dtype=np.int64) * draws // blocks
+
+
+def leave_one_out(value: ArrayLike, replicates: ArrayLike) -> Estimate:
+    """A value of all draws, and the values (B, ...) with one of B blocks of them left out."""
+    without = np.asarray(replicates, float)
+    return Estimate(np.asarray(value, float), without, np.full(len(without), (len(without) - 1) / len(without)), True)
 
 
 def propagate(function: Callable[..., Any], *estimates: Estimate) -> Estimate:

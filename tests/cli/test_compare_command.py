@@ -13,7 +13,7 @@ import fpsim
 from fpsim.cli import main
 from fpsim.density import Grid, from_samples, gaussian
 from fpsim.runs.run import Run
-from fpsim.runs.run_comparison import compare_runs, table
+from fpsim.runs.run_comparison import compare_runs, remarks, table
 from fpsim.scenario import load_scenario, run_to_file
 from fpsim.scenario.shared.records import density_variable, grid_coordinates
 from fpsim.support.errors import DomainError
@@ -21,15 +21,18 @@ from fpsim.support.errors import DomainError
 TIMES = np.array([0.0, 1.0])
 
 
-def made(groups, replicas=0, **attributes):
-    """A run that holds given densities, by group; the same at both times."""
+def made(groups, replicas=0, *, seed=1, times=TIMES, weights=None, **attributes):
+    """A run that holds given densities, by group, the same at all times; of an ensemble also its weights."""
     data = {}
     for path, density in groups.items():
-        coordinates = {"time": TIMES, **grid_coordinates(density.grid)}
-        variable = {"density": density_variable([density, density], "density")}
+        coordinates = {"time": times, **grid_coordinates(density.grid)}
+        variable = {"density": density_variable([density] * len(times), "density")}
+        if weights is not None:
+            variable["weights"] = (("time", "replica", "weight"), np.stack([weights] * len(times)))
+            coordinates["weight"] = list(density.grid.names)
         data[f"/{path}"] = xr.Dataset(variable, coordinates, {"replicas": replicas, **attributes})
     tree = xr.DataTree.from_dict(data)
-    return Run(Path("made.h5"), load_scenario("double-well"), tree)
+    return Run(Path("made.h5"), load_scenario("double-well", changes={"seed": seed}), tree)
 
 
 def normal(mean, cells=400):
@@ -70,6 +73,106 @@ def test_scores_of_equal_ensembles_and_of_other_ones():
     (same,) = compare_runs(runs[0], runs[1])
     (other,) = compare_runs(runs[0], runs[2])
     assert abs(same.z) < 4 < other.z
+
+
+def sample_run(points, cells, *, stored=False, **options):
+    """An ensemble with its histogram on a grid that just holds it, as runs make them."""
+    ends = [(a - 0.3, b + 0.3, n) for a, b, n in zip(points.min(axis=0), points.max(axis=0), cells, strict=True)]
+    grid = Grid.box(*ends, names=("x", "y"))
+    weights = points if stored else None
+    return made({"a/ensemble": from_samples(grid, points)}, len(points), weights=weights, **options)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_scores_of_equal_laws_on_other_grids(stored):
+    """Mean within four standard errors of 0 for weights; not above it, and no false alarm, for wider cells."""
+    rng, scores = np.random.default_rng(8), []
+    for seed in range(12):
+        one, other = (
+            sample_run(rng.normal(size=(2000, 2)) * (0.1, 0.3), cells, stored=stored, seed=2 * seed + k)
+            for k, cells in enumerate([(58, 64), (41, 50)])
+        )
+        (row,) = compare_runs(one, other)
+        scores.append(row.z)
+    assert max(scores) < 4.0
+    assert np.mean(scores) < 4 / np.sqrt(12)
+    if stored:
+        assert np.mean(scores) > -4 / np.sqrt(12)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("shift", [0.0, 0.05])
+def test_other_laws_are_told_on_other_grids(stored, shift):
+    rng = np.random.default_rng(3)
+    one = sample_run(rng.normal(size=(4000, 2)) * 0.1, (58, 64), stored=stored)
+    other = sample_run(rng.normal(size=(4000, 2)) * 0.1 + shift, (41, 50), stored=stored, seed=2)
+    (row,) = compare_runs(one, other)
+    assert (row.z > 4.0) == (shift > 0.0)
+    if shift:  # shifted along both axes: erf(|d| / (sigma sqrt(8))) is the distance, up to floor and cells
+        exact = erf(shift * np.sqrt(2) / 0.1 / np.sqrt(8))
+        assert row.value == pytest.approx(exact, abs=row.floor)
+
+
+def test_identical_weights_are_identical_on_any_grid():
+    """As the start of one experiment at two temperatures, whose boxes differ."""
+    points = np.random.default_rng(4).normal(size=(2000, 2)) * 0.1
+    one = sample_run(points, (58, 64), stored=True, times=np.array([0.0, 0.5]))
+    other = sample_run(points, (41, 50), stored=True, times=np.array([0.0, 0.7]))
+    (row,) = compare_runs(one, other)
+    assert (row.time, row.value, row.z, row.shared) == (0.0, 0.0, 0.0, True)
+    said = remarks([row])
+    assert any("same seed" in line for line in said)
+    assert not any("same seed" in line for line in remarks(compare_runs(one, sample_run(points, (41, 50), seed=2))))
+    (row,) = compare_runs(one, renamed(other))
+    assert (row.first, row.second) == ("made.h5:a/ensemble", "other.h5:a/ensemble")
+    assert any("only time in common is the start" in line for line in remarks([row]))
+
+
+def renamed(run):
+    return Run(Path("other.h5"), run.scenario, run.tree)
+
+
+def test_identical_theories_have_no_excess():
+    for errors in ({}, {"time_error": 0.01, "grid_error": 0.03}):
+        one = made({"a/theory": normal(0.0)}, **errors)
+        (row,) = compare_runs(one, made({"a/theory": normal(0.0)}, **errors))
+        assert (row.value, row.z) == (0.0, 0.0)
+
+
+def test_one_theory_on_two_grids_is_no_alarm():
+    """The difference is that of the grids alone, and the floor says so without a stated error."""
+    one = made({"a/theory": normal(0.0)})
+    other = made({"a/theory": gaussian(Grid.box((-5.9, 6.3, 171), names=("x",)), 0.0, 1.0)})
+    (row,) = compare_runs(one, other)
+    assert row.value <= row.floor < 0.01
+    assert row.z == 0.0
+
+
+def test_theory_against_an_ensemble_on_another_grid():
+    theory = gaussian(Grid.box((-1, 1, 128), (-1, 1, 128), names=("x", "y")), 0.0, 0.01)
+    scores = []
+    for seed in range(6):
+        points = np.random.default_rng(seed).normal(size=(3000, 2)) * 0.1
+        run = sample_run(points, (40, 44))
+        (row,) = compare_runs(made({"a/theory": theory}), renamed(run))
+        scores.append(row.z)
+    assert max(scores) < 4.0
+    assert np.mean(scores) < 4 / np.sqrt(6)
+
+
+def test_runs_without_a_common_time_say_so():
+    one, other = (
+        made({"a/theory": normal(0.0)}, times=np.array([0.0, 1.0])),
+        made({"a/theory": normal(0.0)}, times=np.array([0.5, 0.7, 0.9])),
+    )
+    with pytest.raises(DomainError, match=r"no time in common: a/theory recorded 2 times .*, .* 3 times from 0.5"):
+        compare_runs(one, other)
+
+
+def test_ensembles_of_which_nothing_is_left_are_no_comparison():
+    run = made({"a/ensemble": normal(0.0), "a/theory": normal(0.0)}, replicas=100, diverged=100)
+    with pytest.raises(DomainError, match="nothing to compare"):
+        compare_runs(run)
 
 
 def test_one_file_agrees_with_its_own_table(quick_run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -161,31 +162,36 @@ def tampered(tree, rng):
         path = paths[rng.integers(len(paths))]
         if path not in tree.groups:
             continue
-        node = tree[path]
-        match rng.integers(8):
-            case 0 if path != "/":
-                del tree[path]
-            case 1 if node.data_vars:
-                name = list(node.data_vars)[rng.integers(len(node.data_vars))]
-                node.dataset = node.to_dataset().drop_vars(name)
-            case 2 if node.data_vars:
-                name = list(node.data_vars)[rng.integers(len(node.data_vars))]
-                node.dataset = node.to_dataset().rename({name: "other"})
-            case 3 if node.sizes:
-                name = list(node.sizes)[rng.integers(len(node.sizes))]
-                node.dataset = node.to_dataset().isel({name: slice(0, int(rng.integers(2)))})
-            case 4 if node.attrs:
-                del node.attrs[list(node.attrs)[rng.integers(len(node.attrs))]]
-            case 5 if node.attrs:
-                junk = ("\x1b[31mred", 7, -1.0, "", np.arange(3.0), np.nan)
-                node.attrs[list(node.attrs)[rng.integers(len(node.attrs))]] = junk[rng.integers(len(junk))]
-            case 6:
-                tree.attrs["config"] = ("[", 'kind = "none"', tree.attrs.get("config", "") + "x = 1\n")[rng.integers(3)]
-            case _ if node.data_vars:
-                name = list(node.data_vars)[rng.integers(len(node.data_vars))]
-                if node[name].dtype.kind == "f":
-                    node[name].values[...] = (np.nan, np.inf, -1.0, 0.0)[rng.integers(4)]
+        with contextlib.suppress(ValueError):  # what no tree can be
+            tamper(tree, path, rng)
     return tree
+
+
+def tamper(tree, path, rng):
+    node = tree[path]
+    match rng.integers(8):
+        case 0 if path != "/":
+            del tree[path]
+        case 1 if node.data_vars:
+            name = list(node.data_vars)[rng.integers(len(node.data_vars))]
+            node.dataset = node.to_dataset().drop_vars(name)
+        case 2 if node.data_vars:
+            name = list(node.data_vars)[rng.integers(len(node.data_vars))]
+            node.dataset = node.to_dataset().rename({name: "other"})
+        case 3 if node.sizes:
+            name = list(node.sizes)[rng.integers(len(node.sizes))]
+            node.dataset = node.to_dataset().isel({name: slice(0, int(rng.integers(2)))})
+        case 4 if node.attrs:
+            del node.attrs[list(node.attrs)[rng.integers(len(node.attrs))]]
+        case 5 if node.attrs:
+            junk = ("\x1b[31mred", 7, -1.0, "", np.arange(3.0), np.nan)
+            node.attrs[list(node.attrs)[rng.integers(len(node.attrs))]] = junk[rng.integers(len(junk))]
+        case 6:
+            tree.attrs["config"] = ("[", 'kind = "none"', tree.attrs.get("config", "") + "x = 1\n")[rng.integers(3)]
+        case _ if node.data_vars:
+            name = list(node.data_vars)[rng.integers(len(node.data_vars))]
+            if node[name].dtype.kind == "f":
+                node[name].values[...] = (np.nan, np.inf, -1.0, 0.0)[rng.integers(4)]
 
 
 def campaign(run_file, folder, capsys, count, seed):

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from fpsim.scenario import load_scenario, report, run, shortfalls_of
+from fpsim.scenario import load_scenario, report, run, run_shortfalls
 from fpsim.scenario.kinds.blind_spot.mixtures import mixture_blocks, mixture_distance
 from fpsim.support.errors import ConfigError
 
@@ -37,7 +37,7 @@ def test_everything_else_sees(tree):
 
 def test_the_equation_without_closure_agrees(tree):
     assert float(z(tree).sel(law="joint").max()) < 5
-    assert shortfalls_of(tree) == ()
+    assert run_shortfalls(tree) == ()
 
 
 def test_widths_against_known_ones(tree):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.scenario import load_scenario, report, run, run_to_file, shortfalls_of
+from fpsim.scenario import load_scenario, report, run, run_shortfalls, run_to_file
 from fpsim.scenario.running import figures_of
 from fpsim.scenario.shared.records import group
 from fpsim.storage import load_tree
@@ -208,7 +208,7 @@ def test_cutoff_identities_hold_and_controls_fail(cutoff):
     for kind in ("identity", "claim"):
         for label, verdict in column(cutoff, kind, "verdict").items():
             assert verdict == ("fails" if label.startswith("control") else "holds"), label
-    assert shortfalls_of(cutoff) == ()
+    assert run_shortfalls(cutoff) == ()
 
 
 def test_a_resumed_run_ends_with_the_same_bits():

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fpsim.scenario.loading import available, load_scenario, parse_assignments, scenario_from, to_toml
-from fpsim.support.errors import ConfigError
+from fpsim import load
+from fpsim.scenario import available, load_scenario, parse_assignments, run, scenario_from, to_toml
+from fpsim.support.errors import ConfigError, DomainError
 
 BAD = {
     "sgd.learning_rate": (-1, "sgd.learning_rate = -1", "greater than 0"),
@@ -127,3 +128,24 @@ def test_integers_beyond_64_bits_are_refused():
     for key, value in {"seed": 2**64, "name": 10**5000, "quick.sgd.batch_size": -(2**70)}.items():
         with pytest.raises(ConfigError, match=f"{key} = .*integers of 64 bits"):
             load_scenario("digits-bottleneck", changes={key: value})
+
+
+WRONG_TYPES = {
+    "a number for a name": lambda: load_scenario(3),
+    "a number for changes": lambda: load_scenario("momentum", changes=3),
+    "a name for a scenario": lambda: run("momentum"),
+    "a mapping for a scenario": lambda: run({"kind": "momentum"}),
+    "a number for a file": lambda: load(3),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_TYPES)
+def test_wrong_types_are_told_in_one_line(case):
+    with pytest.raises(DomainError, match=r"^\w+ is .*: .* accepted.*$"):
+        WRONG_TYPES[case]()
+
+
+def test_a_path_is_as_good_as_its_name(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('kind = "momentum"\nname = "mine"\n')
+    assert load_scenario(path) == load_scenario(str(path))

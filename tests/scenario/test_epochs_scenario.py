@@ -8,7 +8,7 @@ import xarray as xr
 
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
-from fpsim.scenario.running import figures_of, report, shortfalls_of
+from fpsim.scenario.running import figures_of, report, run_shortfalls
 from fpsim.scenario.shared.records import group
 from fpsim.support.errors import ConfigError, ValidityWarning
 
@@ -91,7 +91,7 @@ def test_table_tells_the_warning(tree):
     text = report(tree)
     assert "warning: sampling = 'epochs'" in text
     assert "does not apply" in text
-    assert shortfalls_of(tree) == ()
+    assert run_shortfalls(tree) == ()
     assert [name for name, _ in figures_of(tree)] == ["epochs"]
 
 
@@ -100,7 +100,7 @@ def test_departures_are_shortfalls(tree):
     wrong["variance"][0, 1] *= 1.5
     again = xr.DataTree.from_dict({"/training": group(tree, "training"), "/rates": wrong})
     again.attrs = {"kind": "epochs"}
-    (line,) = shortfalls_of(again)
+    (line,) = run_shortfalls(again)
     assert line.startswith("variance, end of epoch, 0.0125")
 
 

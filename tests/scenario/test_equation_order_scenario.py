@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from fpsim.scenario import load_scenario, report, run, shortfalls_of
+from fpsim.scenario import load_scenario, report, run, run_shortfalls
 from fpsim.support.errors import ConfigError
 
 C = np.array([[1.0, 0.5 * np.sqrt(0.4)], [0.5 * np.sqrt(0.4), 0.4]])
@@ -31,7 +31,7 @@ def test_orders_of_the_theory(tree):
     }.items():
         for order, expected in zip(("sme1", "sme2", "sme2c"), orders, strict=True):
             assert float(fitted.sel(quantity=quantity, order=order)) == pytest.approx(expected, abs=0.15)
-    assert shortfalls_of(tree) == ()
+    assert run_shortfalls(tree) == ()
 
 
 def test_textbook_second_order_is_twice_as_wrong_in_the_width(tree):

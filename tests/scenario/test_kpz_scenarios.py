@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.scenario import load_scenario, report, run, shortfalls_of
+from fpsim.scenario import load_scenario, report, run, run_shortfalls
 from fpsim.scenario.running import figures_of
 from fpsim.support.errors import ConfigError, MemoryLimitError
 
@@ -59,7 +59,7 @@ def test_identities_hold_and_the_controls_fail(identity):
         "nothing else, drift left out",
     }
     assert {name for name, verdict in found.items() if verdict == "fails"} == controls
-    assert not shortfalls_of(identity)
+    assert not run_shortfalls(identity)
     text = report(identity)
     assert "identities (numerics)" in text
     assert "claims (physics)" in text
@@ -156,7 +156,7 @@ def test_verdicts_of_the_surfaces(surface):
     }
     assert {name for name, verdict in found.items() if verdict == "fails"} == controls
     assert found["KPZ: widths are a power of the size"] == "trivial"  # two sizes
-    assert not shortfalls_of(surface)
+    assert not run_shortfalls(surface)
     assert "trivial" in report(surface)
     names = ["surfaces", "growth", "structure-factor", "one-point-law", "stationary-state"]
     assert [name for name, _ in figures_of(surface)] == names
@@ -230,7 +230,7 @@ def test_verdicts_of_the_environments(environments):
         "two walkers, taken for the bulk law",
     }
     assert {name for name, verdict in found.items() if verdict == "fails"} == controls
-    assert not shortfalls_of(environments)
+    assert not run_shortfalls(environments)
     assert "one random flow" in report(environments)
     assert [name for name, _ in figures_of(environments)] == ["replicas", "correlation", "walk"]
 
@@ -249,7 +249,7 @@ def test_a_network_labelled_kpz_falls_short(environments):
     changed = environments.copy(deep=True)
     labels = changed["environment/regime"].values
     labels[0] = "KPZ candidate"
-    assert any("labelled KPZ candidate" in line for line in shortfalls_of(changed))
+    assert any("labelled KPZ candidate" in line for line in run_shortfalls(changed))
 
 
 @pytest.mark.parametrize(

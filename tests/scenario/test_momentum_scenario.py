@@ -9,7 +9,7 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
-from fpsim.scenario.running import figures_of, report, shortfalls_of
+from fpsim.scenario.running import figures_of, report, run_shortfalls
 from fpsim.scenario.shared.records import group
 from fpsim.support.errors import ConfigError
 
@@ -70,14 +70,14 @@ def test_underdamped_swings_and_the_effective_rate_does_not(tree):
 
 
 def test_table_picture_and_verdict(tree):
-    assert shortfalls_of(tree) == ()
+    assert run_shortfalls(tree) == ()
     assert [name for name, _ in figures_of(tree)] == ["momentum"]
     assert "learning rates beyond 0.00263 swing" in report(tree)
     wrong = group(tree, "path").copy(deep=True)
     wrong["mean"][0] += 0.1
     again = xr.DataTree.from_dict({"/stationary": group(tree, "stationary"), "/path": wrong})
     again.attrs = {"kind": "momentum"}
-    (line,) = shortfalls_of(again)
+    (line,) = run_shortfalls(again)
     assert line.startswith("mean on the way")
 
 

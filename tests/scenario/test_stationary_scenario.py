@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
-from fpsim.scenario.running import figures_of, report, shortfalls_of
+from fpsim.scenario.running import figures_of, report, run_shortfalls
 from fpsim.scenario.shared.records import group
 from fpsim.support.errors import ConfigError, MemoryLimitError
 
@@ -116,7 +116,7 @@ def test_growth_near_zero_changes_sign_at_the_threshold(tree):
 
 
 def test_nothing_falls_short_and_everything_is_drawn(tree):
-    assert shortfalls_of(tree) == ()
+    assert run_shortfalls(tree) == ()
     assert [name for name, _ in figures_of(tree)] == ["law", "collapse"]
     text = report(tree)
     assert "0.251 of the threshold" in text

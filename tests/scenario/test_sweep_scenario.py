@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from fpsim.datasets import iris
 from fpsim.scenario import load_scenario, run
 from fpsim.scenario.kind import kind_named
-from fpsim.scenario.running import figures_of, report, shortfalls_of
+from fpsim.scenario.running import figures_of, report, run_shortfalls
 from fpsim.scenario.shared.records import group
 from fpsim.support.errors import ConfigError, DomainError
 
@@ -152,7 +152,7 @@ def test_loss_rises_with_the_width(tree):
 
 
 def test_table_picture_and_verdict(tree):
-    assert shortfalls_of(tree) == ()
+    assert run_shortfalls(tree) == ()
     assert [name for name, _ in figures_of(tree)] == ["collapse"]
     lines = report(tree).splitlines()
     assert sum(line.strip().startswith("0.") for line in lines) == 6
@@ -160,7 +160,7 @@ def test_table_picture_and_verdict(tree):
     broken = group(tree, "grid").assign_attrs(intercept=0.2, chi2=500.0)
     again = xr.DataTree.from_dict({"/grid": broken})
     again.attrs = {"kind": "sweep"}
-    assert len(shortfalls_of(again)) == 2
+    assert len(run_shortfalls(again)) == 2
 
 
 def test_what_is_done_is_not_done_again(tree):

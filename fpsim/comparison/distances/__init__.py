@@ -1,4 +1,4 @@
-"""Distances between a sample and a theory or two samples, by name. To add one: an instance of a family, listed here."""
+"""Distances by name; a new one is an instance of a family, listed here."""
 
 from __future__ import annotations
 

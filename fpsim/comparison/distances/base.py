@@ -1,4 +1,4 @@
-"""What a distance has to answer; three families implement it (bins, thresholds, moments)."""
+"""Interface of a distance: frame, features, functional and floor, for families of bins, thresholds and moments."""
 
 from __future__ import annotations
 

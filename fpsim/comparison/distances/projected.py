@@ -59,6 +59,10 @@ def _thresholds(s: Array, count: int) -> Array:
     return np.sort(np.concatenate((inner, np.linspace(s.min(), s.max(), count - half))))
 
 
+def _unscaled(_ndim: int) -> float:
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Projected(Distance):
     """A distance of two cumulatives along lines.
@@ -81,7 +85,7 @@ class Projected(Distance):
     gap: Callable[[Array, Array], Array]
     floor: Callable[[list[Array], float], tuple[float, float] | None]
     axes_only: bool = False
-    scale: Callable[[int], float] = lambda _ndim: 1.0
+    scale: Callable[[int], float] = _unscaled
 
     def frame(self, sample: Sample, reference: Distribution, bins: Any) -> ProjectedFrame:
         """Directions, and thresholds from the pooled points."""

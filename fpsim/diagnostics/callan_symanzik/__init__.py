@@ -1,4 +1,4 @@
-"""Callan-Symanzik diagnostics: n-point functions of network outputs, identities, flows, claims that can fail."""
+"""Callan-Symanzik diagnostics: n-point functions of network outputs, identities, flows, claims."""
 
 from fpsim.diagnostics.callan_symanzik.backward import backward_residual, conditional_correlators
 from fpsim.diagnostics.callan_symanzik.beta_function import BetaFunction, FixedPoint, fit_beta

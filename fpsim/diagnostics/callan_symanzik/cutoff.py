@@ -1,4 +1,4 @@
-"""The learning rate as an ultraviolet cutoff: which trainings are the same up to ``O(eta^2)``?
+"""Learning rate as an ultraviolet cutoff: the line of constant physics, equal up to ``O(eta^2)``.
 
 At fixed physical time ``t = k eta`` the effective drift of SGD is ``-grad(L + (eta / 4) |grad L|^2)`` and its noise
 ``eta S``. Keeping both fixed gives a line of constant physics,
@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.support.errors import DomainError
 from fpsim.support.random_streams import RNG, key_of, numpy_generator
-from fpsim.uncertainty.estimate import Estimate, jackknife, stack
+from fpsim.uncertainty.estimate import Estimate, block_jackknife, stack
 from fpsim.uncertainty.verdict import Claim
 
 if TYPE_CHECKING:
@@ -277,8 +277,7 @@ def _improvement(loss: StochasticLoss, w: Array, learning_rate: float) -> Array:
 
 
 def _mean(values: Array) -> Estimate:
-    starts = np.arange(_BLOCKS) * len(values) // _BLOCKS
-    return jackknife(np.add.reduceat(values, starts, axis=0), np.diff(np.append(starts, len(values))))
+    return block_jackknife(values, _BLOCKS)
 
 
 def _slope(eta: Array, differences: Estimate) -> Estimate:

@@ -1,4 +1,4 @@
-"""Laws of the weights as weighted points: densities on grids and ensembles alike.
+"""Expectations over laws of the weights: densities on grids and ensembles alike.
 
 A density of cell averages ``p_i`` becomes points at the cell centres whose weights undo the averaging, axis by axis,
 ``p - delta^2 p / 24 + 3 delta^4 p / 640`` (density zero outside its box; the points reach two cells beyond it). With
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density import Density, Grid
 from fpsim.support.errors import DomainError
-from fpsim.uncertainty.estimate import Estimate, jackknife
+from fpsim.uncertainty.estimate import Estimate, block_jackknife
 
 __all__ = ["DensityExpectation", "Expectation", "SampleExpectation", "expectation_of", "replica_expectation"]
 
@@ -98,10 +98,9 @@ class SampleExpectation:
     def expectation(self, observables: Observables) -> Estimate:
         """Averages with standard errors."""
         size = len(self.samples)
-        starts = np.arange(self.blocks) * size // self.blocks
         points = [np.ascontiguousarray(x) for x in self.samples.T]
-        sums = [np.add.reduceat(np.broadcast_to(f, (size,)), starts) for f in observables(points)]
-        return jackknife(np.stack(sums, axis=1), np.diff(np.append(starts, size)))
+        values = [np.broadcast_to(f, (size,)) for f in observables(points)]
+        return block_jackknife(np.stack(values, axis=1), self.blocks)
 
 
 def expectation_of(source: Any) -> Expectation:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import comb, factorial, prod
 from typing import Protocol
 
@@ -117,19 +118,24 @@ def ornstein_uhlenbeck(*, noise: float | None = None, inputs: Sequence[float] = 
     inputs : sequence of float
         ``f_j = inputs_j phi``.
     """
-    x = float(inputs[0])
-
-    def moments(theta: Array, n: int) -> float:
-        m, p = float(theta[0]), float(theta[1])
-        return sum(comb(n, 2 * k) * _double_factorial(2 * k - 1) * p**k * m ** (n - 2 * k) for k in range(n // 2 + 1))
-
-    def couplings(theta: Array) -> Array:
-        m, square = float(theta[0]), float(theta[0] ** 2 + theta[1])
-        z = x * np.sqrt(square) * (1.0 if m >= 0.0 else -1.0)
-        return np.array([z, m * m / square] + ([noise / square] if noise is not None else []))
-
     names = ("g", "h") if noise is not None else ("g",)
-    return ParametricFamily(names, moments, lambda m1, m2: np.array([m1, m2 - m1 * m1]), couplings, tuple(inputs))
+    couplings = partial(_gaussian_couplings, reference=float(inputs[0]), noise=noise)
+    return ParametricFamily(names, _gaussian_moment, _gaussian_from_moments, couplings, tuple(inputs))
+
+
+def _gaussian_moment(theta: Array, n: int) -> float:
+    m, p = float(theta[0]), float(theta[1])
+    return sum(comb(n, 2 * k) * _double_factorial(2 * k - 1) * p**k * m ** (n - 2 * k) for k in range(n // 2 + 1))
+
+
+def _gaussian_from_moments(first: float, second: float) -> Array:
+    return np.array([first, second - first * first])
+
+
+def _gaussian_couplings(theta: Array, *, reference: float, noise: float | None) -> Array:
+    m, square = float(theta[0]), float(theta[0] ** 2 + theta[1])
+    z = reference * np.sqrt(square) * (1.0 if m >= 0.0 else -1.0)
+    return np.array([z, m * m / square] + ([noise / square] if noise is not None else []))
 
 
 def lognormal(*, target: float | None = None, inputs: Sequence[float] = (1.0,)) -> ParametricFamily:
@@ -147,13 +153,8 @@ def lognormal(*, target: float | None = None, inputs: Sequence[float] = (1.0,)) 
     plain = _lognormal(0.0, inputs)
     if target is None:
         return plain
-    scale = float(inputs[0]) * float(target)
-
-    def couplings(theta: Array) -> Array:
-        z, g = plain.to_couplings(theta)
-        return np.array([z, g, z / scale])
-
-    return replace(plain, names=("g", "v"), to_couplings=couplings)
+    scaled = partial(_with_scale, couplings=plain.to_couplings, scale=float(inputs[0]) * float(target))
+    return replace(plain, names=("g", "v"), to_couplings=scaled)
 
 
 def lognormal2(*, target: float, inputs: Sequence[float] = (1.0,)) -> ParametricFamily:
@@ -166,25 +167,39 @@ def lognormal2(*, target: float, inputs: Sequence[float] = (1.0,)) -> Parametric
 
 
 def _lognormal(target: float, inputs: Sequence[float]) -> ParametricFamily:
-    x = float(inputs[0])
+    return ParametricFamily(
+        ("g", "u") if target else ("g",),
+        partial(_lognormal_moment, target=target),
+        partial(_lognormal_from_moments, target=target),
+        partial(_lognormal_couplings, target=target, reference=float(inputs[0])),
+        tuple(inputs),
+    )
 
-    def moments(theta: Array, n: int) -> float:
-        mu, s2 = float(theta[0]), float(theta[1])
-        return sum(comb(n, k) * np.exp(k * mu + 0.5 * k * k * s2) * (-target) ** (n - k) for k in range(n + 1))
 
-    def read(first: float, second: float) -> Array:
-        mean = first + target
-        square = second + 2.0 * target * first + target * target
-        if mean <= 0.0 or square <= mean * mean:
-            return np.array([np.nan, np.nan])
-        s2 = np.log(square / mean**2)
-        return np.array([np.log(mean) - 0.5 * s2, s2])
+def _lognormal_moment(theta: Array, n: int, *, target: float) -> float:
+    mu, s2 = float(theta[0]), float(theta[1])
+    return sum(comb(n, k) * np.exp(k * mu + 0.5 * k * k * s2) * (-target) ** (n - k) for k in range(n + 1))
 
-    def couplings(theta: Array) -> Array:
-        z = x * np.sqrt(moments(theta, 2)) * (1.0 if moments(theta, 1) >= 0.0 else -1.0)
-        return np.array([z, theta[1]] + ([x * target / z] if target else []))
 
-    return ParametricFamily(("g", "u") if target else ("g",), moments, read, couplings, tuple(inputs))
+def _lognormal_from_moments(first: float, second: float, *, target: float) -> Array:
+    mean = first + target
+    square = second + 2.0 * target * first + target * target
+    if mean <= 0.0 or square <= mean * mean:
+        return np.array([np.nan, np.nan])
+    s2 = np.log(square / mean**2)
+    return np.array([np.log(mean) - 0.5 * s2, s2])
+
+
+def _lognormal_couplings(theta: Array, *, target: float, reference: float) -> Array:
+    first, second = (_lognormal_moment(theta, n, target=target) for n in (1, 2))
+    z = reference * np.sqrt(second) * (1.0 if first >= 0.0 else -1.0)
+    return np.array([z, theta[1]] + ([reference * target / z] if target else []))
+
+
+def _with_scale(theta: Array, *, couplings: Callable[[Array], Array], scale: float) -> Array:
+    """Couplings with ``v = Z / scale`` as one more."""
+    z, g = couplings(theta)
+    return np.array([z, g, z / scale])
 
 
 @dataclass(frozen=True)

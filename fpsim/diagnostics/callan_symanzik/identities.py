@@ -1,4 +1,4 @@
-"""The two identities behind a Callan-Symanzik equation: they hold for every drift and noise.
+"""Backward and hierarchy identities behind a Callan-Symanzik equation, true for every drift and noise.
 
 The backward identity: ``F(W0, t) = E[f .. f | W0]`` obeys ``[d_t - b_i d_i - D_ij d_i d_j] F = 0``.
 The hierarchy identity: ``d_t G_n = E[ sum_i (A f_i) prod_j!=i f_j + 2 sum_i<j (grad f_i . D grad f_j) prod_others f ]``

@@ -1,4 +1,4 @@
-"""The height ``h = ln p`` of a density and the exact equation it obeys.
+"""Height ``h = ln p`` of a density and the height identity, the exact equation it obeys.
 
 From ``d_t p = -d_i(b_i p) + d_i d_j(D_ij p)``, for any drift and any tensor,
 

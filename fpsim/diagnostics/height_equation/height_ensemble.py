@@ -1,4 +1,4 @@
-"""The height equation on an ensemble: a smoothed density and the equation that it obeys exactly.
+"""Height equation of an ensemble: a smoothed density and the equation that it obeys exactly.
 
 Smoothing with a kernel ``K`` keeps the Fokker-Planck form, ``d_t (K * p) = -d_i (b_i K * p) + d_i d_j (D_ij K * p)``
 with the coefficients ``b_s = (K * b p) / (K * p)`` and ``D_s = (K * D p) / (K * p)``, averages over the replicas that
@@ -21,6 +21,7 @@ from fpsim.density import Density, Grid
 from fpsim.diagnostics.height_equation.height import HeightTerms, height, height_terms, interior
 from fpsim.equation import FokkerPlanck, diffusion_at, drift_at
 from fpsim.support.errors import DomainError
+from fpsim.uncertainty.estimate import block_bounds, leave_one_out
 from fpsim.uncertainty.verdict import Identity
 
 __all__ = ["ensemble_budget", "ensemble_residual", "smoothed_ensemble"]
@@ -112,11 +113,11 @@ def ensemble_residual(
     """The height identity on an ensemble, judged by the jackknife error of its residual over blocks of replicas."""
     sets = [np.asarray(x, float) for x in samples]
     whole = ensemble_budget(sets, equation, grid, bandwidth=bandwidth, interval=interval, t=t, floor=floor)
-    bounds = np.arange(blocks + 1) * len(sets[0]) // blocks
-    variance = np.zeros(grid.shape)
-    for start, stop in pairwise(bounds):
+    replicates = []
+    for start, stop in pairwise(block_bounds(len(sets[0]), blocks)):
         rest = [np.delete(x, slice(start, stop), axis=0) for x in sets]
         part = ensemble_budget(rest, equation, grid, bandwidth=bandwidth, interval=interval, t=t, floor=0.5 * floor)
-        variance += (blocks - 1) / blocks * (part.residual - whole.residual) ** 2
-    error = float(np.sqrt(np.sum((whole.weight * variance)[whole.mask]))) / whole.scale
+        replicates.append(part.residual)
+    spread = leave_one_out(whole.residual, replicates).error
+    error = float(np.sqrt(np.sum((whole.weight * spread**2)[whole.mask]))) / whole.scale
     return Identity("height identity of an ensemble", whole.relative_residual, error, details={"terms": whole})

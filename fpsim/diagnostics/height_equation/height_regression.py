@@ -27,7 +27,7 @@ from fpsim.density import Density, Grid
 from fpsim.diagnostics.height_equation.central_differences import first, second
 from fpsim.diagnostics.height_equation.height import interior, point_values
 from fpsim.support.errors import DomainError
-from fpsim.uncertainty.estimate import Estimate
+from fpsim.uncertainty.estimate import Estimate, block_bounds, leave_one_out
 from fpsim.uncertainty.result import Result
 from fpsim.uncertainty.verdict import Claim
 
@@ -146,9 +146,7 @@ def coefficients_from_samples(
     value = fit(total)
     replicates = np.stack([fit(total - part) for part in tables])
     unbiased = value - (blocks - 1) * (replicates.mean(axis=0) - value)
-    weights = np.full(blocks, (blocks - 1) / blocks)
-    centred = replicates - replicates.mean(axis=0) + unbiased
-    return KPZCoefficients(Estimate(unbiased, centred, weights, True))
+    return KPZCoefficients(leave_one_out(unbiased, replicates - replicates.mean(axis=0) + unbiased))
 
 
 def coefficients_from_densities(
@@ -201,7 +199,7 @@ def _histograms(x: Array, drift: Drift, grid: Grid, blocks: int) -> Array:
     """Counts and drift-weighted counts per block and time, shape (blocks, T, 1 + ndim, *grid.shape)."""
     out = np.zeros((blocks, len(x), 1 + grid.ndim, *grid.shape))
     origin, spacing = np.array(grid.lower), np.array(grid.spacing)
-    bounds = np.arange(blocks + 1) * x.shape[1] // blocks
+    bounds = block_bounds(x.shape[1], blocks)
     for k, points in enumerate(x):
         cells = np.floor((points - origin) / spacing).astype(np.int64)
         inside = ((cells >= 0) & (cells < np.array(grid.shape))).all(axis=1)

@@ -1,4 +1,4 @@
-"""Replicas that share their mini-batches: the random environment they see, and the regime it puts them in.
+"""Random environment of replicas that share their mini-batches, and its regime.
 
 Import from the modules: ``environment`` tells the regime, ``random_walk`` is the solvable case, ``common_batches`` and
 ``random_features`` are environments whose correlation is known.

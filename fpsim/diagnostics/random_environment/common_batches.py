@@ -1,4 +1,4 @@
-"""Two replicas of a scalar regression that see the same mini-batches: the pair whose correlation is known exactly.
+"""Pair of replicas of a scalar regression with common mini-batches, whose correlation is known exactly.
 
 Per-sample losses ``h (w - 1)^2 / 2`` with curvatures ``h`` of mean one, batches of one sample, learning rate ``eta``.
 With ``x = W - 1`` and ``y = W' - 1``, ``E[x y]`` is multiplied in every step by

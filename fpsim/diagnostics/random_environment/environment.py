@@ -1,4 +1,4 @@
-"""The random environment that replicas share when they see the same mini-batches, and the regime it puts them in.
+"""Random environment of replicas that see the same mini-batches: covariance, correlation length, regime.
 
 Replicas with common batches obey ``dW = b dt + sum_m sigma_m(W) dB_m (common) + sqrt(2 T) dB' (private)``; the
 common noise has the covariance ``eta c_B K(W, W')`` with ``K(W, W') = Cov_x(g(W; x), g(W'; x))`` of the per-sample

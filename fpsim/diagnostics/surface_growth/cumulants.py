@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.diagnostics.surface_growth.exact import amplitude
-from fpsim.diagnostics.surface_growth.replicas import jackknife, pooled_cumulants, raw_moments
+from fpsim.diagnostics.surface_growth.replicas import pooled_cumulants, raw_moments, replica_mean
 from fpsim.diagnostics.surface_growth.surface import SurfaceEnsemble
 from fpsim.diagnostics.surface_growth.tracy_widom import Cumulants, LimitLaw
 from fpsim.support.errors import DomainError
@@ -75,7 +75,8 @@ def _with_shape(k: NDArray[np.float64]) -> NDArray[np.float64]:
 def one_point_cumulants(ensemble: SurfaceEnsemble) -> OnePointCumulants:
     """Cumulants of the height, pooled over sites and replicas, with jackknife errors over replicas."""
     raw, reference = raw_moments(ensemble)
-    value, error = jackknife(raw, lambda mean: _with_shape(pooled_cumulants(mean)))
+    found = replica_mean(raw).map(lambda mean: _with_shape(pooled_cumulants(mean)))
+    value, error = found.value.copy(), found.error
     value[:, 0] += reference
     columns = (value[:, 4], error[:, 4], value[:, 5], error[:, 5])
     return OnePointCumulants(ensemble.times, value[:, :4], error[:, :4], *columns)
@@ -122,16 +123,18 @@ def rescaled_cumulants(
 
     raw, reference = raw_moments(ensemble)
     raw, excess = raw[:, used], reference[used] - v * times
-    _, error = jackknife(raw, pooled_cumulants)
+    mean_moments = replica_mean(raw)
+    error = mean_moments.map(pooled_cumulants).error
 
     def fitted(mean: NDArray[np.float64]) -> NDArray[np.float64]:
         k = pooled_cumulants(mean)
-        k[..., 0] += excess
+        k[:, 0] += excess
         slopes = [
-            np.polyfit((sign * np.cbrt(growth * times)) ** n, k[..., n - 1].T, 1, w=1.0 / error[:, n - 1])[0]
+            np.polyfit((sign * np.cbrt(growth * times)) ** n, k[:, n - 1], 1, w=1.0 / error[:, n - 1])[0]
             for n in range(1, 5)
         ]
         return _with_shape(np.stack(slopes, axis=-1))[..., [0, 1, 4, 5]]
 
-    value, spread = jackknife(raw, fitted)
-    return RescaledCumulants(Cumulants(*value.tolist()), Cumulants(*spread.tolist()), float(times[0]), float(times[-1]))
+    chi = mean_moments.map(fitted)
+    value, spread = Cumulants(*chi.value.tolist()), Cumulants(*chi.error.tolist())
+    return RescaledCumulants(value, spread, float(times[0]), float(times[-1]))

@@ -1,4 +1,4 @@
-"""Edwards-Wilkinson surfaces as the simulation steps them: what its time steps do to the exact statements.
+"""Edwards-Wilkinson surfaces with finite time steps: what they change in the exact statements.
 
 Without the nonlinearity a step of :mod:`fpsim.diagnostics.surface_growth.surface` is linear, ``R_even R_odd^2 R_even``,
 and couples a wave ``k`` only to ``k + pi``. With ``c = cos k``, for the amplitudes of the wave on even and odd sites,

@@ -1,4 +1,4 @@
-"""Exact statements on one-dimensional surfaces, to hold simulations against.
+"""Exact statements on one-dimensional surfaces.
 
 The surface obeys, on a periodic lattice of spacing 1 with ``size`` sites,
 

@@ -1,50 +1,31 @@
-"""Pooling and jackknife over replicas."""
+"""Moments over replicas: means with jackknife errors, cumulants pooled over sites and replicas."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.diagnostics.surface_growth.surface import SurfaceEnsemble
 from fpsim.support.errors import DomainError
+from fpsim.uncertainty.estimate import Estimate, block_jackknife
 
-__all__ = ["jackknife", "pooled_cumulants", "raw_moments"]
+__all__ = ["pooled_cumulants", "raw_moments", "replica_mean"]
 
 _BLOCKS = 64
 _FEWEST = 8
 
 
-def jackknife(
-    samples: NDArray[np.float64], statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Value and standard error of a function of sample means.
+def replica_mean(samples: NDArray[np.float64]) -> Estimate:
+    """Mean of one entry per independent replica, (R, ...), with up to 64 blocks of replicas left out in turn.
 
-    Parameters
-    ----------
-    samples : ndarray (R, ...)
-        One entry per independent replica; at least 8.
-    statistic : callable
-        Takes means with one leading axis of resamplings, (B, ...), and answers (B, ...).
-
-    Returns
-    -------
-    value, error : ndarray
-        ``statistic`` of the overall mean, and the delete-a-block jackknife error (up to 64 blocks of replicas).
+    Raises
+    ------
+    DomainError
+        If there are fewer than eight replicas.
     """
-    replicas = samples.shape[0]
-    if replicas < _FEWEST:
-        message = f"an error bar from {replicas} replicas is worthless; accepted: {_FEWEST} or more"
-        raise DomainError(message)
-    blocks = min(_BLOCKS, replicas)
-    edges = np.arange(blocks + 1) * replicas // blocks
-    sums = np.add.reduceat(samples, edges[:-1], axis=0)
-    counts = np.diff(edges).reshape((-1,) + (1,) * (samples.ndim - 1))
-    without = statistic((sums.sum(axis=0) - sums) / (replicas - counts))
-    value = statistic(samples.mean(axis=0)[None])[0]
-    spread = np.mean((without - without.mean(axis=0)) ** 2, axis=0)
-    return value, np.sqrt((blocks - 1) * spread)
+    if len(samples) < _FEWEST:
+        raise DomainError(f"an error bar from {len(samples)} replicas is worthless: {_FEWEST} or more are accepted")
+    return block_jackknife(samples, min(_BLOCKS, len(samples)))
 
 
 def raw_moments(ensemble: SurfaceEnsemble) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

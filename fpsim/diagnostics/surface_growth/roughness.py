@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.diagnostics.surface_growth.replicas import jackknife, pooled_cumulants, raw_moments
+from fpsim.diagnostics.surface_growth.replicas import pooled_cumulants, raw_moments, replica_mean
 from fpsim.diagnostics.surface_growth.surface import SurfaceEnsemble
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
@@ -23,8 +23,7 @@ __all__ = ["growth_exponent", "roughness_exponent", "width2"]
 
 def width2(ensemble: SurfaceEnsemble) -> Result:
     """Squared width, the spatial variance of a surface averaged over replicas; shape (T,), with standard errors."""
-    value, error = jackknife(ensemble.central[..., 0].T, lambda mean: mean)
-    return Result(value, error, "spatial variance, mean over replicas")
+    return replica_mean(ensemble.central[..., 0].T).result("spatial variance, mean over replicas")
 
 
 def growth_exponent(ensemble: SurfaceEnsemble, *, t_min: float = 0.0) -> Result:
@@ -56,12 +55,13 @@ def growth_exponent(ensemble: SurfaceEnsemble, *, t_min: float = 0.0) -> Result:
     if times.size < 4 or np.ptp(np.diff(np.log(times))) > 1e-6:
         message = f"growth needs four or more times of constant ratio from t_min={t_min:g}; got {times.tolist()}"
         raise DomainError(message)
-    raw = raw_moments(ensemble)[0][:, used]
+    mean_moments = replica_mean(raw_moments(ensemble)[0][:, used])
 
     def increments(mean: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.diff(pooled_cumulants(mean)[..., 1], axis=-1)
 
-    value, error = jackknife(raw, increments)
+    grown = mean_moments.map(increments)
+    value, error = grown.value, grown.error
     if np.any(value <= 3.0 * error):
         message = f"the variance does not grow beyond its errors: increments {value.tolist()}, errors {error.tolist()}"
         raise DomainError(message)
@@ -69,12 +69,11 @@ def growth_exponent(ensemble: SurfaceEnsemble, *, t_min: float = 0.0) -> Result:
 
     def exponents(mean: NDArray[np.float64]) -> NDArray[np.float64]:
         y = np.log(increments(mean))
-        fitted = np.polyfit(x, y.T, 1, w=weights)[0]
-        return 0.5 * np.column_stack([fitted, np.diff(y, axis=1) / np.diff(x)])
+        return 0.5 * np.append(np.polyfit(x, y, 1, w=weights)[0], np.diff(y) / np.diff(x))
 
-    beta, beta_error = jackknife(raw, exponents)
-    details = {"times": times[:-1], "local": beta[1:], "local_error": beta_error[1:]}
-    return Result(float(beta[0]), float(beta_error[0]), "differences of the one-point variance", details)
+    beta = mean_moments.map(exponents)
+    details = {"times": times[:-1], "local": beta.value[1:], "local_error": beta.error[1:]}
+    return Result(float(beta.value[0]), float(beta.error[0]), "differences of the one-point variance", details)
 
 
 def roughness_exponent(sizes: ArrayLike, saturated: ArrayLike, errors: ArrayLike) -> Result:

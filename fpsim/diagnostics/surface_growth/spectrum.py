@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from fpsim.diagnostics.surface_growth.replicas import jackknife
+from fpsim.diagnostics.surface_growth.replicas import replica_mean
 from fpsim.diagnostics.surface_growth.roughness import roughness_exponent
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
@@ -71,8 +71,8 @@ def structure_factor(heights: ArrayLike) -> StructureFactor:
         raise DomainError(message)
     size = h.shape[1]
     power = np.abs(np.fft.rfft(h, axis=1)[:, 1:]) ** 2 / size
-    value, error = jackknife(power, lambda mean: mean)
-    return StructureFactor(2.0 * np.pi * np.arange(1, size // 2 + 1) / size, value, error, h.shape[0])
+    found = replica_mean(power)
+    return StructureFactor(2.0 * np.pi * np.arange(1, size // 2 + 1) / size, found.value, found.error, h.shape[0])
 
 
 def compare_spectrum(measured: StructureFactor, expected: ArrayLike) -> SpectrumComparison:

@@ -37,7 +37,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.diagnostics.surface_growth.surface_kernels import START, Move, advance
+from fpsim.diagnostics.surface_growth.surface_kernels import START, Move, grow_surfaces
 from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.support.progress import Progress
 from fpsim.support.random_streams import RNG, key_of, replica_normals
@@ -174,7 +174,7 @@ def simulate_surface(
             def work(
                 begin: int, end: int, j: int = j, sweep: int = sweep, steps: int = steps, move: Move = move
             ) -> None:
-                advance(h[begin:end], np.uint64(key), begin, sweep, steps, move, moments[j, begin:end])
+                grow_surfaces(h[begin:end], np.uint64(key), begin, sweep, steps, move, moments[j, begin:end])
 
             team.share(work, replicas)
             sweep += 3 * steps + 1

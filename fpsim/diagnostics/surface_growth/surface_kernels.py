@@ -10,7 +10,7 @@ import numpy as np
 from fpsim.support.compilation import njit
 from fpsim.support.random_streams import fill_normals
 
-__all__ = ["RELAXATION", "START", "Move", "advance"]
+__all__ = ["RELAXATION", "START", "Move", "grow_surfaces"]
 
 RELAXATION, START = 0, 1
 """Streams of random numbers: what they are for."""
@@ -100,7 +100,7 @@ def _moments(h, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def advance(h, key, first, sweep, steps, move, moments):  # type: ignore[no-untyped-def]
+def grow_surfaces(h, key, first, sweep, steps, move, moments):  # type: ignore[no-untyped-def]
     """Take ``steps`` steps of the surfaces ``h`` (R, size), in place, and their ``moments`` (R, 4).
 
     ``first`` is the number of the first surface; ``sweep`` that of the first relaxation, of which there are ``3 steps

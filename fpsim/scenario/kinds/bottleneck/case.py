@@ -22,12 +22,14 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
 from fpsim.scenario.sections import StartPoint
 from fpsim.scenario.shared.records import entry_names
-from fpsim.support.errors import ValidityWarning
+from fpsim.support.errors import DomainError, ValidityWarning
 
 __all__ = ["MATRICES", "Case", "case_of", "experiment_of"]
 
 Array = NDArray[np.float64]
 MATRICES: tuple[Literal["W1", "W2"], ...] = ("W1", "W2")
+FEWEST_ALIVE = 2
+"""Replicas that must survive for there to be a law of them."""
 MARGIN = 0.2
 """Share of the ensemble's range by which the grid reaches beyond it on each side."""
 
@@ -121,8 +123,19 @@ class Case:
 
 
 def case_of(scenario: BottleneckScenario, name: str, start: StartPoint, ensemble: Ensemble) -> Case:
-    """A start with its ensemble: replicas that survived, and grids that hold all they ever reached."""
+    """A start with its ensemble: replicas that survived, and grids that hold all they ever reached.
+
+    Raises
+    ------
+    DomainError
+        If fewer than two replicas survived.
+    """
     experiment, alive = ensemble.experiment, ~ensemble.divergence.mask
+    if alive.sum() < FEWEST_ALIVE:
+        raise DomainError(
+            f"start.{name}: {ensemble.divergence.count} of {alive.size} replicas diverged, the first at step "
+            f"{ensemble.divergence.first_step}; a smaller sgd.learning_rate or sgd.temperature is accepted"
+        )
     samples: dict[str, Array] = {
         m: ensemble.weights[m][:, alive].reshape(len(ensemble.steps), int(alive.sum()), -1) for m in MATRICES
     }

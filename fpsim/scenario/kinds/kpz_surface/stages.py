@@ -20,6 +20,7 @@ from fpsim.diagnostics.surface_growth.tracy_widom import Cumulants, limit_law
 from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
 from fpsim.scenario.kinds.kpz_surface.stationary import TOLERANCE, last_width, roughness, schemes
 from fpsim.scenario.shared.verdict_table import part, verdict_dataset
+from fpsim.support.errors import DomainError
 from fpsim.support.progress import Reporter
 from fpsim.uncertainty.result import Result
 from fpsim.uncertainty.verdict import Claim, Identity, Verdict
@@ -62,8 +63,8 @@ def _growth(
         g.size, times, nu=g.tension, lam=lam, noise=g.noise, replicas=1, rng=seed, heights_at=times.tolist(), dt=run.dt
     )
     progress(1.0)
-    beta = growth_exponent(run)
-    record = _growth_record(run, beta, first.heights[:, 0], EXPONENTS[name])
+    beta, missing = _exponent_or_nothing(run, name)
+    record = _growth_record(run, beta, first.heights[:, 0], EXPONENTS[name]).assign_attrs(missing)
     if name == "kpz":
         verdicts, expected, cumulants = _limit_laws(run, times[1])
         record = record.merge(cumulants)
@@ -77,6 +78,17 @@ def _growth(
     expected = {**expected, wrong.name: "fails"}
     table = verdict_dataset([right, wrong, *verdicts], expected=expected)
     return {f"/growth/{name}": record, f"/verdicts/{name}": part(table, name)}
+
+
+def _exponent_or_nothing(run: SurfaceEnsemble, name: str) -> tuple[Result, dict[str, str]]:
+    """The growth exponent; in too small an ensemble ``nan``, with what to enlarge."""
+    try:
+        return growth_exponent(run), {}
+    except DomainError as error:
+        nothing = np.full(max(run.times.size - 2, 0), np.nan)
+        details = {"times": run.times[:-1], "local": nothing, "local_error": nothing}
+        said = f"growth exponent, {_long(name)}: {error}; larger growth.replicas or growth.size are accepted"
+        return Result(np.nan, np.nan, "not measured", details), {"missing": said}
 
 
 def _long(name: str) -> str:

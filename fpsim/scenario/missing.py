@@ -1,0 +1,60 @@
+"""Statistics that a run could not give: recorded as missing, said in its table, and no reason to lose the rest.
+
+A stage whose numbers do not allow a result (all replicas diverged, a variance that does not grow beyond its errors)
+ends with that result missing; what was computed stays, and the file says what is missing, why, and under which keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from fpsim.scenario.sections import ScenarioBase
+from fpsim.support.errors import DomainError, ToleranceError
+
+__all__ = ["NOT_COMPUTABLE", "missing_from", "possible", "reason"]
+
+NOT_COMPUTABLE = (DomainError, ToleranceError, ArithmeticError, np.linalg.LinAlgError)
+"""Errors of a stage that come from its numbers; wrong keys, files and memory are told before or end the run."""
+INCOMPLETE = (LookupError, ValueError, TypeError, AttributeError)
+"""What tables and pictures raise where a group or value is not there."""
+TELLING = ("sgd", "growth", "ensemble", "time", "theory")
+"""Sections whose numbers decide, in this order, whether there is anything to measure."""
+MOST_KEYS = 8
+
+T = TypeVar("T")
+
+
+def reason(error: Exception, task: str, scenario: ScenarioBase) -> str:
+    """One line: what was being done, what went wrong, and the values of the keys that decide it."""
+    values = scenario.model_dump()
+    sections = [name for name in TELLING if name in values] or list(values)
+    keys = [key for name in sections for key in _numbers(values[name], name)][:MOST_KEYS]
+    said = " ".join(str(error).split())[:600] or type(error).__name__
+    return f"{task}: {said} ({', '.join(keys)})"
+
+
+def _numbers(value: Any, key: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _numbers(one, f"{key}.{name}")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield f"{key} = {value:g}"
+
+
+def missing_from(tree: xr.DataTree) -> tuple[str, ...]:
+    """What a run could not give, one line each: attributes ``missing`` of the root and of groups."""
+    return tuple(str(node.attrs["missing"]) for node in tree.subtree if "missing" in node.attrs)
+
+
+def possible(make: Callable[[xr.DataTree], T], tree: xr.DataTree, otherwise: T) -> T:
+    """``make(tree)``; ``otherwise`` for a run in which something is missing that this would need."""
+    if not missing_from(tree):
+        return make(tree)
+    try:
+        return make(tree)
+    except INCOMPLETE:
+        return otherwise
