@@ -21,7 +21,7 @@ import numpy as np
 from fpsim.density import Grid, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
-from fpsim.evolution.stepper import Stepper
+from fpsim.evolution.sweeps.splitting import Splitting
 from fpsim.support.threads import Team
 
 
@@ -29,12 +29,12 @@ def per_step(equation: FokkerPlanck, grid: Grid, h: float, *, repeats: int) -> f
     """Nanoseconds per cell and step."""
     u = gaussian(grid, 0.2, 0.06).values.ravel().copy()
     with Team() as team:
-        stepper = Stepper((equation,), (grid,), False, team)
-        stepper.advance((u,), 0.0, h, 1)
+        splitting = Splitting((equation,), (grid,), False, team)
+        splitting.advance((u,), 0.0, h, 1)
         best = np.inf
         for _ in range(repeats):
             begun = time.perf_counter()
-            stepper.advance((u,), 0.0, h, 4)
+            splitting.advance((u,), 0.0, h, 4)
             best = min(best, (time.perf_counter() - begun) / 4)
     return best / grid.size * 1e9
 
@@ -135,8 +135,8 @@ TITLE = """# Engine: time and memory as grids grow
 Written by `python benchmarks/engine_scaling.py`. A step of the coupled drift with a correlated tensor has nine sweeps,
 one of the separable drift four (in one pass per axis). Times are the best of five in two dimensions, those of a whole
 evolution, with everything that it evaluates and every probe of its steps, in the other tables. Peak memory includes the
-start. Coefficients as large as the grid, for which six arrays leave no room, are evaluated again for every sweep (an
-evolution of four steps; a correlated tensor that turns through a grid of four dimensions has some fifty sweeps a step).
+start. Coefficients as large as the grid are evaluated once and held, or once a step where they depend on the density (an
+evolution of few steps; a correlated tensor that turns through a grid of four dimensions has some fifty sweeps a step).
 """
 
 if __name__ == "__main__":

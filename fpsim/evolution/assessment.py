@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, regrid
 from fpsim.density.boundary import Boundary
 from fpsim.evolution.coefficients import GridScales
-from fpsim.evolution.result import Evolution, Run
+from fpsim.evolution.result import Evolution, MethodResult
 from fpsim.evolution.stepping.error_estimate import WALL_MASS
 from fpsim.support.compilation import njit
 
@@ -31,9 +31,9 @@ EDGE_MASS = 1e-6
 
 
 def assess(
-    run: Run,
+    run: MethodResult,
     starts: tuple[Density, ...],
-    wide: Run | None,
+    wide: MethodResult | None,
     scales: GridScales,
     reason: str,
     memory: int,
@@ -70,7 +70,7 @@ def assess(
     )
 
 
-def _at_walls(run: Run, starts: tuple[Density, ...]) -> bool:
+def _at_walls(run: MethodResult, starts: tuple[Density, ...]) -> bool:
     """Whether any mass was at walls at one of the times, or left through them."""
     mass = max(d.mass for d in starts)
     several = [now if isinstance(now, tuple) else (now,) for now in run.densities]
@@ -79,7 +79,7 @@ def _at_walls(run: Run, starts: tuple[Density, ...]) -> bool:
     )
 
 
-def _difference(fine: Run, wide: Run) -> Array:
+def _difference(fine: MethodResult, wide: MethodResult) -> Array:
     """L1 distance per time between two evolutions, on the cells of the second; the worst equation's."""
     out = []
     for a, b in zip(fine.densities, wide.densities, strict=True):
@@ -88,7 +88,7 @@ def _difference(fine: Run, wide: Run) -> Array:
     return np.array(out)
 
 
-def _all_cautions(run: Run, starts: tuple[Density, ...], follow: bool) -> list[str]:
+def _all_cautions(run: MethodResult, starts: tuple[Density, ...], follow: bool) -> list[str]:
     """Reasons for caution that the densities show, each once, with the time at which it first holds."""
     found: dict[str, str] = {}
     for t, now in zip(run.times, run.densities, strict=True):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fpsim.density import Density, regrid
 from fpsim.evolution.arguments import Arguments
 from fpsim.evolution.coefficients import GridScales
-from fpsim.evolution.result import Run
+from fpsim.evolution.result import MethodResult
 from fpsim.evolution.stepping.moving_grid import MovingGrid
 from fpsim.evolution.stepping.step_control import StepControl
 from fpsim.evolution.stepping.time_stepping import Path, TimeStepping
@@ -32,7 +32,7 @@ TAIL = 1e-14
 
 def by_sweeps(
     splitting: Splitting, starts: tuple[Density, ...], asked: Arguments, scales: GridScales
-) -> tuple[Run, Path]:
+) -> tuple[MethodResult, Path]:
     """Evolve within the tolerance; also the steps that this took."""
     state, coupled, when, walls = (
         tuple(d.values.flatten() for d in starts),
@@ -75,10 +75,10 @@ def by_sweeps(
         notes.append(f"the box does not grow with the density along {axes}: more cells are needed to resolve it there")
     notes += _added(splitting.added)
     counts = np.array(errors), np.array(absorbed), stepping.taken, stepping.rejected
-    return Run(when, tuple(densities), *counts, "sweeps", tuple(notes)), stepping.path
+    return MethodResult(when, tuple(densities), *counts, "sweeps", tuple(notes)), stepping.path
 
 
-def by_the_same_steps(splitting: Splitting, starts: tuple[Density, ...], when: Array, path: Path) -> Run:
+def by_the_same_steps(splitting: Splitting, starts: tuple[Density, ...], when: Array, path: Path) -> MethodResult:
     """Take the steps of an earlier evolution on cells twice as wide: what differs is the grid's doing alone."""
     state = tuple(d.values.flatten() for d in starts)
     densities, k, moves = [], 0, list(path.moves)
@@ -102,10 +102,10 @@ def by_the_same_steps(splitting: Splitting, starts: tuple[Density, ...], when: A
         )
         densities.append(now if splitting.coupled else now[0])
     none = np.zeros(len(when))
-    return Run(when, tuple(densities), none, none, sum(p[2] for p in path.steps), 0, "sweeps")
+    return MethodResult(when, tuple(densities), none, none, sum(p[2] for p in path.steps), 0, "sweeps")
 
 
-def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> Run:
+def by_generator(generator: Generator, start: Density, when: Array, threads: int | None) -> MethodResult:
     """Uniformization: exact in time."""
     from fpsim.generator.propagation.propagate import propagate_masses
     from fpsim.generator.propagation.states import densities_of
@@ -113,10 +113,10 @@ def by_generator(generator: Generator, start: Density, when: Array, threads: int
     found = propagate_masses(generator, generator.masses(start), when.tolist(), tolerance=TAIL, threads=threads)
     densities = densities_of(generator, found.states, when)
     notes = tuple(_added(generator.added))
-    return Run(when, densities, np.full(len(when), TAIL), found.absorbed, 0, 0, "generator", notes)
+    return MethodResult(when, densities, np.full(len(when), TAIL), found.absorbed, 0, 0, "generator", notes)
 
 
-def by_rational(chain: BirthDeathChain, start: Density, asked: Arguments) -> Run:
+def by_rational(chain: BirthDeathChain, start: Density, asked: Arguments) -> MethodResult:
     """Rational approximation along a single axis, within the tolerance."""
     from fpsim.generator.propagation.rational import TOLERANCES, propagate_chain
 
@@ -137,7 +137,7 @@ def by_rational(chain: BirthDeathChain, start: Density, asked: Arguments) -> Run
     if absorbed[-1] > 0.0 and densities[-1].mass < error * start.mass:
         left = f"t={asked.end:g}: mass {densities[-1].mass:.2g} is left, less than its error"
         notes = (*notes, f"{left}: a smaller tolerance, or method='generator', tells it from none")
-    return Run(when, densities, found.error, absorbed, found.solves, 0, "rational", notes)
+    return MethodResult(when, densities, found.error, absorbed, found.solves, 0, "rational", notes)
 
 
 def _added(amount: float) -> list[str]:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density
 
-__all__ = ["Evolution", "Run"]
+__all__ = ["Evolution", "MethodResult"]
 
 Array = NDArray[np.float64]
 
 
-class Run(NamedTuple):
+class MethodResult(NamedTuple):
     """The part of :class:`Evolution` that a method knows, before the grid's error."""
 
     times: Array

@@ -29,7 +29,7 @@ from fpsim.evolution.memory_estimate import (
 )
 from fpsim.evolution.method_choice import COARSE, LEAST_CELLS, LONG, Choice, choose_method
 from fpsim.evolution.methods import by_generator, by_rational, by_sweeps, by_the_same_steps
-from fpsim.evolution.result import Evolution, Run
+from fpsim.evolution.result import Evolution, MethodResult
 from fpsim.evolution.stepping.time_stepping import Path
 from fpsim.evolution.sweeps.splitting import Splitting
 from fpsim.support.errors import DomainError, MemoryLimitError
@@ -171,7 +171,7 @@ class Solver:
         asked: Arguments,
         known: tuple[Coefficients, ...],
         scales: GridScales,
-    ) -> tuple[Run, Path | None]:
+    ) -> tuple[MethodResult, Path | None]:
         """Evolve; also the steps that this took."""
         if method == "generator":
             return by_generator(self._generator, starts[0], asked.times, self.threads), None
@@ -180,7 +180,7 @@ class Solver:
         with self._team:
             return by_sweeps(self._splitting(known, asked), starts, asked, scales)
 
-    def _repeat(self, method: str, starts: tuple[Density, ...], asked: Arguments, path: Path | None) -> Run:
+    def _repeat(self, method: str, starts: tuple[Density, ...], asked: Arguments, path: Path | None) -> MethodResult:
         """Evolve in the way that another evolution went."""
         if path is None:
             return self._run(method, starts, asked, *self.survey(starts))[0]

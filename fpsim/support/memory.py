@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ def memory_budget(memory: float | str | None = None) -> float:
     named = os.environ.get(VARIABLE)
     if named:
         return _bytes(named, VARIABLE)
-    return SHARE * min(_available(), _left_in_group())
+    return SHARE * _free(int(time.monotonic()))
 
 
 def check_memory(needed: float, what: str, advice: str = "", *, budget: float | None = None) -> None:
@@ -81,6 +83,12 @@ def _bytes(raw: Any, what: str) -> float:
     if not 0.0 < size < float("inf"):
         raise DomainError(f"{what} is {raw!r}: a positive number of bytes, or a size like '2 GB', is accepted")
     return size
+
+
+@lru_cache(maxsize=1)
+def _free(second: int) -> float:  # noqa: ARG001
+    """Bytes that are free, read once a second: asking takes longer than a small problem."""
+    return min(_available(), _left_in_group())
 
 
 def _available() -> float:

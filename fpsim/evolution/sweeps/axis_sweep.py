@@ -19,8 +19,8 @@ from fpsim.density.grid import Grid
 from fpsim.density.remap import REACH, Feet, fill_ghosts, reconstruction_weights, remap_tile
 from fpsim.density.tiles import LANES, load_tile, store_tile
 from fpsim.evolution.sweeps.characteristics import trace_feet
-from fpsim.evolution.sweeps.compact_diffusion import FACTORS, Ends, diffuse_tile, eliminate, factors_of
-from fpsim.evolution.sweeps.lines import Places, lines_along
+from fpsim.evolution.sweeps.compact_diffusion import FACTORS, Ends, diffuse_tile, eliminate_tile, factors_of
+from fpsim.evolution.sweeps.lines import lines_along
 from fpsim.evolution.sweeps.sweep import MassBalance
 from fpsim.support.compilation import njit
 from fpsim.support.threads import Team
@@ -29,6 +29,7 @@ __all__ = ["AxisSweep"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Small = NDArray[np.int32]
 
 DIFFUSE, REMAP = 0, 1
 """Operations of a programme; each comes with the number of its table."""
@@ -59,7 +60,8 @@ def _room_for(n: int, lines: int) -> int:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sweep_lines(
     u: Array,
-    places: Places,
+    starts: Small,
+    stride: int,
     periodic: bool,
     ends: Ends,
     programme: Integers,
@@ -83,21 +85,24 @@ def _sweep_lines(
         room = work[size : size + (FACTORS + 1) * n].reshape((FACTORS + 1, n, 1))
         v, w, rest, few = rows[:tall], rows[tall : 2 * tall], rows[2 * tall : -4], rows[-4:]
         few[:2] = 0.0
-        starts = places.starts[first : first + lanes]
-        load_tile(u, starts, places.stride, v[REACH : REACH + n])
+        lines = starts[first : first + lanes]
+        load_tile(u, lines, stride, v[REACH : REACH + n])
         for step in range(len(programme)):
             table = programme[step, 1]
             if programme[step, 0] == REMAP:
                 feet = Feet(tables.cells[table], tables.weights[table])
                 fill_ghosts(v, n, periodic, False)
-                remap_tile(lanes, v, w, periodic, feet, rest, few[0], few[1])
+                if lanes == 1:  # compiled without loops over lines
+                    remap_tile(1, v, w, periodic, feet, rest, few[0], few[1])
+                else:
+                    remap_tile(lanes, v, w, periodic, feet, rest, few[0], few[1])
                 v, w = w, v
                 continue
             factors = factors_of(tables.factors[table])
             x, y = v[REACH : REACH + n], w[REACH : REACH + n]
             if diffuse_tile(x, y, tables.rate, tables.steps[table], ends, factors, room, few[2:], few[0]):
                 v, w = w, v
-        store_tile(u, starts, places.stride, v[REACH : REACH + n], 1.0)
+        store_tile(u, lines, stride, v[REACH : REACH + n], 1.0)
         balance[:, first : first + lanes] = few[:2]
 
 
@@ -113,7 +118,7 @@ def _diffusion_tables(dt: float, ends: Ends, tables: Tables, table: int) -> None
     n = len(tables.rate)
     tables.steps[table] = dt
     factors = factors_of(tables.factors[table].reshape((FACTORS, n, 1)))
-    eliminate(tables.rate.reshape((n, 1)), dt, 0.5, ends, factors)
+    eliminate_tile(tables.rate.reshape((n, 1)), dt, 0.5, ends, factors)
 
 
 @njit(cache=True)
@@ -230,7 +235,7 @@ class AxisSweep:
         if programme is None:
             programme = self._programme(dt, steps, pieces)
         count, room = self._lines.count, (_room_for(self.grid.shape[self.axis], self._lines.count),)
-        call: Any = (self._lines.places, self._periodic, self._ends, programme, self._tables)
+        call: Any = (self._lines.starts, self._lines.stride, self._periodic, self._ends, programme, self._tables)
         balance = team.shared((2, count))
 
         def work(part: int, begin: int, end: int) -> None:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from fpsim.density.tiles import TINY
 from fpsim.support.compilation import njit
 
-__all__ = ["FACTORS", "Ends", "borrow", "diffuse_tile", "eliminate", "factors_of"]
+__all__ = ["FACTORS", "Ends", "borrow", "diffuse_tile", "eliminate_tile", "factors_of"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -107,7 +107,7 @@ def _compiled_like(table, r):  # type: ignore[no-untyped-def]  # noqa: ARG001
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def eliminate(r: Array, dt: float, share: float, ends: Ends, factors: Factors) -> None:
+def eliminate_tile(r: Array, dt: float, share: float, ends: Ends, factors: Factors) -> None:
     """Weights and elimination for rates ``r`` of shape (n, lanes) and a step ``dt``.
 
     ``share`` of ``r`` is explicit: 1/2, or 0 for the fully implicit scheme, whose matrix is an M-matrix.
@@ -168,19 +168,19 @@ def _solve(
         if closed or 0 < k < n - 1:
             for q in range(lanes):
                 w[k, q] = _at(stay, q) * v[k, q] + (_at(before, q) * v[p, q] + _at(after, q) * v[f, q])
+                lowest[q] = min(lowest[q], w[k, q])
         elif n == 1:
             for q in range(lanes):
                 w[k, q] = _at(stay, q) * v[k, q]
+                lowest[q] = min(lowest[q], w[k, q])
         else:
             one, other = (f, after) if k == 0 else (p, before)
             for q in range(lanes):
                 w[k, q] = _at(stay, q) * v[k, q] + _at(other, q) * v[one, q]
-    for k in range(shortest, n):
+                lowest[q] = min(lowest[q], w[k, q])
+    for k in range(shortest, n):  # what flowed beyond an end is not negative
         for q in range(lanes):
             w[k, q] = w[k, q] if k <= _at(ends.last, q) else 0.0
-    for k in range(n):
-        for q in range(lanes):
-            lowest[q] = min(lowest[q], w[k, q])
     for q in range(lanes):
         if lowest[q] < 0.0 and lowest[q] < -NEGLIGIBLE * v[:, q].max():
             return False
@@ -255,7 +255,7 @@ def diffuse_tile(
 ) -> bool:
     """Diffuse the lines of a tile over ``dt``, between ``v`` and ``w``; whether ``w`` has the result, or else ``v``.
 
-    ``factors`` are those of :func:`eliminate` for a share of 1/2, ``r`` the rates in the same form. ``room``, of the
+    ``factors`` are those of :func:`eliminate_tile` for a share of 1/2, ``r`` the rates in the same form. ``room``, of
     shape (FACTORS + 1, n, lanes) or (FACTORS + 1, n, 1), is for other steps; it may be the memory of the factors, but
     not that of ``r``; ``few`` has shape (2, lanes). What left through the ends is added to ``lost``.
     """
@@ -281,7 +281,7 @@ def _diffuse_in_parts(v: Array, w: Array, r: Any, dt: float, ends: Ends, room: A
     part = shortest
     for _ in range(MOST_PARTS):
         now = left if left < 1.5 * part else part
-        eliminate(rates, now, 0.5, ends, factors)
+        eliminate_tile(rates, now, 0.5, ends, factors)
         if _solve(v, w, r, now, 0.5, ends, known, few, lost):
             v, w, swapped = w, v, not swapped
             if now == left:
@@ -292,7 +292,7 @@ def _diffuse_in_parts(v: Array, w: Array, r: Any, dt: float, ends: Ends, room: A
                 break
             part = max(0.2 * part, shortest)
     now = left / IMPLICIT_PARTS
-    eliminate(rates, now, 0.0, ends, factors)
+    eliminate_tile(rates, now, 0.0, ends, factors)
     for _ in range(IMPLICIT_PARTS):
         _solve(v, w, r, now, 0.0, ends, known, few, lost)
         v, w, swapped = w, v, not swapped

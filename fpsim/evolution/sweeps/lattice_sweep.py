@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fpsim.density.grid import Grid
 from fpsim.density.tiles import LANES, TINY
-from fpsim.evolution.sweeps.compact_diffusion import FACTORS, Ends, diffuse_tile, eliminate, factors_of
+from fpsim.evolution.sweeps.compact_diffusion import FACTORS, Ends, diffuse_tile, eliminate_tile, factors_of
 from fpsim.evolution.sweeps.lines import Coefficient, LineSet, Places, coefficient_along, lines_along
 from fpsim.evolution.sweeps.sweep import MassBalance
 from fpsim.support.compilation import njit
@@ -82,7 +82,7 @@ def _sweep_lines(
                 else:
                     v[k, q] = u[places.order[line, k] if wraps else places.starts[line] + k * places.stride]
         factors = factors_of(tiles[3 : 3 + FACTORS])
-        eliminate(r, dt, 0.5, ends, factors)
+        eliminate_tile(r, dt, 0.5, ends, factors)
         if diffuse_tile(v, w, r, dt, ends, factors, tiles[3:], few, lost[first : first + lanes]):
             v = w
         for k in range(rows):
