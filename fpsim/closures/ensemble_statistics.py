@@ -32,11 +32,13 @@ def survivors(ensemble: Ensemble) -> dict[str, Array]:
         If no weights were recorded.
     """
     keep = ~ensemble.divergence.mask
-    network = ensemble.experiment.network
-    if any(name not in ensemble.weights for name in network.trained):
-        raise DomainError("the ensemble holds no weights: train with full weights recorded")
     weights = {name: np.asarray(w)[:, keep] for name, w in ensemble.weights.items()}
     shape = next(iter(weights.values())).shape[:2]
+    if ensemble.experiment is None:  # a user's own trajectories
+        return weights
+    network = ensemble.experiment.network
+    if any(name not in weights for name in network.trained):
+        raise DomainError("the ensemble holds no weights: train with full weights recorded")
     for name, w in network.frozen.items():
         weights.setdefault(name, np.broadcast_to(w, (*shape, *w.shape)))
     return weights

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from fpsim.comparison.distances import distance_named
-from fpsim.comparison.evaluate import Evaluation, evaluate
+from fpsim.comparison.evaluate import Evaluation, evaluate_distance
 from fpsim.comparison.samples import Distribution, ExactDensity, Sample, sample_of
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
@@ -217,7 +217,7 @@ def error_budget(
     frame = kind.common(samples[0], laws[-1], min(sample.size for sample in samples), bins)
 
     def link(a: Distribution, b: Distribution) -> Evaluation:
-        return evaluate(kind, a, b, frame, rng=generator, library=False, band=False)
+        return evaluate_distance(kind, a, b, frame, rng=generator, library=False, band=False)
 
     whole = link(laws[0], laws[-1])
     names = [stage.name for stage in stages]

@@ -92,7 +92,7 @@ def compare_densities(
     p, q = (_masses(density, edges, even=False) for density in (first, second))
     spread_p, spread_q = (_masses(density, edges, even=True) for density in (first, second))
     cells = _occupied(p, q, replicas)
-    p, q, spread_p, spread_q = (np.bincount(cells, x) for x in (p, q, spread_p, spread_q))
+    p, q, spread_p, spread_q = (np.bincount(cells, x).astype(np.float64) for x in (p, q, spread_p, spread_q))
     epsilon = 0.5 / min(replicas) if kind.positive and math.isfinite(min(replicas)) else 0.0
     value = _distance(kind, p, q, epsilon)
     value = value if value > (ROUNDING**0.5 if kind.root else ROUNDING) else 0.0
@@ -153,7 +153,9 @@ def _masses(density: Density, edges: tuple[Array, ...], *, even: bool) -> Array:
             continue
         if even:
             sums = np.concatenate((np.zeros_like(mass.take([0], axis)), np.cumsum(mass, axis)), axis)
-            at = np.apply_along_axis(lambda line, own=own, edge=edge: np.interp(edge, own, line), axis, sums)
+            lines = np.moveaxis(sums, axis, -1).reshape(-1, own.size)
+            at = np.stack([np.interp(edge, own, line) for line in lines])
+            at = np.moveaxis(at.reshape(*np.moveaxis(sums, axis, -1).shape[:-1], edge.size), -1, axis)
         else:
             at = cumulative(mass, own, edge, axis)
         mass = np.diff(at, axis=axis)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fpsim.comparison.distances import DISTANCES, Distance, distance_named
-from fpsim.comparison.evaluate import evaluate
+from fpsim.comparison.evaluate import evaluate_distance
 from fpsim.comparison.samples import POINTS, Distribution, ExactDensity, Sample, check_points, sample_of
 from fpsim.density import Density
 from fpsim.support.errors import DomainError
@@ -271,7 +271,7 @@ def _compare(
     paired: bool = False,
 ) -> Comparison:
     frame = kind.frame(sample, reference, bins)
-    found = evaluate(kind, sample, reference, frame, rng=numpy_generator(rng), band=band, paired=paired)
+    found = evaluate_distance(kind, sample, reference, frame, rng=numpy_generator(rng), band=band, paired=paired)
     ends = (max(found.value - 1.96 * found.error, 0.0), found.value + 1.96 * found.error)
     return Comparison(
         observable,

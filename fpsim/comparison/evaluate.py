@@ -12,7 +12,7 @@ from fpsim.comparison.distances import Distance
 from fpsim.comparison.resample import exchanged_null, pooled_null, standard_deviation
 from fpsim.comparison.samples import Distribution, ExactDensity, Sample
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate_distance"]
 
 Array = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class Evaluation(NamedTuple):
     method: str
 
 
-def evaluate(
+def evaluate_distance(
     kind: Distance,
     first: Distribution,
     second: Distribution,

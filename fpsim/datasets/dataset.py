@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.datasets.moments import sample_product_covariance
+from fpsim.support.checks import instance_of, real_array, real_number, whole_number
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,7 +25,7 @@ __all__ = ["Dataset", "from_array"]
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Immutable):
     """Samples ``x`` and the affine map that takes them back to raw features.
 
     Attributes
@@ -53,11 +55,16 @@ class Dataset:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        instance_of(self.name, str, "name of a dataset")
+        if not real_number(self.scale, "scale of a dataset", accepted="a positive number") > 0.0:
+            raise DomainError(f"scale of dataset {self.name!r} is {self.scale}: a positive number is accepted")
+        if self.x is None:
+            raise DomainError(f"x of dataset {self.name!r} is None: (samples, features) is accepted")
         for key in ("x", "basis", "mean"):
             value = getattr(self, key)
             if value is None:
                 continue
-            array = np.array(value, dtype=np.float64, order="C")
+            array = np.array(real_array(value, f"{key} of dataset {self.name!r}"), order="C")
             if not np.all(np.isfinite(array)):
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
                 raise DomainError(
@@ -67,6 +74,13 @@ class Dataset:
             object.__setattr__(self, key, array)
         if self.x.ndim != 2 or 0 in self.x.shape:
             raise DomainError(f"dataset {self.name!r}: x has shape {self.x.shape}; (samples, features) is accepted")
+        features = self.dimension if self.basis is None else np.shape(self.basis)[0] if np.ndim(self.basis) else 0
+        if self.basis is not None and (self.basis.ndim != 2 or self.basis.shape[1] != self.dimension):
+            raise DomainError(
+                f"dataset {self.name!r}: basis has shape {self.basis.shape}; (features, {self.dimension}) is accepted"
+            )
+        if self.mean is not None and self.mean.shape != (features,):
+            raise DomainError(f"dataset {self.name!r}: mean has shape {self.mean.shape}; ({features},) is accepted")
 
     @property
     def size(self) -> int:
@@ -90,7 +104,9 @@ class Dataset:
 
     def reconstruct(self, y: ArrayLike) -> NDArray[np.float64]:
         """Raw features (..., D) of points ``y`` (..., d): ``mean + scale * basis @ y``."""
-        raw = self.scale * np.asarray(y, dtype=np.float64)
+        raw = self.scale * real_array(y, "y")
+        if raw.ndim == 0 or raw.shape[-1] != self.dimension:
+            raise DomainError(f"y has shape {raw.shape}: (..., {self.dimension}) is accepted")
         if self.basis is not None:
             raw = raw @ self.basis.T
         return raw if self.mean is None else raw + self.mean
@@ -129,8 +145,8 @@ def from_array(
         If ``x`` is not a finite matrix, ``components`` exceeds its rank bound, or all samples are equal
         where a scale is asked for.
     """
-    raw = Dataset(name, np.atleast_2d(np.asarray(x, dtype=np.float64))).x
-    if components is not None and not 1 <= components <= min(raw.shape):
+    raw = Dataset(name, np.atleast_2d(real_array(x, "x"))).x
+    if components is not None and not 1 <= whole_number(components, "components", least=0) <= min(raw.shape):
         raise DomainError(f"components = {components}; 1 to {min(raw.shape)} is accepted for data of shape {raw.shape}")
     mean = raw.mean(axis=0) if centre or components is not None else None
     centred = raw if mean is None else raw - mean

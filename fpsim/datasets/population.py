@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.datasets.moments import gaussian_product_covariance
+from fpsim.support.checks import real_array, whole_number
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +23,7 @@ NODES = 32
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianPopulation:
+class GaussianPopulation(Immutable):
     """Centred Gaussian samples ``x ~ N(0, covariance)``.
 
     Attributes
@@ -38,9 +40,9 @@ class GaussianPopulation:
     covariance: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        c = np.array(self.covariance, dtype=np.float64, order="C")
+        c = np.array(real_array(self.covariance, "covariance"), order="C")
         c = np.diag(np.atleast_1d(c)) if c.ndim < 2 else c
-        if c.ndim != 2 or c.shape[0] != c.shape[1] or not np.all(np.isfinite(c)):
+        if c.ndim != 2 or c.shape[0] != c.shape[1] or not c.size or not np.all(np.isfinite(c)):
             raise DomainError(f"covariance has shape {c.shape}; a finite square matrix is accepted")
         if not np.allclose(c, c.T, rtol=1e-12, atol=0.0):
             raise DomainError("covariance is not symmetric; a symmetric positive semidefinite matrix is accepted")
@@ -80,7 +82,7 @@ class GaussianPopulation:
 
         Exact for polynomials of degree below ``2 * nodes`` in each of the d independent directions.
         """
-        axis, weight = np.polynomial.hermite_e.hermegauss(nodes)
+        axis, weight = np.polynomial.hermite_e.hermegauss(whole_number(nodes, "nodes", least=1))
         directions = (axis,) * self.dimension, (weight,) * self.dimension
         grid, product = (
             np.stack(np.meshgrid(*values, indexing="ij"), axis=-1).reshape(-1, self.dimension) for values in directions

@@ -1,4 +1,4 @@
-"""Streaming statistics of an ensemble: what can be known at many steps without keeping the weights of any.
+"""Streaming statistics of an ensemble, at many steps without keeping the weights of any.
 
 Observables of a replica are the entries of the tracked matrices, of ``Q = W1 W1^T - W2^T W2`` (two layers)
 and, if asked for, its training loss. Sums run over tiles of 4096 replicas in fixed order, so they are the
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from fpsim.datasets import Dataset
 from fpsim.network import mean_loss
+from fpsim.support.checks import instance_of, real_number, whole_number
 from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +32,7 @@ TILE = 4096
 
 
 @dataclass(frozen=True)
-class Statistics:
+class Statistics(Immutable):
     """Which statistics to stream.
 
     Attributes
@@ -55,12 +57,15 @@ class Statistics:
     high: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.bins < 0 or not self.low < self.high:
+        instance_of(self.loss, (bool, np.bool_), "loss")
+        real_number(self.low, "low"), real_number(self.high, "high")
+        whole_number(self.bins, "bins", least=0)
+        if not self.low < self.high:
             raise DomainError(f"statistics: bins = {self.bins}, range [{self.low}, {self.high}]; bins >= 0, low < high")
 
 
 @dataclass(frozen=True, eq=False)
-class EnsembleStatistics:
+class EnsembleStatistics(Immutable):
     """Statistics at the recorded steps; ``m`` observables.
 
     Attributes

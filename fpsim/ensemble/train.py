@@ -1,4 +1,4 @@
-"""Train an ensemble of replicas.
+"""Training of an ensemble of replicas.
 
 The time loop is outermost: all replicas stand at the same step whenever anything is recorded, so memory
 holds the weights of one time and the recorded ones, no more, and an interrupt loses nothing that was recorded.
@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.ensemble.ensemble import Divergence, Ensemble
+from fpsim.ensemble.ensemble import Divergence, Ensemble, State
 from fpsim.ensemble.interrupt import deferred_interrupt
 from fpsim.ensemble.recording import kept_steps, record_steps, tracked_names
 from fpsim.ensemble.replicas import Replicas
 from fpsim.ensemble.statistics import TILE, EnsembleStatistics, Statistics, measure, observable_names, observables
-from fpsim.support.checks import whole_number
+from fpsim.experiment import Experiment
+from fpsim.support.checks import instance_of, whole_number
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.support.memory import check_memory
+from fpsim.support.progress import check_progress
 from fpsim.support.random_streams import RNG, key_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fpsim.ensemble.ensemble import State
     from fpsim.ensemble.recording import Record
-    from fpsim.experiment import Experiment
     from fpsim.support.progress import Progress
 
 __all__ = ["resume", "train"]
@@ -64,8 +64,9 @@ def train(
     replicas : int
         Number R of replicas.
     times, steps : sequence, one of the two
-        When to record: increasing times ``t = sum of learning rates`` (the nearest step is taken) or steps.
-        Training ends at the last one.
+        When to record: increasing times ``t = sum of learning rates``, or steps. Times are multiples of a constant
+        learning rate; of a schedule the nearest step is taken, whose time the result tells. Training ends at the
+        last one.
     rng : None, int, SeedSequence or Generator
         Source of all random numbers, reduced to one key, which the result reports; given as ``rng`` again, the key
         repeats them.
@@ -105,7 +106,11 @@ def train(
     ValidityWarning
         If replicas diverged: how many, and from which step on. Statistics then cover the survivors.
     """
-    whole_number(replicas, "replicas", least=1)
+    instance_of(experiment, Experiment, "experiment")
+    instance_of(state, (type(None), State), "state")
+    instance_of(statistics, (type(None), Statistics), "statistics")
+    check_progress(progress)
+    replicas = whole_number(replicas, "replicas", least=1)
     if chunk is not None:
         whole_number(chunk, "chunk", least=1)
     if whole_number(first_replica, "first_replica", least=0) > 2**32 - 1 - replicas:
@@ -159,7 +164,6 @@ def train(
     ensemble = Ensemble(
         experiment=experiment,
         key=key,
-        replicas=replicas,
         first_replica=first_replica,
         steps=all_steps[has],
         times=all_times[has],
@@ -192,6 +196,9 @@ def resume(
     progress: Progress | None = None,
 ) -> Ensemble:
     """Continue an ensemble with the bits of an uninterrupted run; options as in `train`."""
+    instance_of(ensemble, Ensemble, "ensemble")
+    if ensemble.experiment is None or ensemble.state is None or ensemble.key is None:
+        raise DomainError("the ensemble has no experiment, state or key to go on from: one that train gave is accepted")
     return train(
         ensemble.experiment,
         replicas=ensemble.replicas,

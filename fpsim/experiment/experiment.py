@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpsim.datasets import Dataset, GaussianPopulation
+from fpsim.experiment.settings import SGD
+from fpsim.experiment.start import Start
+from fpsim.network.autoencoder import check_network
+from fpsim.support.checks import instance_of
 from fpsim.support.errors import DomainError, ValidityWarning
+from fpsim.support.immutable import Immutable
 
 if TYPE_CHECKING:
-    from fpsim.experiment.settings import SGD
-    from fpsim.experiment.start import Start
     from fpsim.network import Network
 
 __all__ = ["Experiment"]
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment:
+class Experiment(Immutable):
     """Data, network, rule of training and start.
 
     Attributes
@@ -47,6 +50,10 @@ class Experiment:
     start: Start
 
     def __post_init__(self) -> None:
+        instance_of(self.data, (Dataset, GaussianPopulation), "data")
+        check_network(self.network)
+        instance_of(self.sgd, SGD, "sgd")
+        instance_of(self.start, Start, "start")
         if self.network.widths[0] != self.data.dimension:
             raise DomainError(
                 f"network d = {self.network.widths[0]}, data have {self.data.dimension} components; "

@@ -18,6 +18,7 @@ from fpsim.datasets import from_array
 from fpsim.experiment.experiment import Experiment
 from fpsim.experiment.start import Start
 from fpsim.network import BottleneckAutoEncoder
+from fpsim.support.checks import real_number, whole_number
 from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def quadratic_experiment(
     DomainError
         If the curvature or the noise is not positive, or there are fewer than two samples.
     """
+    real_number(curvature, "curvature"), real_number(noise, "noise"), real_number(start, "start")
+    whole_number(samples, "samples", least=2)
     if not (0.0 < curvature < np.inf and 0.0 < noise < np.inf and samples >= 2):
         raise DomainError(
             f"curvature = {curvature}, noise = {noise}, samples = {samples}: positive numbers and at least two samples "

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from fpsim.support.checks import answer, real_array, real_number, whole_number
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +24,7 @@ Noise = Literal["minibatch", "gaussian", "svag"]
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Immutable):
     """One rule of stochastic gradient descent, ``W <- W - learning_rate * ghat(W)`` in its plainest form.
 
     With momentum ``mu``: ``v <- mu v - eta ghat``, ``W <- W + v``. Weight decay adds ``weight_decay W`` to
@@ -78,16 +80,16 @@ class SGD:
         if not callable(self.learning_rate) and not _positive(self.learning_rate):
             raise DomainError(f"learning_rate = {self.learning_rate!r}; a positive number or a schedule is accepted")
         for key, choices in (("sampling", get_args(Sampling)), ("noise", get_args(Noise))):
-            if getattr(self, key) not in choices:
+            if not isinstance(getattr(self, key), str) or getattr(self, key) not in choices:
                 raise DomainError(f"{key} = {getattr(self, key)!r}; accepted: {', '.join(choices)}")
         for key in ("batch_size", "svag_l"):
             value = getattr(self, key)
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
                 raise DomainError(f"{key} = {value!r}; a positive integer is accepted")
         for key in ("weight_decay", "label_noise", "temperature"):
-            if getattr(self, key) != 0.0 and not _positive(getattr(self, key)):
+            if not _positive(getattr(self, key), or_zero=True):
                 raise DomainError(f"{key} = {getattr(self, key)!r}; zero or a positive number is accepted")
-        if not 0.0 <= self.momentum < 1.0:
+        if not (_positive(self.momentum, or_zero=True) and self.momentum < 1.0):
             raise DomainError(f"momentum = {self.momentum!r}; a number in [0, 1) is accepted")
         if self.svag_l > 1 and self.noise != "svag":
             raise DomainError(f"svag_l = {self.svag_l} with noise = {self.noise!r}; it needs noise = 'svag'")
@@ -102,10 +104,10 @@ class SGD:
         DomainError
             If a schedule gives a wrong shape or a rate that is not finite and nonnegative.
         """
-        steps = np.arange(start, stop, dtype=np.int64)
+        steps = np.arange(whole_number(start, "start", least=0), whole_number(stop, "stop", least=0), dtype=np.int64)
         if not callable(self.learning_rate):
             return np.full(steps.size, self.learning_rate / self.svag_l)
-        rates = np.asarray(self.learning_rate(steps), dtype=np.float64)
+        rates = real_array(answer(self.learning_rate, (steps,), "learning_rate"), "learning_rate of a schedule")
         if rates.shape != steps.shape or not np.all(np.isfinite(rates)) or np.any(rates < 0.0):
             raise DomainError(
                 f"learning_rate: the schedule must give {steps.size} finite nonnegative rates, one per step"
@@ -114,6 +116,7 @@ class SGD:
 
     def time(self, step: int) -> float:
         """Time ``t`` at a step, the sum of the learning rates before it."""
+        whole_number(step, "step", least=0)
         if not callable(self.learning_rate):
             return step * (self.learning_rate / self.svag_l)
         return float(np.sum(self.learning_rates(0, step)))
@@ -126,6 +129,8 @@ class SGD:
         DomainError
             If the schedule never gets there.
         """
+        if real_number(time, "time") < 0.0:
+            raise DomainError(f"time is {time}: zero or a positive number is accepted")
         if not callable(self.learning_rate):
             return round(time / (self.learning_rate / self.svag_l))
         t, start, block = 0.0, 0, 4096
@@ -141,5 +146,7 @@ class SGD:
         raise DomainError(f"learning_rate: the schedule ends at t = {t:.6g}, before the time {time:.6g} asked for")
 
 
-def _positive(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and math.isfinite(value) and bool(value > 0)
+def _positive(value: object, *, or_zero: bool = False) -> bool:
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and bool(value > 0 or (or_zero and value == 0))

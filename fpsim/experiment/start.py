@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from fpsim.network.autoencoder import check_network
+from fpsim.support.checks import instance_of, real_array, real_number
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable, read_only_mapping
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from fpsim.network import Network
 
 __all__ = ["Start"]
+
+
+Kind = Literal["point", "gaussian", "uniform", "balanced", "glorot", "he"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +38,24 @@ class Start(Immutable):
         ``a`` and ``b``: one number, or one array per matrix, ``{"W1": ..., "W2": ...}``.
     """
 
-    kind: Literal["point", "gaussian", "uniform", "balanced", "glorot", "he"]
+    kind: Kind
     location: float | Mapping[str, ArrayLike] = 0.0
     spread: float | Mapping[str, ArrayLike] = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.kind, str) or self.kind not in get_args(Kind):
+            raise DomainError(f"start kind = {self.kind!r}: {', '.join(get_args(Kind))} are accepted")
         for key in ("location", "spread"):
             value = getattr(self, key)
             if isinstance(value, Mapping):
-                arrays = {name: np.array(v, dtype=np.float64) for name, v in value.items()}
+                arrays = {name: np.array(real_array(v, f"start {key} {name!r}")) for name, v in value.items()}
                 for array in arrays.values():
                     array.setflags(write=False)
                 object.__setattr__(self, key, read_only_mapping(arrays))
                 values = list(arrays.values())
             else:
-                object.__setattr__(self, key, float(value))
+                accepted = "a number, or one array per matrix by its name,"
+                object.__setattr__(self, key, real_number(value, f"start {key}", accepted=accepted))
                 values = [np.asarray(value, dtype=np.float64)]
             if not all(np.all(np.isfinite(v)) for v in values):
                 raise DomainError(f"start {key}: finite numbers are accepted")
@@ -57,6 +65,7 @@ class Start(Immutable):
     @classmethod
     def point(cls, weights: Mapping[str, ArrayLike]) -> Start:
         """All replicas at the same weights ``{"W1": (k, d), "W2": (d, k)}``."""
+        instance_of(weights, Mapping, "weights of a start")
         return cls("point", weights)
 
     @classmethod
@@ -67,7 +76,7 @@ class Start(Immutable):
     @classmethod
     def uniform(cls, low: float, high: float) -> Start:
         """Independent entries, uniform in [low, high]."""
-        if not low <= high:
+        if not real_number(low, "low") <= real_number(high, "high"):
             raise DomainError(f"start uniform({low}, {high}); low <= high is accepted")
         return cls("uniform", 0.5 * (low + high), 0.5 * (high - low))
 
@@ -100,6 +109,7 @@ class Start(Immutable):
             If names or shapes do not fit the network, or a balanced start is asked of a network that has
             none.
         """
+        check_network(network)
         if self.kind == "balanced" and (len(network.trained) != 2 or len(network.shapes) != 2):
             raise DomainError("start balanced: two trained layers are accepted")
         result = {}

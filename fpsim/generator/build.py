@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
-from fpsim.equation import FokkerPlanck, diffusion_on_cells, phi_on_cells, potential_on_cells
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells, phi_on_cells, potential_on_cells
 from fpsim.generator.axis_rates import axis_absorption, axis_links
+from fpsim.generator.degenerate_walls import degenerate_walls, warn_of_degenerate_walls
 from fpsim.generator.generator import Generator
 from fpsim.generator.tensor_rates import tensor_generator
 from fpsim.support.checks import real_array
@@ -50,6 +51,12 @@ def build_generator(
     MemoryLimitError
         If the rates would not fit into memory.
 
+    Warns
+    -----
+    ValidityWarning
+        If the diffusion vanishes at a reflecting wall with an outflow index below one (which, and the index; see
+        :mod:`fpsim.generator.degenerate_walls`), or a full tensor needs longer jumps than allowed.
+
     Notes
     -----
     See :mod:`fpsim.generator.axis_rates` for diagonal and :mod:`fpsim.generator.tensor_rates` for full tensors.
@@ -76,6 +83,9 @@ def build_generator(
         if values is not None and callable(getattr(equation, what)):
             _check_periodic(grid, values, partial(sample, equation, t=t, p=p), what)
     field = diffusion_on_cells(equation, grid, t=t, p=p)
+    if not field.constant:
+        drift = drift_on_cells(equation, grid, t=t, p=p)
+        warn_of_degenerate_walls(grid, degenerate_walls(grid, field, drift), stacklevel=2)
     if not field.diagonal:
         check_memory(_bytes(grid, grid.ndim * (grid.ndim + 1) // 2), f"a generator on {grid.shape} cells")
         return tensor_generator(equation, grid, field, t=t, p=p)

@@ -100,10 +100,9 @@ def tensor_generator(
                 drift = (outwards[at] @ np.array(offset, float)) * out.share * local + remainder[at]
                 rate = exponential_rate(local, sign * drift)
                 np.add.at(absorption.setdefault(out.side, np.zeros(grid.size)), at, rate)
-        if len(along):
-            peclet = [min(peclet[0], float(np.abs(along).min())), max(peclet[1], float(np.abs(along).max()))]
-    if rest.any():
-        peclet[1] = np.inf
+        with np.errstate(divide="ignore", invalid="ignore"):
+            number = np.abs(along + np.where(remainder != 0.0, remainder / weight, 0.0))
+        peclet = [min(peclet[0], float(number.min())), max(peclet[1], float(number.max()))]
     low, high = peclet
     return Generator(grid, tuple(links), absorption, (low if np.isfinite(low) else 0.0, high), lattice.added_max)
 

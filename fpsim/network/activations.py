@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fpsim.support.checks import answer, instance_of, real_array, shown
 from fpsim.support.errors import DomainError
 
 __all__ = ["Activation", "activation", "activation_names", "register_activation"]
@@ -21,7 +22,7 @@ Function: TypeAlias = Callable[..., np.ndarray]
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation function and its derivatives.
+    """An activation function and its derivatives; pickled by its name.
 
     Attributes
     ----------
@@ -36,6 +37,9 @@ class Activation:
     function: Function
     derivative: Function
     second_derivative: Function | None = None
+
+    def __reduce__(self) -> tuple[Callable[[str], Activation], tuple[str]]:
+        return activation, (self.name,)
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:
@@ -99,6 +103,10 @@ def register_activation(
     DomainError
         If the name belongs to a built-in activation or the derivative disagrees with the function.
     """
+    instance_of(name, str, "name")
+    for key, f in (("function", function), ("derivative", derivative), ("second_derivative", second_derivative)):
+        if not callable(f) and (f is not None or key != "second_derivative"):
+            raise DomainError(f"{key} of activation {name!r} is {shown(f)}: a function of one argument is accepted")
     if name in (a.name for a in BUILT_IN):
         raise DomainError(f"activation {name!r} is built in and cannot be replaced; choose another name")
     z = np.array([-1.37, -0.61, 0.23, 0.94, 1.71])
@@ -108,8 +116,12 @@ def register_activation(
     ):
         if df is None:
             continue
-        slope = (f(z + 1e-6) - f(z - 1e-6)) / 2e-6
-        if not np.allclose(df(z), slope, rtol=1e-6, atol=1e-6):
-            raise DomainError(f"activation {name!r}: {key} gives {df(z)} at {z}, finite differences give {slope}")
+        up, down, found = (
+            real_array(answer(function_, (place,), key), f"activation {name!r}")
+            for function_, place in ((f, z + 1e-6), (f, z - 1e-6), (df, z))
+        )
+        slope = (up - down) / 2e-6
+        if found.shape not in ((), z.shape) or not np.allclose(found, slope, rtol=1e-6, atol=1e-6):
+            raise DomainError(f"activation {name!r}: {key} gives {found} at {z}, finite differences give {slope}")
     _registry[name] = Activation(name, function, derivative, second_derivative)
     return _registry[name]

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fpsim.network.activations import activation
+from fpsim.support.checks import instance_of, real_array, sequence, shown, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable, read_only_mapping
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AutoEncoder", "BottleneckAutoEncoder", "Network"]
+__all__ = ["AutoEncoder", "BottleneckAutoEncoder", "Network", "check_network"]
 
 
 class Network(Protocol):
@@ -47,14 +48,25 @@ class Network(Protocol):
         """Names of the matrices that are trained."""
 
 
+def check_network(network: object) -> None:
+    """``DomainError`` if a value lacks what training and theory need to know of a network."""
+    missing = [name for name in ("widths", "activations", "frozen", "shapes", "trained") if not hasattr(network, name)]
+    if missing:
+        raise DomainError(
+            f"network is {shown(network)}, without {', '.join(missing)}: a Network, such as BottleneckAutoEncoder, is "
+            "accepted"
+        )
+
+
 def _freeze(
     frozen: Mapping[str, NDArray[np.float64]], shapes: Mapping[str, tuple[int, int]]
 ) -> Mapping[str, NDArray[np.float64]]:
+    instance_of(frozen, Mapping, "frozen")
     matrices = {}
     for name, matrix in frozen.items():
         if name not in shapes:
             raise DomainError(f"frozen: {name!r} is no matrix of this network; accepted: {', '.join(shapes)}")
-        array = np.array(matrix, dtype=np.float64, order="C")
+        array = np.array(real_array(matrix, f"frozen {name!r}"), order="C")
         if array.shape != shapes[name] or not np.all(np.isfinite(array)):
             raise DomainError(f"frozen {name!r} has shape {array.shape}; a finite {shapes[name]} matrix is accepted")
         array.setflags(write=False)
@@ -88,8 +100,9 @@ class AutoEncoder(Immutable):
     frozen: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(int(n) for n in self.widths))
-        object.__setattr__(self, "activations", tuple(self.activations))
+        widths = tuple(whole_number(n, "a width", least=1) for n in sequence(self.widths, "widths"))
+        object.__setattr__(self, "widths", widths)
+        object.__setattr__(self, "activations", sequence(self.activations, "activations"))
         if len(self.widths) < 2 or min(self.widths) < 1 or self.widths[0] != self.widths[-1]:
             raise DomainError(f"widths = {self.widths}; two or more positive widths with equal ends are accepted")
         if len(self.activations) != len(self.widths) - 1:
@@ -141,8 +154,7 @@ class BottleneckAutoEncoder(Immutable):
 
     def __post_init__(self) -> None:
         for key in ("d", "k"):
-            if getattr(self, key) < 1:
-                raise DomainError(f"network {key} = {getattr(self, key)}; a positive width is accepted")
+            object.__setattr__(self, key, whole_number(getattr(self, key), f"network {key}", least=1))
         activation(self.activation)
         object.__setattr__(self, "frozen", _freeze(self.frozen, self.shapes))
 

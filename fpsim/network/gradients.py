@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.network.activations import activation
+from fpsim.network.autoencoder import check_network
+from fpsim.support.checks import instance_of, real_array
 from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def complete(network: Network, weights: Weights) -> dict[str, NDArray[np.float64
     DomainError
         If a trained matrix is missing, unknown or misshapen.
     """
+    check_network(network)
+    instance_of(weights, Mapping, "weights")
     for name in weights:
         if name not in network.shapes:
             raise DomainError(f"weights: {name!r} is no matrix of the network; accepted: {', '.join(network.shapes)}")
@@ -39,14 +43,15 @@ def complete(network: Network, weights: Weights) -> dict[str, NDArray[np.float64
     for name, shape in network.shapes.items():
         if name not in weights and name not in network.frozen:
             raise DomainError(f"weights: {name!r} is missing; {', '.join(network.trained)} are accepted")
-        matrices[name] = np.asarray(weights[name] if name in weights else network.frozen[name], dtype=np.float64)
+        matrices[name] = real_array(weights[name] if name in weights else network.frozen[name], f"weights {name!r}")
         if matrices[name].shape[-2:] != shape:
             raise DomainError(f"weights: {name!r} has shape {matrices[name].shape}; (..., *{shape}) is accepted")
     return matrices
 
 
 def _inputs(network: Network, x: ArrayLike) -> NDArray[np.float64]:
-    samples = np.asarray(x, dtype=np.float64)
+    check_network(network)
+    samples = real_array(x, "x")
     if samples.ndim != 2 or samples.shape[1] != network.widths[0]:
         raise DomainError(f"x has shape {samples.shape}; (samples, {network.widths[0]}) is accepted")
     return samples

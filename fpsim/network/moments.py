@@ -16,6 +16,7 @@ import numpy as np
 from fpsim.network.layers import LANES, backward, forward, layers
 from fpsim.network.rows import lanes_of, rows_of, samples_of
 from fpsim.support.compilation import lane_kernel, njit
+from fpsim.support.immutable import Immutable
 from fpsim.support.threads import Team
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ __all__ = ["GradientMoments", "gradient_moments"]
 
 
 @dataclass(frozen=True, eq=False)
-class GradientMoments:
+class GradientMoments(Immutable):
     """Moments of the per-sample gradient over a training set.
 
     Attributes

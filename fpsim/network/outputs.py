@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.support.checks import real_array, shown, whole_number
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 
 if TYPE_CHECKING:
     from fpsim.network.autoencoder import Network
@@ -29,7 +31,7 @@ _PER_LENGTH = 16.0
 
 
 @dataclass(frozen=True, eq=False)
-class Outputs:
+class Outputs(Immutable):
     """Functions ``f_1 .. f_m`` of the weights.
 
     Attributes
@@ -50,6 +52,12 @@ class Outputs:
     function: Callable[..., Sequence[Any]]
     gradient: Callable[..., Any] | None = None
     hessian: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("function", "gradient", "hessian"):
+            value = getattr(self, key)
+            if not callable(value) and (value is not None or key == "function"):
+                raise DomainError(f"{key} of outputs is {shown(value)}: a function of the weights is accepted")
 
     def values(self, points: Points) -> list[Array]:
         """Outputs at the points.
@@ -142,9 +150,15 @@ def network_outputs(network: Network, inputs: ArrayLike, *, component: int | Non
     DomainError
         If the inputs do not fit the network.
     """
+    from fpsim.network.autoencoder import check_network
     from fpsim.network.gradients import forward  # compiled kernels, needed only here
 
-    rows = np.atleast_2d(np.asarray(inputs, float))
+    check_network(network)
+    rows = np.atleast_2d(real_array(inputs, "inputs"))
+    if rows.ndim != 2 or rows.shape[1] != network.widths[0]:
+        raise DomainError(f"inputs have shape {rows.shape}: (m, {network.widths[0]}) is accepted")
+    if component is not None and whole_number(component, "component", least=0) >= network.widths[-1]:
+        raise DomainError(f"component is {component}: 0 to {network.widths[-1] - 1} is accepted")
     chosen = slice(None) if component is None else slice(component, component + 1)
 
     def function(*coordinates: Array) -> list[Array]:

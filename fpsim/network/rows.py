@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fpsim.network.autoencoder import check_network
 from fpsim.network.gradients import complete
 from fpsim.network.layers import LANES
+from fpsim.support.checks import real_array
 from fpsim.support.errors import DomainError
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ def samples_of(network: Network, x: ArrayLike) -> NDArray[np.float64]:
     DomainError
         If the shape does not fit the network.
     """
-    samples = np.ascontiguousarray(x, dtype=np.float64)
+    check_network(network)
+    samples = np.ascontiguousarray(real_array(x, "x"))
     if samples.ndim != 2 or samples.shape[1] != network.widths[0] or samples.shape[0] == 0:
         raise DomainError(f"x has shape {samples.shape}; (samples, {network.widths[0]}) is accepted")
     return samples
@@ -37,7 +40,11 @@ def rows_of(network: Network, weights: Mapping[str, ArrayLike]) -> tuple[NDArray
     """Trained entries as rows (M, p), matrix after matrix in C order; and the M leading axes."""
     matrices = complete(network, weights)
     shapes = {name: network.shapes[name] for name in network.trained}
-    lead = np.broadcast_shapes(*(matrices[name].shape[:-2] for name in shapes))
+    try:
+        lead = np.broadcast_shapes(*(matrices[name].shape[:-2] for name in shapes))
+    except ValueError:
+        found = ", ".join(f"{name} {matrices[name].shape}" for name in shapes)
+        raise DomainError(f"weights have shapes {found}: leading axes that broadcast are accepted") from None
     parts = [np.broadcast_to(matrices[n], lead + s).reshape(-1, s[0] * s[1]) for n, s in shapes.items()]
     return np.concatenate(parts, axis=1), lead
 

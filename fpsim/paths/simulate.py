@@ -3,7 +3,8 @@
 The calculus that the equation declares is converted to Ito in the same way as for densities, so both solve the same
 equation. Limits: coefficients are callables (or constants) of place and time, not of the density; space is unbounded
 unless a grid is given, whose walls then reflect (mirrored), wrap or absorb at the ends of steps: of weak order 1/2
-there.
+there. Coefficients are asked for between the walls only; where a calculus needs their slopes, differences reach beyond
+them by a hundredth of the paths' extent.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from fpsim.paths.schemes import Coefficients, euler_maruyama, platen
 from fpsim.support.checks import real_array, real_number, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.memory import check_memory
+from fpsim.support.progress import Progress, check_progress
 from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["Paths", "Scheme", "simulate"]
@@ -64,10 +66,11 @@ def simulate(
     times: ArrayLike,
     *,
     step: float,
-    samples: int = 10_000,
+    replicas: int = 10_000,
     scheme: str = Scheme.PLATEN,
     grid: Grid | None = None,
     rng: RNG = None,
+    progress: Progress | None = None,
 ) -> Paths:
     """Simulate independent paths.
 
@@ -75,7 +78,7 @@ def simulate(
     ----------
     equation : FokkerPlanck
     start : Density, or array_like (M, ndim)
-        A density is sampled ``samples`` times, and its box is not a wall unless it is given as ``grid``.
+        A density is sampled ``replicas`` times, and its box is not a wall unless it is given as ``grid``.
     times : array_like
         Increasing output times >= 0.
     step : float, keyword-only
@@ -85,6 +88,8 @@ def simulate(
     grid : Grid, keyword-only
         Walls; unbounded space by default.
     rng : None, int, SeedSequence or Generator, keyword-only
+    progress : callable, keyword-only, optional
+        Called with the share of the time that is done, from 0 to 1.
 
     Raises
     ------
@@ -100,9 +105,10 @@ def simulate(
         raise DomainError(f"grid is a {type(grid).__name__}: a Grid, or None for unbounded space, is accepted")
     if equation.mean_field:
         raise DomainError("the equation depends on the density: paths of a fixed equation are accepted")
+    check_progress(progress)
     gen = numpy_generator(rng)
     when = np.atleast_1d(real_array(times, "times"))
-    if when.size == 0 or not np.isfinite(when).all() or when[0] < 0.0 or (np.diff(when) <= 0.0).any():
+    if when.ndim != 1 or when.size == 0 or not np.isfinite(when).all() or when[0] < 0.0 or (np.diff(when) <= 0.0).any():
         raise DomainError("times do not increase from >= 0: finite, increasing times are accepted")
     step = real_number(step, "step", accepted="a positive finite number")
     if not step > 0.0:
@@ -117,14 +123,14 @@ def simulate(
     except ValueError:
         raise DomainError(f"scheme {scheme!r}: accepted are euler, platen") from None
     if isinstance(start, Density):
-        _check_paths(whole_number(samples, "samples", least=1), start.grid.ndim, len(when))
-        x = start.sample(samples, rng=gen)
+        _check_paths(whole_number(replicas, "replicas", least=1), start.grid.ndim, len(when))
+        x = start.sample(replicas, rng=gen)
     else:
         x = _places(start)
         _check_paths(len(x), x.shape[1], len(when))
     if grid is not None and (x.shape[1] != grid.ndim or not grid.contains(x).all()):
         raise DomainError(f"start has places {x.shape} that do not all lie in {grid!r}: places between the walls")
-    coefficients = _coefficients(equation, np.maximum(np.ptp(x, axis=0), 1e-3) / 100.0)
+    coefficients = _coefficients(equation, np.maximum(np.ptp(x, axis=0), 1e-3) / 100.0, grid)
     out, alive, now = np.full((len(when), *x.shape), np.nan), np.arange(len(x)), 0.0
     for k, t in enumerate(when):
         count = int(np.ceil((t - now) / step * (1.0 - 1e-12)))
@@ -136,6 +142,8 @@ def simulate(
                 alive = alive[inside]
         now = float(t)
         out[k, alive] = x
+        if progress is not None:
+            progress(now / float(when[-1]) if when[-1] > 0.0 else 1.0)
     return Paths(when, out)
 
 
@@ -149,25 +157,52 @@ def _places(start: ArrayLike) -> Array:
     return x
 
 
-def _check_paths(samples: int, ndim: int, times: int) -> None:
+def _check_paths(replicas: int, ndim: int, times: int) -> None:
     """Positions of all times, and what a step of the second-order scheme holds, fit into the machine."""
     words = ndim * times + 8 * ndim * (ndim + 1)
-    check_memory(8.0 * samples * words, f"{samples} paths at {times} times", "take fewer")
+    check_memory(8.0 * replicas * words, f"{replicas} paths at {times} times", "take fewer")
 
 
-def _coefficients(equation: FokkerPlanck, smooth: Array) -> Coefficients:
+def _coefficients(equation: FokkerPlanck, smooth: Array, grid: Grid | None) -> Coefficients:
+    """Drift and noise at any places; beyond a wall those of the mirrored place inside, with the signs of a mirror."""
     spacing = tuple(float(s) for s in smooth)
 
     def drift(x: Array, t: float) -> Array:
-        parts = drift_at(equation, tuple(x.T), spacing=spacing, t=t)
-        return np.stack([np.broadcast_to(b, len(x)) for b in parts], axis=1)
+        inside, signs = (x, 1.0) if grid is None else _mirrored(x, grid)
+        parts = drift_at(equation, tuple(inside.T), spacing=spacing, t=t)
+        return np.asarray(np.stack([np.broadcast_to(b, len(x)) for b in parts], axis=1) * signs)
 
     def noise(x: Array, t: float) -> Array:
-        field = diffusion_at(equation, tuple(x.T), t=t)
+        inside, signs = (x, None) if grid is None else _mirrored(x, grid)
+        field = diffusion_at(equation, tuple(inside.T), t=t)
         root = symmetric_root(field, (1,) if field.constant else (len(x),))
-        return np.broadcast_to(root, (len(x), field.ndim, field.ndim))
+        root = np.broadcast_to(root, (len(x), field.ndim, field.ndim))
+        return root if signs is None else root * signs[:, :, None] * signs[:, None, :]
 
     return drift, noise
+
+
+def _mirrored(x: Array, grid: Grid) -> tuple[Array, Array]:
+    """Places inside the box that places beyond its walls stand for, and -1 along axes that are seen in a mirror.
+
+    What crosses a reflecting wall goes on in the mirror image of the box, where ``b -> -b``; a period later the place
+    is the same. Beyond an absorbing wall nothing goes on: the wall's own coefficients complete the step.
+    """
+    places, signs = x.copy(), np.ones_like(x)
+    for axis, (low, high) in enumerate(grid.boundary):
+        a, b = grid.lower[axis], grid.upper[axis]
+        if low is Boundary.PERIODIC:
+            places[:, axis] = a + np.mod(x[:, axis] - a, b - a)
+            continue
+        for wall, kind, side in ((a, low, -1.0), (b, high, 1.0)):
+            beyond = side * (places[:, axis] - wall) > 0.0
+            if kind is Boundary.ABSORBING:
+                places[beyond, axis] = wall
+            else:
+                places[beyond, axis] = 2.0 * wall - places[beyond, axis]
+                signs[beyond, axis] *= -1.0
+        places[:, axis] = np.clip(places[:, axis], a, b)
+    return places, signs
 
 
 def _walls(x: Array, grid: Grid) -> tuple[Array, NDArray[np.bool_]]:

@@ -1,9 +1,9 @@
 """Comparison of two runs, or of the theory of one run with its own ensemble.
 
 Two ensembles are compared by their stored weights, or by their histograms where these lie on the same cells and hold
-more replicas; histograms on different cells by the counts of common, wider cells, where the floor includes what the
-place of replicas inside a cell leaves open. Limits: two theories have no sampling floor; their floor is the numerical
-error that both files state, or that of bringing them to one grid, and their z counts the excess in units of it.
+more replicas; stored weights of runs with the same seed as pairs. Whatever lies on different cells is compared on
+common ones, with the error of regridding in the floor. Limits: two theories have no sampling floor; their z counts the
+distance in units of the numerical errors that both files state, and of that error.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.comparison import compare_density, compare_samples
+from fpsim.comparison import Comparison, compare_densities, compare_density, compare_samples
 from fpsim.density import Density
-from fpsim.runs.common_cells import on_common_cells, on_common_grid
 from fpsim.runs.run import Run
 from fpsim.scenario.shared.records import group
 from fpsim.support.errors import DomainError
@@ -39,11 +38,10 @@ class ComparedRow:
     variable : str
     time : float
     value, floor, spread : float
-        The distance, and its mean and standard deviation if both were the same law; ``spread`` is ``nan`` where a
-        theory states no error.
+        The distance, and its mean and standard deviation if both were the same law; between theories 0 and the
+        numerical error.
     shared : bool
-        Both are ensembles that were drawn with the same seed: their random numbers are the same, and the floor, which
-        holds for independent ones, is too high.
+        Both are ensembles that were drawn with the same seed: their random numbers are the same.
     """
 
     first: str
@@ -77,6 +75,7 @@ class _Series:
     times: NDArray[np.float64]
     densities: tuple[Density, ...]
     replicas: int
+    diverged: int
     error: float
     weights: NDArray[np.float64] | None
     seed: int
@@ -159,7 +158,8 @@ def _series(run: Run) -> Iterator[_Series]:
     size = getattr(getattr(run.scenario, "ensemble", None), "replicas", 0)
     for path, variables in run.densities.items():
         data = group(run.tree, path)
-        replicas = int(data.attrs.get("replicas", size)) - int(data.attrs.get("diverged", 0))
+        diverged = int(data.attrs.get("diverged", 0))
+        replicas = int(data.attrs.get("replicas", size)) - diverged
         error = sum(float(data.attrs.get(name, 0.0)) for name in ("time_error", "grid_error")) / 2.0
         for name, densities in variables.items():
             times = run.times(path) if "time" in data[name].dims else np.zeros(1)
@@ -168,7 +168,7 @@ def _series(run: Run) -> Iterator[_Series]:
             if {"weights", "weight"} <= set(data.variables) and set(columns) <= set(map(str, data["weight"].values)):
                 weights = data["weights"].sel(weight=list(columns)).transpose("time", "replica", "weight").values
             stated = error if math.isfinite(error) else 0.0
-            yield _Series(path, name, times, densities, replicas, stated, weights, run.scenario.seed)
+            yield _Series(path, name, times, densities, replicas, diverged, stated, weights, run.scenario.seed)
 
 
 def _common_times(a: _Series, b: _Series) -> list[tuple[int, int]]:
@@ -182,7 +182,7 @@ def _span(series: _Series) -> str:
 
 def _compare(a: _Series, b: _Series, i: int, j: int, distance: str) -> ComparedRow | None:
     p, q = a.densities[i], b.densities[j]
-    if p.grid.ndim != q.grid.ndim or any(s.is_ensemble and s.replicas < 1 for s in (a, b)):
+    if p.grid.ndim != q.grid.ndim or any(s.is_ensemble and s.replicas < 2 for s in (a, b)):
         return None
     row = ComparedRow(a.path, b.path, a.variable, float(a.times[i]), 0.0, 0.0, math.nan)
     if a.is_ensemble and b.is_ensemble:
@@ -192,10 +192,8 @@ def _compare(a: _Series, b: _Series, i: int, j: int, distance: str) -> ComparedR
         return _theory_and_ensemble(row, theory, ensemble, k, distance)
     if distance != "total_variation":
         return None
-    left, right, regridding = on_common_grid(p, q)
-    value = 0.5 * float(np.abs(left.values - right.values).sum() * left.grid.cell_volume)
-    stated = a.error + b.error
-    return replace(row, value=value, floor=max(stated, regridding), spread=stated if stated > 0.0 else math.nan)
+    errors = (a.error, b.error)
+    return _filled(row, compare_densities(p, q, observable=a.variable, distance=distance, errors=errors))
 
 
 def _two_ensembles(
@@ -203,49 +201,34 @@ def _two_ensembles(
 ) -> ComparedRow:
     (a, i), (b, j) = one, other
     p, q, mine, theirs = a.densities[i], b.densities[j], a.stored(i), b.stored(j)
-    row = replace(row, shared=a.seed == b.seed)
-    same_cells, regridding = p.grid == q.grid, 0.0
+    shared = a.seed == b.seed
+    row = replace(row, shared=shared)
+    same_cells = p.grid == q.grid
     if len(mine) and len(theirs) and not (same_cells and min(len(mine), len(theirs)) < min(a.replicas, b.replicas)):
-        found = compare_samples(mine, theirs, observable=a.variable, distance=distance)
-    elif same_cells:
-        found = compare_samples(a.points(i), b.points(j), observable=a.variable, distance=distance)
-        if a.replicas == b.replicas and np.array_equal(p.values, q.values):
-            return replace(row, value=0.0, floor=found.floor, spread=found.spread)
-    else:
-        left, right, regridding = on_common_cells(p, q)
-        points = [_in_cells(d, s.replicas, k) for d, s, k in ((left, a, i), (right, b, j))]
-        found = compare_samples(*points, observable=a.variable, distance=distance)
-    return _with_regridding(row, found.value, found.floor, found.spread, regridding)
+        # Replicas that diverged were not stored: where there are none, the rows of both runs are the same replicas.
+        pairs = shared and not a.diverged and not b.diverged and len(mine) == len(theirs)
+        return _filled(row, compare_samples(mine, theirs, observable=a.variable, distance=distance, paired=pairs))
+    if same_cells:
+        found = _filled(row, compare_samples(a.points(i), b.points(j), observable=a.variable, distance=distance))
+        same = a.replicas == b.replicas and np.array_equal(p.values, q.values)
+        return replace(found, value=0.0) if same else found
+    replicas = (float(a.replicas), float(b.replicas))
+    return _filled(row, compare_densities(p, q, observable=a.variable, distance=distance, replicas=replicas))
 
 
 def _theory_and_ensemble(row: ComparedRow, theory: Density, ensemble: _Series, k: int, distance: str) -> ComparedRow:
-    histogram, stored, regridding = ensemble.densities[k], ensemble.stored(k), 0.0
-    if histogram.grid == theory.grid:
-        points = ensemble.points(k)
-    elif len(stored):
-        points = stored
-    else:
-        theory, cells, regridding = on_common_cells(theory, histogram)
-        points = _in_cells(cells, ensemble.replicas, k)
-    found = compare_density(theory, points, observable=row.variable, distance=distance)
-    return _with_regridding(row, found.value, found.floor, found.spread, regridding)
+    histogram, stored = ensemble.densities[k], ensemble.stored(k)
+    if histogram.grid == theory.grid or len(stored):
+        points = ensemble.points(k) if histogram.grid == theory.grid else stored
+        return _filled(row, compare_density(theory, points, observable=row.variable, distance=distance))
+    replicas = (math.inf, float(ensemble.replicas))
+    return _filled(
+        row, compare_densities(theory, histogram, observable=row.variable, distance=distance, replicas=replicas)
+    )
 
 
-def _with_regridding(row: ComparedRow, value: float, floor: float, spread: float, error: float) -> ComparedRow:
-    """A comparison whose floor includes the error of regridding, which adds to the scatter of the cells."""
-    return replace(row, value=value, floor=math.hypot(floor, error), spread=math.hypot(spread, error))
-
-
-def _in_cells(density: Density, replicas: int, seed: int) -> NDArray[np.float64]:
-    """``replicas`` points spread over cells by largest remainder, evenly inside each."""
-    grid, rng = density.grid, np.random.default_rng(seed)
-    wanted = density.values.ravel() * grid.cell_volume
-    wanted = wanted / wanted.sum() * replicas
-    counts = np.floor(wanted).astype(int)
-    missing = replicas - int(counts.sum())
-    counts[np.argsort(counts - wanted, kind="stable")[:missing]] += 1
-    cells = np.repeat(np.argwhere(np.ones(grid.shape, bool)), counts, axis=0)
-    return np.asarray(grid.lower) + (cells + rng.random(cells.shape)) * np.asarray(grid.spacing)
+def _filled(row: ComparedRow, found: Comparison) -> ComparedRow:
+    return replace(row, value=found.value, floor=found.floor, spread=found.spread)
 
 
 def remarks(rows: Sequence[ComparedRow]) -> tuple[str, ...]:
@@ -253,8 +236,8 @@ def remarks(rows: Sequence[ComparedRow]) -> tuple[str, ...]:
     said = []
     if any(row.shared for row in rows):
         said.append(
-            "both runs used the same seed: their replicas share random numbers, so that distances may lie below the "
-            "floor of independent ones (z far below 0)"
+            "both runs used the same seed: their replicas share random numbers; stored weights are compared as "
+            "pairs, histograms as if independent (z far below 0 is then no surprise)"
         )
     if rows[0].first != rows[0].second and {row.time for row in rows} == {0.0}:
         said.append("the only time in common is the start, t = 0: nothing was compared after it")

@@ -379,5 +379,5 @@ def report(tree: xr.DataTree) -> str:
 
 def run_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
     """One line per comparison, identity or claim of a run that did not hold, and per result that is missing."""
-    missing = tuple(f"missing: {line}" for line in missing_from(tree))
-    return (*missing, *possible(_kind_of_run(tree).shortfalls, tree, ()))
+    missing, none = tuple(f"missing: {line}" for line in missing_from(tree)), tuple[str, ...]()
+    return (*missing, *possible(_kind_of_run(tree).shortfalls, tree, none))

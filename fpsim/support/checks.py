@@ -22,8 +22,10 @@ __all__ = [
     "check_left",
     "explain_failure",
     "fits",
+    "instance_of",
     "real_array",
     "real_number",
+    "sequence",
     "shown",
     "whole_number",
 ]
@@ -72,10 +74,26 @@ def check_left(values: NDArray[np.float64], t: float) -> None:
         raise DomainError(f"nothing is left at t={t:g}: all mass has been absorbed; earlier times are accepted")
 
 
+def sequence(raw: Any, what: str) -> tuple[Any, ...]:
+    """``raw`` as a tuple; ``DomainError`` if it is not a sequence of values."""
+    scalar = isinstance(raw, np.ndarray) and raw.ndim == 0
+    if scalar or isinstance(raw, (str, bytes, Mapping)) or not isinstance(raw, (Sequence, np.ndarray)):
+        raise DomainError(f"{what} is {shown(raw)}: a sequence is accepted")
+    return tuple(raw)
+
+
+def instance_of(raw: Any, kinds: type | tuple[type, ...], what: str) -> None:
+    """``DomainError`` if a value is of none of some types."""
+    if not isinstance(raw, kinds):
+        named = kinds if isinstance(kinds, tuple) else (kinds,)
+        accepted = " or ".join("None" if k is type(None) else k.__name__ for k in named)
+        raise DomainError(f"{what} is {shown(raw)}: {accepted} is accepted")
+
+
 def whole_number(raw: Any, what: str, *, least: int) -> int:
     """``raw`` as an int; ``DomainError`` if it is not whole or less than ``least``."""
     try:
-        number = operator.index(raw)
+        number = int(operator.index(raw))  # of ``True``, one
     except TypeError:
         raise DomainError(f"{what} is {shown(raw)}: a whole number >= {least} is accepted") from None
     if number < least:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
@@ -38,8 +39,13 @@ def _float_as_bits(_typing: Any, _value: Any) -> Any:
     return types.int64(types.float64), codegen
 
 
-_as_float: Any = intrinsic(_bits_as_float)
-_as_bits: Any = intrinsic(_float_as_bits)
+config: Any = numba.config
+if config.DISABLE_JIT:  # kernels run as Python
+    _as_float: Any = lambda bits: np.int64(bits).view(np.float64)  # noqa: E731
+    _as_bits: Any = lambda value: np.float64(value).view(np.int64)  # noqa: E731
+else:
+    _as_float = intrinsic(_bits_as_float)
+    _as_bits = intrinsic(_float_as_bits)
 
 
 @inlined

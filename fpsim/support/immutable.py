@@ -4,17 +4,22 @@ A frozen dataclass protects its attributes; its arrays stay writable, and a pick
 did. :class:`Immutable` makes pickles and copies by the constructor, from the fields alone, so that whatever was derived
 from them is derived anew.
 
-Limits: fields that no constructor takes are not kept; what cannot be pickled (a user's lambda) raises as ever.
+Limits: fields that no constructor takes are not kept. Functions are pickled by name; one that has none, as a lambda, is
+refused with the name of its field.
 """
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
+
+from fpsim.support.errors import DomainError
 
 __all__ = ["Immutable", "read_only", "read_only_mapping"]
 
@@ -27,8 +32,20 @@ class Immutable:
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        taken = {f.name: getattr(self, f.name) for f in fields(self) if f.init}  # type: ignore[arg-type]
-        return _rebuilt, (type(self), {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in taken.items()})
+        taken = _taken(self)
+        for name, value in taken.items():
+            if callable(value):
+                try:
+                    pickle.dumps(value)
+                except (pickle.PicklingError, AttributeError, TypeError):
+                    raise DomainError(
+                        f"{name} of {type(self).__name__} is {value!r}, which cannot be pickled: a function or class "
+                        "of a module is accepted"
+                    ) from None
+        return _rebuilt, (type(self), taken)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return _rebuilt(type(self), {name: copy.deepcopy(value, memo) for name, value in _taken(self).items()})
 
 
 def read_only(array: A) -> A:
@@ -41,6 +58,12 @@ def read_only(array: A) -> A:
 def read_only_mapping(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """A copy of a mapping that cannot be changed."""
     return MappingProxyType(dict(mapping))
+
+
+def _taken(value: Any) -> dict[str, Any]:
+    """What the constructor of a value took, read-only mappings as plain ones."""
+    taken = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+    return {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in taken.items()}
 
 
 def _rebuilt(kind: type[Any], values: dict[str, Any]) -> Any:

@@ -13,7 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-__all__ = ["Progress", "Reporter", "reporter"]
+from fpsim.support.checks import shown
+from fpsim.support.errors import DomainError
+
+__all__ = ["Progress", "Reporter", "check_progress", "reporter"]
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +25,12 @@ Progress: TypeAlias = Callable[[float], None]
 
 Reporter: TypeAlias = Callable[[str], Progress]
 """Takes the name of a task and answers its ``progress(share)``."""
+
+
+def check_progress(progress: object) -> None:
+    """``DomainError`` if a value is neither ``None`` nor a function."""
+    if progress is not None and not callable(progress):
+        raise DomainError(f"progress is {shown(progress)}: a function of the share that is done, or None, is accepted")
 
 
 @contextlib.contextmanager

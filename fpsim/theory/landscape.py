@@ -22,7 +22,7 @@ __all__ = [
     "Landscape",
     "MeshLandscape",
     "contracted",
-    "derivative",
+    "directional_derivative",
     "hessian",
     "hessian_product",
     "jacobian",
@@ -61,17 +61,17 @@ def hessian(landscape: Landscape, w: Array) -> Array:
 
 def hessian_product(landscape: Landscape, w: Array, v: Array) -> Array:
     """``H v`` (..., n) at weights (..., n) for vectors ``v`` (..., n), from four gradients a point."""
-    return derivative(landscape.gradient, w, v)
+    return directional_derivative(landscape.gradient, w, v)
 
 
 def jacobian(function: Callable[[Array], Array], x: Array) -> Array:
     """``J_ij = d_j f_i`` (..., n, n) of a vector field (..., n) -> (..., n)."""
     n = x.shape[-1]
     points = np.repeat(x[..., None, :], n, axis=-2)
-    return np.swapaxes(derivative(function, points, np.broadcast_to(np.eye(n), points.shape)), -1, -2)
+    return np.swapaxes(directional_derivative(function, points, np.broadcast_to(np.eye(n), points.shape)), -1, -2)
 
 
-def derivative(function: Callable[[Array], Array], x: Array, v: Array) -> Array:
+def directional_derivative(function: Callable[[Array], Array], x: Array, v: Array) -> Array:
     """``(v . grad) f`` at points ``x`` (..., n)."""
     length, unit = _split(v)
     near = function(x + STEP * unit) - function(x - STEP * unit)

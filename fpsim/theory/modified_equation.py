@@ -32,7 +32,14 @@ from numpy.typing import ArrayLike
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError
 from fpsim.theory.bottleneck.landscape import landscape_of
-from fpsim.theory.landscape import Landscape, MeshLandscape, contracted, derivative, hessian, second_derivative
+from fpsim.theory.landscape import (
+    Landscape,
+    MeshLandscape,
+    contracted,
+    directional_derivative,
+    hessian,
+    second_derivative,
+)
 from fpsim.theory.weight_coordinates import Array, Coordinates, with_arguments
 
 if TYPE_CHECKING:
@@ -97,7 +104,7 @@ class ModifiedEquation:
         if self.order == "sme2":
             return _clipped(d)
         hs = h @ s
-        transport = derivative(self.landscape.covariance, x, self.landscape.gradient(x))
+        transport = directional_derivative(self.landscape.covariance, x, self.landscape.gradient(x))
         return _clipped(d + 0.25 * eta**2 * (hs + np.swapaxes(hs, -1, -2) + transport))
 
     def fokker_planck(self) -> FokkerPlanck:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
-__all__ = ["Estimate", "block_bounds", "block_jackknife", "jackknife", "leave_one_out", "propagate", "stack"]
+__all__ = ["Estimate", "block_bounds", "block_jackknife", "jackknife", "leave_one_out", "propagate_errors", "stack"]
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class Estimate:
 
     def map(self, function: Callable[[Array], Any]) -> Estimate:
         """The estimate of a function of this one."""
-        return propagate(function, self)
+        return propagate_errors(function, self)
 
     def __getitem__(self, index: Any) -> Estimate:
         """Part of the components."""
@@ -134,7 +134,7 @@ def leave_one_out(value: ArrayLike, replicates: ArrayLike) -> Estimate:
     return Estimate(np.asarray(value, float), without, np.full(len(without), (len(without) - 1) / len(without)), True)
 
 
-def propagate(function: Callable[..., Any], *estimates: Estimate) -> Estimate:
+def propagate_errors(function: Callable[..., Any], *estimates: Estimate) -> Estimate:
     """Estimate of ``function(value_1, value_2, ...)`` of independent estimates.
 
     The replicates of one estimate are taken with the values of all others. For estimates from the same replicas
@@ -168,7 +168,7 @@ def stack(estimates: Sequence[Estimate], *, axis: int = 0) -> Estimate:
         if len(other.weights) != len(first.weights) or not np.array_equal(other.weights, first.weights):
             raise DomainError(
                 f"estimate {k} has {len(other.weights)} replicates, the first {len(first.weights)}: estimates from the "
-                "same blocks of replicas are accepted; independent ones go through propagate"
+                "same blocks of replicas are accepted; independent ones go through propagate_errors"
             )
     return Estimate(
         np.stack([e.value for e in estimates], axis=axis),

@@ -171,7 +171,7 @@ def tamper(tree, path, rng):
     node = tree[path]
     match rng.integers(8):
         case 0 if path != "/":
-            del tree[path]
+            del node.parent[node.name]
         case 1 if node.data_vars:
             name = list(node.data_vars)[rng.integers(len(node.data_vars))]
             node.dataset = node.to_dataset().drop_vars(name)

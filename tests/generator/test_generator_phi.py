@@ -154,7 +154,7 @@ def test_sweeps_and_paths_solve_the_same_equation():
     assert later.mean[0] == pytest.approx(first / norm, abs=2e-3)
     exact = from_function(grid, lambda x: np.exp(-(x**4) - x), order=4)
     assert np.abs(later.values - exact.values).sum() * grid.cell_volume < 1e-2
-    x = simulate(equation, start, [6.0], step=0.02, samples=10_000, rng=3).positions[0][:, 0]
+    x = simulate(equation, start, [6.0], step=0.02, replicas=10_000, rng=3).positions[0][:, 0]
     error = np.sqrt((second / norm - (first / norm) ** 2) / len(x))
     assert x.mean() == pytest.approx(first / norm, abs=4 * error + 2e-3)
     assert (x**2).mean() == pytest.approx(second / norm, abs=4 * (x**2).std() / np.sqrt(len(x)) + 2e-3)

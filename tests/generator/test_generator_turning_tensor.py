@@ -86,8 +86,9 @@ def test_diffusion_on_spheres():
     np.testing.assert_allclose(mean_velocity(generator, p).value, -p.mean, atol=1e-9)
 
 
-@pytest.mark.parametrize("e", LEVELS[1:3])
-def test_moments_in_time_of_phase_noise(e):
+@pytest.mark.parametrize("e", LEVELS[1:])
+@pytest.mark.parametrize("n", [32, 64])
+def test_moments_in_time_of_phase_noise(n, e):
     t = 0.5
 
     def moments(generator):
@@ -103,7 +104,7 @@ def test_moments_in_time_of_phase_noise(e):
         angle = mean(x * x - y * y, p) / mean(x * x - y * y, start)
         return np.array([p.mean[0] / start.mean[0], radius, angle])
 
-    found = with_grid_error(moments, phase_noise(e), square(32))
+    found = with_grid_error(moments, phase_noise(e), square(n))
     exact = np.array([np.exp(-t / 2), 4 * e * t, np.exp(-2 * t)])
     assert found.value[0] == pytest.approx(exact[0], abs=1e-6)
-    assert np.all(np.abs(found.value - exact) <= 1.5 * found.error + 1e-6)
+    assert np.all(np.abs(found.value - exact) <= found.error + 1e-6)

@@ -122,7 +122,7 @@ def test_activation_derivatives(name):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: BottleneckAutoEncoder(2, 0), "k = 0"),
+        (lambda: BottleneckAutoEncoder(2, 0), "k is 0"),
         (lambda: BottleneckAutoEncoder(2, 1, "tahn"), "'tahn' is unknown; accepted: linear, tanh"),
         (lambda: AutoEncoder((4, 2, 3), ("linear", "linear")), "equal ends"),
         (lambda: AutoEncoder((4, 2, 4), ("linear",)), "one each"),

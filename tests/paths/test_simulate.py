@@ -69,7 +69,7 @@ def test_paths_agree_with_densities():
     grid = Grid.box((-3.5, 3.5, 200))
     start = gaussian(grid, 0.2, 0.05)
     density = evolve(equation, start, [1.0], estimate_grid_error=False).final
-    x = simulate(equation, start, [1.0], step=0.02, samples=40_000, rng=11).positions[0]
+    x = simulate(equation, start, [1.0], step=0.02, replicas=40_000, rng=11).positions[0]
     for power in (1, 2, 3, 4):
         assert within(x**power, density.expectation(lambda s, k=power: s**k), bias=2e-3)
 
@@ -128,3 +128,38 @@ def test_declared_calculus_of_a_full_tensor(calculus, power):
     assert within((c * y - s * x) ** 2, 0.1, bias=2e-3)
     ito = law / noise(fine) ** (1.0 + power)
     assert abs((ito * fine).sum() / ito.sum() - mean) > 0.05  # another calculus would be seen
+
+
+@pytest.mark.parametrize(
+    ("drift", "diffusion"),
+    [(lambda x: [0.5 - x], lambda x: 0.2 * np.sqrt(x)), (lambda x: [0.4 - 0.8 * x], lambda x: 0.2 * x * (1.0 - x))],
+)
+@pytest.mark.parametrize("scheme", ["euler", "platen"])
+def test_coefficients_are_asked_for_between_the_walls_only(drift, diffusion, scheme):
+    """Roots and products that have no meaning beyond the walls."""
+    seen = []
+
+    def watched(x):
+        seen.append((np.min(x), np.max(x)))
+        return diffusion(x)
+
+    grid = Grid.box((0.0, 1.0, 32))
+    start = np.full((2000, 1), 0.5)
+    paths = simulate(
+        FokkerPlanck(drift=drift, diffusion=watched), start, [0.5, 1.0], step=0.02, scheme=scheme, grid=grid, rng=1
+    )
+    assert np.isfinite(paths.positions).all()
+    assert min(low for low, _ in seen) >= 0.0
+    assert max(high for _, high in seen) <= 1.0
+
+
+def test_progress_grows_to_one():
+    shares = []
+    simulate(
+        FokkerPlanck(drift=lambda x: [-x], diffusion=0.5),
+        np.zeros((3, 1)),
+        [0.0, 0.5, 2.0],
+        step=0.1,
+        progress=shares.append,
+    )
+    assert shares == [0.0, 0.25, 1.0]

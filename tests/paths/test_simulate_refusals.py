@@ -52,7 +52,7 @@ CASES = {
     ),
     "step is nan": (run(step=np.nan), "step is nan"),
     "another scheme": (run(scheme="heun"), "accepted are euler, platen"),
-    "no samples": (run(samples=0), "samples is 0"),
+    "no replicas": (run(replicas=0), "replicas is 0"),
     "start is nan": (run(start=[[0.0], [np.nan]]), "start is nan for path 1 along axis 0: finite places"),
     "start is empty": (run(start=np.ones((0, 1))), r"shape \(0, 1\)"),
     "start of three indices": (run(start=np.ones((2, 1, 1))), r"shape \(2, 1, 1\)"),
@@ -75,7 +75,7 @@ def test_refused(name):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"samples": 10**13}, {"start": [[0.0]] * 1000, "times": np.arange(1.0, 2.0, 1e-6)}]
+    "changes", [{"replicas": 10**13}, {"start": [[0.0]] * 1000, "times": np.arange(1.0, 2.0, 1e-6)}]
 )
 def test_more_than_the_machine_holds_is_refused_before_it_is_allocated(changes, monkeypatch):
     monkeypatch.setattr("fpsim.support.memory.SHARE", 1e-3)  # so that a modest number of times is too much as well

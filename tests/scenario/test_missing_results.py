@@ -10,8 +10,13 @@ from fpsim.storage import load_tree
 
 SMALL = {"ensemble.replicas": 200, "theory.cells": 24, "time.records": 2, "time.end": 4, "comparison.measured": 0}
 SURFACE = {
-    **{"growth.size": 16, "growth.replicas": 64, "growth.times": 4, "growth.first": 64.0, "roughness.replicas": 64},
-    **{"roughness.sizes": "[8, 16]", "schemes.replicas": 64},
+    "growth.size": 256,
+    "growth.replicas": 64,
+    "growth.times": 4,
+    "growth.first": 64.0,
+    "roughness.replicas": 64,
+    "roughness.sizes": "[8, 16]",
+    "schemes.replicas": 64,
 }
 CASES = {
     "all replicas diverge": ("digits-bottleneck", {**SMALL, "sgd.temperature": 1e12}, "sgd.temperature = 1e+12"),

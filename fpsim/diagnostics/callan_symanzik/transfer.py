@@ -22,7 +22,7 @@ from fpsim.diagnostics.callan_symanzik.correlators import Correlators, Index
 from fpsim.diagnostics.callan_symanzik.families import Family
 from fpsim.diagnostics.callan_symanzik.flow import checked_clock
 from fpsim.support.errors import DomainError
-from fpsim.uncertainty.estimate import propagate, stack
+from fpsim.uncertainty.estimate import propagate_errors, stack
 from fpsim.uncertainty.verdict import Claim
 
 __all__ = ["CorrelatorRun", "transfer"]
@@ -105,7 +105,7 @@ def transfer(
             parts.append(np.where(np.isfinite(gap), np.clip(gap, -1.0, 1.0), 1.0))
         return np.concatenate(parts)
 
-    left = propagate(residual, *histories)
+    left = propagate_errors(residual, *histories)
     known = sum(len(rows) * (len(run.tables) - 1) for run, rows in zip(fitted, chosen, strict=False))
     # Averaged over all runs, a good fit would hide a bad prediction.
     parts = [part for part in (left[:known], left[known:]) if part.value.size]

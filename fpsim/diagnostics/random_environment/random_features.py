@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.random_environment.environment import Gradients
+from fpsim.support.checks import real_number, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.random_streams import RNG, numpy_generator
 
@@ -34,7 +35,8 @@ def feature_gradients(dimension: int, *, length: float, features: int = 2000, rn
     DomainError
         If a number is not positive.
     """
-    if dimension < 1 or features < 2 or not length > 0.0:
+    dimension, features = whole_number(dimension, "dimension", least=1), whole_number(features, "features", least=2)
+    if not real_number(length, "length") > 0.0:
         raise DomainError(f"dimension {dimension}, features {features}, length {length}: positive ones are accepted")
     source = numpy_generator(rng)
     k = source.standard_normal((features, dimension)) / length

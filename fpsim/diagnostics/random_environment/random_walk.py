@@ -24,14 +24,17 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.support.checks import instance_of, real_array, real_number, shown, whole_number
 from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError, ToleranceError
+from fpsim.support.progress import Progress, check_progress
 from fpsim.support.random_streams import RNG, fill_uniforms, key_of
 from fpsim.support.threads import Team
 
 __all__ = ["StepProbability", "WalkMoments", "bulk_variance", "rescale_tail", "simulate_walks", "walk_moments"]
 
 _SMALLEST = 1e-290
+_PIECE = 10**9  # sites of all environments between two calls of ``progress``: about a second
 _Law = Literal["uniform", "two-point"]
 
 
@@ -51,10 +54,10 @@ class StepProbability:
     spread: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.law not in get_args(_Law):
+        if not isinstance(self.law, str) or self.law not in get_args(_Law):
             message = f"environment law {self.law!r} does not exist; accepted: uniform, two-point"
             raise DomainError(message)
-        if not 0.0 <= self.spread <= 0.5:
+        if not 0.0 <= real_number(self.spread, "spread") <= 0.5:
             message = f"spread is {self.spread}; accepted: 0 to 1/2"
             raise DomainError(message)
 
@@ -163,6 +166,7 @@ def simulate_walks(
     environments: int = 1000,
     rng: RNG = None,
     threads: int | None = None,
+    progress: Progress | None = None,
 ) -> NDArray[np.float64]:
     """``P(X_t >= m)`` in sampled environments (the walkers are summed over exactly).
 
@@ -180,6 +184,8 @@ def simulate_walks(
         Source of all random numbers, which are addressed by environment, step and site.
     threads : int, optional
         Threads; the result does not depend on it.
+    progress : callable, optional
+        Called with the share of the environments that is done, from 0 to 1.
 
     Returns
     -------
@@ -192,19 +198,26 @@ def simulate_walks(
     ToleranceError
         If a probability is too small for double precision.
     """
-    levels = np.atleast_1d(np.asarray(thresholds))
+    check_progress(progress)
+    instance_of(environment, StepProbability, "environment")
+    environments = whole_number(environments, "environments", least=1)
+    levels = np.atleast_1d(real_array(thresholds, "thresholds"))
+    if levels.ndim != 1 or not levels.size or not (levels == np.round(levels)).all() or not np.isfinite(levels).all():
+        raise DomainError(f"thresholds are {shown(thresholds)}: whole numbers (M,) are accepted")
     first = np.array([_first_reaching(steps, int(m)) for m in levels], dtype=np.int64)
-    if environments < 1:
-        message = f"environments is {environments}; accepted: 1 or more"
-        raise DomainError(message)
     key, two_point = np.uint64(key_of(rng)), environment.law == "two-point"
     out = np.empty((environments, first.size))
 
     def work(begin: int, end: int) -> None:
         _environments(steps, first, two_point, environment.spread, key, begin, out[begin:end])
 
+    piece = max(64, _PIECE // steps**2)
     with Team(threads) as team:
-        team.share(work, environments)
+        for done in range(0, environments, piece):
+            length = min(piece, environments - done)
+            team.share(lambda begin, end, done=done: work(done + begin, done + end), length)  # type: ignore[misc]
+            if progress is not None:
+                progress((done + length) / environments)
     if environment.variance < 0.25 and np.min(out) < _SMALLEST:
         message = f"a probability fell below {_SMALLEST:g} in {steps} steps: take fewer steps or a lower threshold"
         raise ToleranceError(message)
@@ -237,7 +250,7 @@ def rescale_tail(probability: ArrayLike, steps: int, velocity: float) -> NDArray
 
 def _first_reaching(steps: int, threshold: int) -> int:
     """Fewest up-steps that reach ``threshold``."""
-    if steps < 1 or abs(threshold) > steps:
+    if abs(threshold) > whole_number(steps, "steps", least=1):
         message = f"steps is {steps}, threshold {threshold}; accepted: steps >= 1, |threshold| <= steps"
         raise DomainError(message)
     return -((-(threshold + steps)) // 2)

@@ -38,8 +38,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.surface_growth.surface_kernels import START, Move, grow_surfaces
+from fpsim.support.checks import real_array, real_number, whole_number
 from fpsim.support.errors import DomainError, ToleranceError
-from fpsim.support.progress import Progress
+from fpsim.support.progress import Progress, check_progress
 from fpsim.support.random_streams import RNG, key_of, replica_normals
 from fpsim.support.threads import Team
 
@@ -152,12 +153,15 @@ def simulate_surface(
     ToleranceError
         If the surface diverged: the step does not resolve its slopes.
     """
-    recorded = np.atleast_1d(np.array(times, dtype=float))
-    kept = recorded[-1:] if heights_at is None else np.array(heights_at, dtype=float)
-    _check(size, recorded, kept, nu=nu, lam=lam, noise=noise, replicas=replicas, scheme=scheme)
+    check_progress(progress)
+    size, replicas = whole_number(size, "size", least=4), whole_number(replicas, "replicas", least=1)
+    nu, lam, noise = real_number(nu, "nu"), real_number(lam, "lam"), real_number(noise, "noise")
+    recorded = np.atleast_1d(np.array(real_array(times, "times")))
+    kept = recorded[-1:] if heights_at is None else np.atleast_1d(np.array(real_array(heights_at, "heights_at")))
+    _check(size, recorded, kept, nu=nu, noise=noise, scheme=scheme)
     key = key_of(rng)
     h = _start(initial, (replicas, size), math.sqrt(noise / nu), key)
-    longest = _longest_step(h, nu, lam, noise) if dt is None else float(dt)
+    longest = _longest_step(h, nu, lam, noise) if dt is None else real_number(dt, "dt")
     if not 0.0 < longest * nu < 1.0:
         message = f"dt is {longest:g}; accepted: 0 < dt < 1/nu = {1.0 / nu:g}"
         raise DomainError(message)
@@ -207,7 +211,7 @@ def _start(initial: object, shape: tuple[int, int], slope: float, key: int) -> N
         steps = slope * replica_normals(key, START, first=0, replicas=shape[0], count=shape[1])
         walk = np.cumsum(steps - steps.mean(axis=1, keepdims=True), axis=1)
         return np.ascontiguousarray(walk - walk.mean(axis=1, keepdims=True))
-    profile = np.asarray(initial, dtype=float)
+    profile = real_array(initial, "initial")
     if not np.all(np.isfinite(profile)):
         message = "initial has entries that are not finite"
         raise DomainError(message)
@@ -230,20 +234,17 @@ def _check(
     kept: NDArray[np.float64],
     *,
     nu: float,
-    lam: float,
     noise: float,
-    replicas: int,
     scheme: str,
 ) -> None:
     wrong = {
-        f"size is {size}; accepted: even numbers from 4": size < 4 or size % 2,
-        f"replicas is {replicas}; accepted: 1 or more": replicas < 1,
-        f"nu is {nu}; accepted: finite and positive": not (nu > 0 and math.isfinite(nu)),
-        f"lam is {lam}; accepted: finite": not math.isfinite(lam),
-        f"noise is {noise}; accepted: finite and not negative": not (noise >= 0 and math.isfinite(noise)),
+        f"size is {size}; accepted: even numbers from 4": size % 2,
+        f"nu is {nu}; accepted: finite and positive": not nu > 0,
+        f"noise is {noise}; accepted: finite and not negative": not noise >= 0,
         "times must be finite, positive and increasing": not _increasing(times),
         "heights_at must be some of times": not np.all(np.isin(kept, times)),
-        f"scheme {scheme!r} does not exist; accepted: {', '.join(get_args(Scheme))}": scheme not in get_args(Scheme),
+        f"scheme {scheme!r} does not exist; accepted: {', '.join(get_args(Scheme))}": not isinstance(scheme, str)
+        or scheme not in get_args(Scheme),
     }
     for message, is_wrong in wrong.items():
         if is_wrong:

@@ -115,7 +115,7 @@ def problem_stages(
     theory = xr.Dataset({"density": density_variable(result.densities, "density")}, coordinates, attributes)
     yield {"/problem/theory": theory}
     paths = simulate(
-        equation, start, times, step=STEP, samples=scenario.ensemble.replicas, grid=grid, rng=scenario.seed
+        equation, start, times, step=STEP, replicas=scenario.ensemble.replicas, grid=grid, rng=scenario.seed
     )
     rows = [
         compare_density(p, x, observable="density", time=float(t))

@@ -180,6 +180,7 @@ def _one(
 def _halves(ensemble: Ensemble, threads: int | None) -> Iterator[Ensemble]:
     """The two halves of an ensemble, trained again: a replica is the same in any ensemble of its seed."""
     half = ensemble.replicas // 2
+    assert ensemble.experiment is not None
     for first in (0, half):
         times, key = ensemble.times.tolist(), ensemble.key
         yield train(ensemble.experiment, replicas=half, times=times, rng=key, first_replica=first, threads=threads)

@@ -16,7 +16,7 @@ from fpsim.diagnostics.callan_symanzik import (
 from fpsim.diagnostics.callan_symanzik import rates as rates_of
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError
-from fpsim.uncertainty.estimate import jackknife, propagate, stack
+from fpsim.uncertainty.estimate import jackknife, propagate_errors, stack
 
 LAMBDA, D = 1.3, 0.05
 EQUATION = FokkerPlanck(drift=lambda w: -LAMBDA * w, diffusion=D)
@@ -107,11 +107,11 @@ def test_estimates_propagate_errors():
     count = np.full(40, 500)
     a, b = jackknife(x.sum(axis=1), count), jackknife(y.sum(axis=1), count)
     assert_allclose(a.error, 1 / np.sqrt(x.size), rtol=0.5)
-    ratio = propagate(lambda p, q: p / q, a, b)
+    ratio = propagate_errors(lambda p, q: p / q, a, b)
     assert_allclose(ratio.error, np.hypot(a.error / 3.0, 2.0 * b.error / 9.0), rtol=0.02)
     same = stack([a, a]).map(lambda v: v[0] - v[1])
     assert same.error == 0.0
-    assert propagate(lambda p, q: p - q, a, a).error > 0.0  # taken as independent
+    assert propagate_errors(lambda p, q: p - q, a, a).error > 0.0  # taken as independent
     with pytest.raises(DomainError, match="replicates"):
         stack([a, jackknife(x[:20].sum(axis=1), count[:20])])
 

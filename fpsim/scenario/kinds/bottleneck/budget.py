@@ -56,6 +56,7 @@ def budget_case(
         ``nan`` where a cause does not apply; ``total``, ``total_floor``, ``total_spread``, ``leading`` and
         ``sentence`` by (closure, observable).
     """
+    assert case.ensemble.steps is not None
     chain = links(
         case.experiment,
         replicas=scenario.ensemble.replicas,

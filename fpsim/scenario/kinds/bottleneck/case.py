@@ -131,13 +131,14 @@ def case_of(scenario: BottleneckScenario, name: str, start: StartPoint, ensemble
         If fewer than two replicas survived.
     """
     experiment, alive = ensemble.experiment, ~ensemble.divergence.mask
+    assert experiment is not None
     if alive.sum() < FEWEST_ALIVE:
         raise DomainError(
             f"start.{name}: {ensemble.divergence.count} of {alive.size} replicas diverged, the first at step "
             f"{ensemble.divergence.first_step}; a smaller sgd.learning_rate or sgd.temperature is accepted"
         )
     samples: dict[str, Array] = {
-        m: ensemble.weights[m][:, alive].reshape(len(ensemble.steps), int(alive.sum()), -1) for m in MATRICES
+        m: ensemble.weights[m][:, alive].reshape(len(ensemble.times), int(alive.sum()), -1) for m in MATRICES
     }
     grids: dict[str, Grid] = {
         m: _grid(samples[m], entry_names(m, experiment.network.shapes[m]), scenario.theory.cells) for m in MATRICES

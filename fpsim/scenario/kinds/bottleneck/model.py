@@ -62,7 +62,13 @@ class BottleneckScenario(ScenarioBase):
         if 0 < self.comparison.measured < 100:
             raise ValueError(f"comparison.measured = {self.comparison.measured}: 0 (no table), or 100 and more")
         steps = self.time.end / self.sgd.learning_rate
-        if steps < self.time.records:
+        if abs(steps - round(steps)) > 1e-6:
+            eta = self.sgd.learning_rate
+            near = f"{int(steps) * eta:.10g} or {(int(steps) + 1) * eta:.10g}"
+            raise ValueError(
+                f"time.end = {self.time.end} is no multiple of sgd.learning_rate = {eta}: {near} is accepted"
+            )
+        if round(steps) < self.time.records:
             raise ValueError(
                 f"time.records = {self.time.records} is more than the {steps:.0f} steps of time.end / sgd.learning_rate"
             )

@@ -120,11 +120,11 @@ def _train_case(
     checkpoint: Checkpoint | None,
 ) -> Case:
     experiment = experiment_of(scenario, start)
-    every = max(1, round(scenario.time.end / scenario.sgd.learning_rate / scenario.time.records))
+    total = round(scenario.time.end / scenario.sgd.learning_rate)
     ensemble = train_kept(
         experiment,
         replicas=scenario.ensemble.replicas,
-        steps=[every * i for i in range(scenario.time.records + 1)],
+        steps=[round(total * i / scenario.time.records) for i in range(scenario.time.records + 1)],
         seed=scenario.seed + index,
         stage=f"{name} ensemble",
         checkpoint=checkpoint,

@@ -106,7 +106,7 @@ def regression(scenario: KPZIdentityScenario, threads: int | None, report: Repor
     progress = report("sample paths")
     equation, grid = equation_of(h.viscosity), box(h.viscosity, r.cells)
     start = start_of(scenario, h.cells)
-    paths = simulate(equation, start, times, step=STEP, samples=r.replicas, rng=scenario.seed).positions
+    paths = simulate(equation, start, times, step=STEP, replicas=r.replicas, rng=scenario.seed).positions
     progress(1 / 2)
     found = {
         "densities": coefficients_from_densities(times, fine, coarse, drift, floor=h.floor),

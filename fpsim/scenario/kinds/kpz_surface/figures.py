@@ -158,7 +158,7 @@ def _stationary(rough: xr.Dataset, schemes: xr.Dataset) -> Figure:
     left.legend()
     for k, scheme in enumerate(schemes["scheme"].values):
         one = schemes.sel(scheme=scheme)
-        plot_measured(one["time"], one["width2"], one["width2_error"], ax=right, label=str(scheme), color=f"C{k}")
+        plot_measured(one["time"], one["width2"], one["width2_error"], ax=right, label=str(scheme), colour=f"C{k}")
     exact = schemes.attrs["exact_width2"]
     right.axhline(exact, color="0.5", linestyle="--", linewidth=1, label="exact")
     right.set(xlabel="time since a stationary start", ylabel="squared width", title="what a discretisation keeps")
