@@ -135,8 +135,9 @@ TITLE = """# Engine: time and memory as grids grow
 Written by `python benchmarks/engine_scaling.py`. A step of the coupled drift with a correlated tensor has nine sweeps,
 one of the separable drift four (in one pass per axis). Times are the best of five in two dimensions, those of a whole
 evolution, with everything that it evaluates and every probe of its steps, in the other tables. Peak memory includes the
-start. Coefficients as large as the grid are evaluated once and held, or once a step where they depend on the density (an
-evolution of few steps; a correlated tensor that turns through a grid of four dimensions has some fifty sweeps a step).
+start. Coefficients as large as the grid are evaluated once and held, or once a step where they depend on the density.
+The evolution takes few steps; a correlated tensor that turns through a grid of four dimensions has some fifty sweeps a
+step.
 """
 
 if __name__ == "__main__":

@@ -112,7 +112,15 @@ def eliminate_tile(r: Array, dt: float, share: float, ends: Ends, factors: Facto
 
     ``share`` of ``r`` is explicit: 1/2, or 0 for the fully implicit scheme, whose matrix is an M-matrix.
     """
-    (n, lanes), c = r.shape, 1.0 / 12.0 if share > 0.0 else 0.0
+    if r.shape[1] == 1:  # compiled without loops over lines
+        _eliminate(1, r, dt, share, ends, factors)
+    else:
+        _eliminate(r.shape[1], r, dt, share, ends, factors)
+
+
+@njit(nogil=True, error_model="numpy", inline="always")
+def _eliminate(lanes: int, r: Array, dt: float, share: float, ends: Ends, factors: Factors) -> None:
+    n, c = r.shape[0], 1.0 / 12.0 if share > 0.0 else 0.0
     b, a, diagonal, pivot, upper, tail = factors
     closed, m = ends.closed, n - 1 if ends.closed else n
     explicit, implicit = share * dt, (1.0 - share) * dt
@@ -155,9 +163,27 @@ def _solve(
     If not, it is of no use. Cells beyond the last one of a line must be zero, and are. ``few`` has shape (2, lanes);
     what left through the ends is added to ``lost``, if the step stands.
     """
+    if v.shape[1] == 1:
+        return _solve_lanes(1, v, w, r, dt, share, ends, factors, few, lost)
+    return _solve_lanes(v.shape[1], v, w, r, dt, share, ends, factors, few, lost)
+
+
+@njit(nogil=True, error_model="numpy", inline="always")
+def _solve_lanes(
+    lanes: int,
+    v: Array,
+    w: Array,
+    r: Any,
+    dt: float,
+    share: float,
+    ends: Ends,
+    factors: Factors,
+    few: Array,
+    lost: Array,
+) -> bool:
     lowest, out = few[0], few[1]
     b, a, diagonal, pivot, upper, tail = factors
-    (n, lanes), closed = v.shape, ends.closed
+    n, closed = v.shape[0], ends.closed
     m, shortest = n - 1 if closed else n, n
     for q in range(lanes):
         lowest[q] = 0.0
