@@ -6,8 +6,8 @@ gradient with the same mean and covariance, exactly: Gaussian ``M`` and ``E`` in
 otherwise a Gaussian combination ``sum_n sqrt(p_n) normal_n (g_n - g)`` of the gradients of all samples, with
 ``p_n = 1 / N`` or the weights of a quadrature over the population, which costs a pass over all of them.
 
-Kernels here draw no numbers: ``x`` (count, d, LANES) and ``noise`` (count * d, LANES) hold inputs and label
-noise.
+Kernels here draw no numbers: ``work.x`` (count, d, LANES) and ``work.normal`` (count * d, LANES) hold inputs and label
+noise; see `fpsim.ensemble.steps.Work`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ __all__ = ["add_gaussian", "add_gradients", "add_moments", "gaussian_moments", "
 
 
 @lane_kernel
-def add_gradients(net, weights, x, noise, count, label, units, slopes, delta, gradient):  # type: ignore[no-untyped-def]
-    """Add the gradients of ``count`` samples with label noise ``label * noise``."""
+def add_gradients(net, weights, work, count, label, gradient):  # type: ignore[no-untyped-def]
+    """Add the gradients of ``count`` samples with label noise ``label * normal``."""
     d, outputs = net.widths[0], net.units[-2]
+    x, noise, units, slopes, delta = work.x, work.normal, work.units, work.slopes, work.delta
     for b in range(count):
         for i in range(d):
             for v in range(LANES):
@@ -39,9 +40,11 @@ def add_gradients(net, weights, x, noise, count, label, units, slopes, delta, gr
 
 
 @lane_kernel
-def add_gaussian(net, weights, x, noise, factor, share, label, units, slopes, delta, gradient, kick):  # type: ignore[no-untyped-def]
-    """Add gradients of samples times their ``share``, and to ``kick`` those times ``factor``, less label noise."""
+def add_gaussian(net, weights, work, share, label, gradient):  # type: ignore[no-untyped-def]
+    """Add gradients of samples times their ``share``, and to ``second`` those times ``factor``, less label noise."""
     d, outputs = net.widths[0], net.units[-2]
+    x, noise, factor, kick = work.x, work.normal, work.factor, work.second
+    units, slopes, delta = work.units, work.slopes, work.delta
     for b in range(share.size):
         root = np.sqrt(share[b])
         for i in range(d):
@@ -62,8 +65,9 @@ def add_gaussian(net, weights, x, noise, factor, share, label, units, slopes, de
 
 
 @lane_kernel
-def add_moments(x, noise, count, label, moment, cross):  # type: ignore[no-untyped-def]
-    """Add ``x x^T`` (upper triangle) to ``moment`` and ``label * noise x^T`` to ``cross``."""
+def add_moments(work, count, label):  # type: ignore[no-untyped-def]
+    """Add ``x x^T`` (upper triangle) to ``moment`` and ``label * normal x^T`` to ``cross``."""
+    x, noise, moment, cross = work.x, work.normal, work.moment, work.cross
     d = x.shape[1]
     for b in range(count):
         row = 0
@@ -80,8 +84,9 @@ def add_moments(x, noise, count, label, moment, cross):  # type: ignore[no-untyp
 
 
 @lane_kernel
-def gaussian_moments(source, normal, noise, spread, label, moment, cross):  # type: ignore[no-untyped-def]
+def gaussian_moments(source, work, spread, label):  # type: ignore[no-untyped-def]
     """Fill ``moment``, ``cross`` with Gaussian ``M``, ``E`` (``spread = sqrt(c_B)``, ``label`` by sqrt B)."""
+    normal, noise, moment, cross = work.factor, work.normal, work.moment, work.cross
     d, pairs = source.root.shape[0], moment.shape[0]
     for a in range(pairs):
         for v in range(LANES):
@@ -99,8 +104,9 @@ def gaussian_moments(source, normal, noise, spread, label, moment, cross):  # ty
 
 
 @lane_kernel
-def linear_gradient(net, weights, moment, cross, scale, error, product, gradient):  # type: ignore[no-untyped-def]
+def linear_gradient(net, weights, work, scale, gradient):  # type: ignore[no-untyped-def]
     """Gradient of a linear bottleneck from ``M = scale * moment`` and ``E = scale * cross``."""
+    moment, cross, error, product = work.moment, work.cross, work.error, work.product
     d, k = net.widths[0], net.widths[1]
     w1 = weights if net.trained[0] else net.fixed
     w2 = weights if net.trained[1] else net.fixed

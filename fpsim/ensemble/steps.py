@@ -45,6 +45,11 @@ class Work(NamedTuple):
     cross: np.ndarray
     error: np.ndarray
     product: np.ndarray
+    gradient: np.ndarray
+    other: np.ndarray  # gradient of SVAG's second batch
+    total: np.ndarray  # (LANES,)
+    replica: np.ndarray  # (LANES,), numbers of the replicas
+    shared: np.ndarray  # (LANES,), numbers that name their batches
 
 
 @njit(error_model="numpy")
@@ -66,6 +71,11 @@ def _work(net, settings, source):  # type: ignore[no-untyped-def]
         np.empty((square, LANES)),
         np.empty((square, LANES)),
         np.empty((square, LANES)),
+        np.empty((net.size, LANES)),
+        np.empty((net.size, LANES)),
+        np.empty(LANES),
+        np.empty(LANES, np.uint64),
+        np.empty(LANES, np.uint64),
     )
 
 
@@ -89,23 +99,12 @@ def _batch_gradient(net, settings, source, key, stream, step, replica, weights, 
         if settings.label_noise > 0.0:
             normal_rows(key, stream | TARGET, step, replica, first * d // 2, count * d, work.normal)
         if settings.by_moments:
-            add_moments(work.x, work.normal, count, settings.label_noise, work.moment, work.cross)
+            add_moments(work, count, settings.label_noise)
         else:
-            add_gradients(
-                net,
-                weights,
-                work.x,
-                work.normal,
-                count,
-                settings.label_noise,
-                work.units,
-                work.slopes,
-                work.delta,
-                gradient,
-            )
+            add_gradients(net, weights, work, count, settings.label_noise, gradient)
     scale = 1.0 / settings.batch_size
     if settings.by_moments:
-        linear_gradient(net, weights, work.moment, work.cross, scale, work.error, work.product, gradient)
+        linear_gradient(net, weights, work, scale, gradient)
     else:
         for a in range(net.size):
             for v in range(LANES):
@@ -121,8 +120,8 @@ def _gaussian_gradient(net, settings, source, key, step, replica, weights, work,
         normal_rows(key, GRADIENT, step, replica, 0, work.moment.shape[0], work.factor)
         if label > 0.0:
             normal_rows(key, TARGET, step, replica, 0, d * d, work.normal)
-        gaussian_moments(source, work.factor, work.normal, spread, label, work.moment, work.cross)
-        linear_gradient(net, weights, work.moment, work.cross, 1.0, work.error, work.product, gradient)
+        gaussian_moments(source, work, spread, label)
+        linear_gradient(net, weights, work, 1.0, gradient)
         return
     _clear(gradient)
     _clear(work.second)
@@ -143,20 +142,7 @@ def _gaussian_gradient(net, settings, source, key, step, replica, weights, work,
                 total[v] += work.factor[b, v]
         if label > 0.0:
             normal_rows(key, TARGET, step, replica, first * d // 2, count * d, work.normal)
-        add_gaussian(
-            net,
-            weights,
-            work.x,
-            work.normal,
-            work.factor,
-            source.share[first : first + count],
-            label,
-            work.units,
-            work.slopes,
-            work.delta,
-            gradient,
-            work.second,
-        )
+        add_gaussian(net, weights, work, source.share[first : first + count], label, gradient)
     for a in range(net.size):
         for v in range(LANES):
             gradient[a, v] += work.second[a, v] - total[v] * gradient[a, v]
@@ -195,9 +181,10 @@ def _watch(step, weights, total, diverged):  # type: ignore[no-untyped-def]
 
 
 @lane_kernel
-def _run(net, settings, source, key, step, rates, replica, shared, work, gradient, other, total, w, u, lost):  # type: ignore[no-untyped-def]
-    """All steps of one block; ``shared`` names the replicas' batches."""
+def _run(net, settings, source, work, key, step, rates, w, u, lost):  # type: ignore[no-untyped-def]
+    """All steps of one block."""
     n = source.samples.shape[1]
+    gradient, other, replica, shared = work.gradient, work.other, work.replica, work.shared
     for s in range(rates.size):
         k = step + s
         for batch in range(2 if settings.noise == SVAG else 1):
@@ -216,7 +203,7 @@ def _run(net, settings, source, key, step, rates, replica, shared, work, gradien
                 for v in range(LANES):
                     gradient[a, v] = settings.first * gradient[a, v] + settings.second * other[a, v]
         _update(settings, key, k, rates[s], replica, gradient, work.normal, w, u)
-        _watch(k + 1, w, total, lost)
+        _watch(k + 1, w, work.total, lost)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -227,9 +214,7 @@ def advance(net, settings, source, key, first, step, rates, weights, velocity, d
     ``diverged`` (blocks, LANES) holds the step of divergence or 0; ``first`` is the first column's replica.
     """
     work = _work(net, settings, source)
-    gradient, other, total = np.empty((net.size, LANES)), np.empty((net.size, LANES)), np.empty(LANES)
-    replica, shared = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
     for b in range(weights.shape[0]):
-        batch_replicas(settings, first + b * LANES, replica, shared)
+        batch_replicas(settings, first + b * LANES, work.replica, work.shared)
         w, u, lost = weights[b], velocity[min(b, velocity.shape[0] - 1)], diverged[b]
-        _run(net, settings, source, key, step, rates, replica, shared, work, gradient, other, total, w, u, lost)
+        _run(net, settings, source, work, key, step, rates, w, u, lost)

@@ -2,13 +2,17 @@
 
 Promises: a kill, a full disk or a second writer never leaves half a file or destroys an old one, and a reader sees
 whole snapshots while a run goes on; what another program put in a run's place stays. Damage is told and never read.
-Limits: each snapshot rewrites the file from an image in memory, so its cost grows with the file.
+Limits: each snapshot rewrites the file from an image in memory, so its cost grows with the file. A file without its
+checksum is read by another process first, which takes a second.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +34,21 @@ SEAL = b"fpsim256"
 SEALED = len(SEAL) + hashlib.sha256().digest_size
 FLAGS = slice(20, 24)
 """Bytes of the superblock (versions 0 and 1) that programs set while they have a file open for writing."""
+END_ADDRESS = slice(40, 48)
+"""Bytes of the superblock (version 0) that say where the file ends."""
+PATIENCE = 20.0
+"""Seconds that reading a file without checksum may take, beside 10 MB per second."""
+REFUSED = 3
+READ = f"""
+import sys
+from fpsim.storage.layout import read_image
+try:
+    read_image(sys.stdin.buffer.read())
+except BaseException as error:
+    print(f"{{error}}".replace("\\n", " "), file=sys.stderr)
+    sys.exit({REFUSED})
+"""
+"""Program that reads an image from its standard input."""
 TEXTS = ("title", "scenario", "kind", "config", "command", "created", "fpsim_version", "libraries", "machine")
 NUMBERS = ("complete", "seed", "fpsim_schema")
 
@@ -141,7 +160,9 @@ def load_tree(path: str | Path) -> xr.DataTree:
         if not source.is_file():
             raise FileError(f"{path}: {_what_is_there(source)}; a run's file is accepted")
         check_memory(2.0 * source.stat().st_size, str(path))
-        image = _checked_image(path, source.read_bytes())
+        image, checked = _checked_image(path, source.read_bytes())
+        if not checked:
+            _check_in_another_process(image)
         tree = read_image(image)
         _check_origin(path, tree.attrs)
     except PermissionError:
@@ -169,8 +190,8 @@ def _first_line(error: Exception) -> str:
     return (said[0] if said else type(error).__name__)[:120]
 
 
-def _checked_image(path: str | Path, content: bytes) -> bytes:
-    """The HDF5 image; without a checksum it is what another program left when it edited, which is read as it is."""
+def _checked_image(path: str | Path, content: bytes) -> tuple[bytes, bool]:
+    """The HDF5 image, and whether it had its checksum: another program that edited the file has dropped it."""
     if not content.startswith(HDF5):
         raise FileError(f"{path}: not an HDF5 file; a file written by fpsim run is accepted")
     image, digest = _split(content)
@@ -179,7 +200,24 @@ def _checked_image(path: str | Path, content: bytes) -> bytes:
             f"{path}: damaged HDF5 file (its SHA-256 is not the one it was written with); if another program changed "
             f"it on purpose, truncate -s -{SEALED} FILE takes the checksum off"
         )
-    return image
+    if image[len(HDF5)] == 0 and int.from_bytes(image[END_ADDRESS], "little") > len(image):
+        raise FileError(f"{path}: damaged or truncated HDF5 file (it ends after {len(image)} bytes)")
+    return image, bool(digest)
+
+
+def _check_in_another_process(image: bytes) -> None:
+    """Read an image where it may do no harm: HDF5 itself does not survive every damaged file."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command, seconds = [sys.executable, "-c", READ], PATIENCE + len(image) / 1e7
+    try:
+        done = subprocess.run(command, input=image, capture_output=True, env=environment, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        raise FileError(f"damaged HDF5 file (reading it takes more than {seconds:.0f} s)") from None
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    if done.returncode == REFUSED and said:
+        raise FileError(said[-1][:200])
+    if done.returncode:
+        raise FileError("damaged HDF5 file (HDF5 fails on it)")
 
 
 def _check_origin(path: str | Path, attributes: dict[Any, Any]) -> None:

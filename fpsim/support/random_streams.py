@@ -32,6 +32,7 @@ __all__ = [
     "RNG",
     "fill_normals",
     "fill_uniforms",
+    "fill_uniforms_of_32_bits",
     "finished_normal",
     "key_of",
     "normal_pair",
@@ -55,7 +56,7 @@ TAIL = 4.038849846109504
 """Abscissa of the lowest layer, for which all layers have equal area."""
 LAYER_AREA = "0.00122632464635308982140208024477"
 """``TAIL exp(-TAIL^2 / 2) + integral of exp(-x^2 / 2) beyond TAIL``."""
-UNIT = 2.0**-53
+UNIT, UNIT_32 = 2.0**-53, 2.0**-32
 ATTEMPT, SECOND_HALF = 512, 256
 """Added to a stream for further words of a normal number, by attempt and by its place in the pair."""
 _S9, _S11, _S21, _LAYER, _SIGN, _ONE = (np.uint64(n) for n in (9, 11, 21, LAYERS - 1, LAYERS, 1))
@@ -202,6 +203,17 @@ def fill_uniforms(key, stream, step, replica, out):  # type: ignore[no-untyped-d
     for i in range(pairs):
         a, b, c, d = philox(key, i, stream, step, replica)
         out[i], out[pairs + i] = uniform(a, b), uniform(c, d)
+
+
+@lane_kernel
+def fill_uniforms_of_32_bits(key, stream, step, replica, out):  # type: ignore[no-untyped-def]
+    """Fill ``out``, of a length that four divides, with centres of ``2^32`` equal parts of (0, 1), each as likely."""
+    quarter = out.size // 4
+    for i in range(quarter):
+        a, b, c, d = philox(key, i, stream, step, replica)
+        out[i], out[quarter + i] = (np.float64(np.int64(a)) + 0.5) * UNIT_32, (np.float64(np.int64(b)) + 0.5) * UNIT_32
+        out[2 * quarter + i] = (np.float64(np.int64(c)) + 0.5) * UNIT_32
+        out[3 * quarter + i] = (np.float64(np.int64(d)) + 0.5) * UNIT_32
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

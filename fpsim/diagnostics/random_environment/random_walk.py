@@ -12,7 +12,7 @@ of mean 1/2, and shared by all walkers of one environment. Given the environment
   Corwin, Probab. Theory Relat. Fields 167, 1057 (2017)). The approach is slow: at ``t = 1000`` and ``x = 0.9`` the mean
   of ``chi`` is still 13 % off.
 
-Limits: symmetric environments; probabilities below 1e-290 are refused, not rounded to zero.
+Limits: symmetric environments; uniform ``B`` has 32 bits; probabilities below 1e-290 are refused, not rounded to zero.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fpsim.support.checks import instance_of, real_array, real_number, shown, wh
 from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.support.progress import Progress, check_progress
-from fpsim.support.random_streams import RNG, fill_uniforms, key_of
+from fpsim.support.random_streams import RNG, fill_uniforms_of_32_bits, key_of
 from fpsim.support.threads import Team
 
 __all__ = ["StepProbability", "WalkMoments", "bulk_variance", "rescale_tail", "simulate_walks", "walk_moments"]
@@ -137,20 +137,20 @@ def bulk_variance(steps: ArrayLike, *, environment: StepProbability = StepProbab
 @njit(cache=True, nogil=True)
 def _environments(steps, first, two_point, spread, key, begin, out):  # type: ignore[no-untyped-def]
     """``out[r, j]``: probability of at least ``first[j]`` up-steps in environment ``begin + r``."""
-    p, u = np.empty(steps + 1), np.empty(steps + 1)
+    p, u, up = np.empty(steps + 1), np.empty(steps + 4), np.zeros(steps + 1)
     for r in range(out.shape[0]):
         p[0] = 1.0
         for t in range(steps):
-            fill_uniforms(key, 0, t, begin + r, u[: t + 1 + (t + 1) % 2])
-            carry = 0.0
+            fill_uniforms_of_32_bits(key, 0, t, begin + r, u[: (t + 4) // 4 * 4])
+            if two_point:
+                for a in range(t + 1):
+                    u[a] = 0.5 + spread if u[a] < 0.5 else 0.5 - spread
+            p[t + 1] = 0.0
             for a in range(t + 1):
-                b = u[a]
-                if two_point:
-                    b = 0.5 + spread if b < 0.5 else 0.5 - spread
-                up = p[a] * b
-                p[a] = p[a] * (1.0 - b) + carry
-                carry = up
-            p[t + 1] = carry
+                up[a + 1] = p[a] * u[a]
+                p[a] *= 1.0 - u[a]
+            for a in range(t + 2):
+                p[a] += up[a]
         for j in range(first.size):
             total = 0.0
             for a in range(steps, first[j] - 1, -1):
