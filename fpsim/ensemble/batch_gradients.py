@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fpsim.network.layers import LANES, backward, forward
+from fpsim.network.layers import LANES, backward_pass, forward_pass
 from fpsim.support.compilation import lane_kernel
 
 __all__ = ["add_gaussian", "add_gradients", "add_moments", "gaussian_moments", "linear_gradient"]
@@ -29,14 +29,14 @@ def add_gradients(net, weights, work, count, label, gradient):  # type: ignore[n
         for i in range(d):
             for v in range(LANES):
                 units[i, v] = x[b, i, v]
-        forward(net, weights, units, slopes)
+        forward_pass(net, weights, units, slopes)
         for i in range(d):
             for v in range(LANES):
                 delta[outputs + i, v] = units[outputs + i, v] - units[i, v]
             if label > 0.0:
                 for v in range(LANES):
                     delta[outputs + i, v] -= label * noise[b * d + i, v]
-        backward(net, weights, units, slopes, delta, gradient)
+        backward_pass(net, weights, units, slopes, delta, gradient)
 
 
 @lane_kernel
@@ -50,18 +50,18 @@ def add_gaussian(net, weights, work, share, label, gradient):  # type: ignore[no
         for i in range(d):
             for v in range(LANES):
                 units[i, v] = x[b, i, v]
-        forward(net, weights, units, slopes)
+        forward_pass(net, weights, units, slopes)
         for i in range(d):
             for v in range(LANES):
                 delta[outputs + i, v] = share[b] * (units[outputs + i, v] - units[i, v])
-        backward(net, weights, units, slopes, delta, gradient)
+        backward_pass(net, weights, units, slopes, delta, gradient)
         for i in range(d):
             for v in range(LANES):
                 delta[outputs + i, v] = factor[b, v] * (units[outputs + i, v] - units[i, v])
             if label > 0.0:
                 for v in range(LANES):
                     delta[outputs + i, v] -= root * label * noise[b * d + i, v]
-        backward(net, weights, units, slopes, delta, kick)
+        backward_pass(net, weights, units, slopes, delta, kick)
 
 
 @lane_kernel

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from fpsim.network.autoencoder import Network
 
-__all__ = ["LANES", "Layers", "backward", "forward", "layers"]
+__all__ = ["LANES", "Layers", "backward_pass", "forward_pass", "layers"]
 
 LANES = 64
 """Copies in a block: enough to fill vector registers, few enough to keep a block in the first-level cache."""
@@ -129,7 +129,7 @@ def _activate(net, code, first, rows, z, slope):  # type: ignore[no-untyped-def]
 
 
 @lane_kernel
-def forward(net, weights, units, slopes):  # type: ignore[no-untyped-def]
+def forward_pass(net, weights, units, slopes):  # type: ignore[no-untyped-def]
     """Fill ``units`` and ``slopes`` from the input rows of ``units`` up: ``h_l = phi_l(W_l h_{l-1})``."""
     for layer in range(net.codes.size):
         matrix = weights if net.trained[layer] else net.fixed
@@ -145,7 +145,7 @@ def forward(net, weights, units, slopes):  # type: ignore[no-untyped-def]
 
 
 @lane_kernel
-def backward(net, weights, units, slopes, delta, gradient):  # type: ignore[no-untyped-def]
+def backward_pass(net, weights, units, slopes, delta, gradient):  # type: ignore[no-untyped-def]
     """Add the gradient to ``gradient``; the output rows of ``delta`` hold ``f - y`` and are overwritten.
 
     ``delta_l = (W_{l+1}^T delta_{l+1}) phi_l'``, gradient ``delta_l h_{l-1}^T``.

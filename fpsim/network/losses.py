@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.network.layers import LANES, forward, layers
+from fpsim.network.layers import LANES, forward_pass, layers
 from fpsim.network.rows import lanes_of, rows_of, samples_of
 from fpsim.support.compilation import lane_kernel, njit
 from fpsim.support.threads import Team
@@ -28,7 +28,7 @@ def _sum(net, weights, x, units, slopes, loss):  # type: ignore[no-untyped-def]
         for i in range(x.shape[1]):
             for v in range(LANES):
                 units[i, v] = x[n, i]
-        forward(net, weights, units, slopes)
+        forward_pass(net, weights, units, slopes)
         for i in range(x.shape[1]):
             for v in range(LANES):
                 r = units[outputs + i, v] - x[n, i]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpsim.network.layers import LANES, backward, forward, layers
+from fpsim.network.layers import LANES, backward_pass, forward_pass, layers
 from fpsim.network.rows import lanes_of, rows_of, samples_of
 from fpsim.support.compilation import lane_kernel, njit
 from fpsim.support.immutable import Immutable
@@ -55,14 +55,14 @@ def _sum(net, weights, x, units, slopes, delta, gradient, loss, mean, second):  
         for i in range(x.shape[1]):
             for v in range(LANES):
                 units[i, v] = x[n, i]
-        forward(net, weights, units, slopes)
+        forward_pass(net, weights, units, slopes)
         for i in range(x.shape[1]):
             for v in range(LANES):
                 r = units[outputs + i, v] - x[n, i]
                 delta[outputs + i, v] = r
                 loss[v] += 0.5 * r * r
         gradient[:] = 0.0
-        backward(net, weights, units, slopes, delta, gradient)
+        backward_pass(net, weights, units, slopes, delta, gradient)
         row = 0
         for a in range(p):
             for v in range(LANES):
