@@ -66,7 +66,11 @@ def kept_steps(record: Record, schedule: list[int]) -> list[int]:
     if isinstance(record, str) and record == "last":
         return schedule[-1:]
     accepted = "'weights', 'last' or some of the recorded steps"
-    if not all(isinstance(k, int | np.integer) for k in sequence(record, "record")):
+    try:
+        numbers = sequence(record, "record")
+    except DomainError:
+        raise DomainError(f"record = {record!r}; accepted: {accepted}") from None
+    if not all(isinstance(k, int | np.integer) for k in numbers):
         raise DomainError(f"record = {record!r}; accepted: {accepted}")
     if set(record) - set(schedule):
         raise DomainError(f"record = {record!r}; accepted: {accepted}")
