@@ -8,6 +8,7 @@ from fpsim.closures.leaf import leaf
 from fpsim.closures.linear_noise import GaussianPath, gaussian_path, linear_noise
 from fpsim.closures.marginal_equation import Partner, marginal_equation
 from fpsim.closures.mean_field import mean_field
+from fpsim.theory.joint.start import joint_start
 
 __all__ = [
     "GaussianPath",
@@ -17,6 +18,7 @@ __all__ = [
     "frozen",
     "gaussian_path",
     "joint",
+    "joint_start",
     "leaf",
     "linear_noise",
     "marginal_equation",

@@ -1,6 +1,7 @@
 """Joint equation of all weights: both matrices in one density, no closure at all.
 
-Assumption: none beyond the modified equation itself; error O(eta) (``sme1``). The price is the dimension: 2 for
+Assumption: none beyond the modified equation itself; error O(eta) (``sme1``). As a Gaussian mixture
+(:func:`fpsim.evolution.evolve_mixture`, from :func:`fpsim.closures.joint_start`) it has any dimension; on a grid 2 for
 d = k = 1, 4 for d = 2, k = 1. For the linear network with d = k = 1 the coordinates of
 :mod:`fpsim.theory.scalar_network` are far better: there the tensor is diagonal, here it has rank one everywhere.
 """
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fpsim.equation import FokkerPlanck
+from fpsim.equation import PointwiseFokkerPlanck
+from fpsim.theory.joint.points import hidden_symmetries, points_of
+from fpsim.theory.joint.start import weight_names
 from fpsim.theory.modified_equation import Order, modified_equation_of
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["joint"]
 
 
-def joint(experiment: Experiment, *, order: Order = "sme1") -> FokkerPlanck:
+def joint(experiment: Experiment, *, order: Order = "sme1") -> PointwiseFokkerPlanck:
     """Fokker-Planck equation of all weights, ``W1`` before ``W2``, each in C order.
 
     The modified equation of the experiment's landscape; that of any other one is
@@ -36,4 +39,12 @@ def joint(experiment: Experiment, *, order: Order = "sme1") -> FokkerPlanck:
     DomainError
         If the network does not fit or the order does not apply to the training.
     """
-    return modified_equation_of(experiment, order=order).fokker_planck()
+    modified = modified_equation_of(experiment, order=order)
+    on_grids = modified.fokker_planck()
+    return PointwiseFokkerPlanck(
+        drift=on_grids.drift,
+        diffusion=on_grids.diffusion,
+        at_points=points_of(experiment, modified),
+        names=weight_names(experiment),
+        symmetries=hidden_symmetries(experiment),
+    )

@@ -1,0 +1,158 @@
+"""A population of Gaussian components on its way through time: flow, and kicks between.
+
+Two halves, scrambled independently, make one population, so that their difference tells the noise of both. Between
+kicks every component follows the moment closure alone (:mod:`.runge_kutta`); a kick (:mod:`.kicks`) acts on one half
+at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.equation.points import PointCoefficients
+from fpsim.evolution.moment_closure.closure import Rate, columns_at_once, moment_rate
+from fpsim.evolution.moment_closure.kicks import kick
+from fpsim.evolution.moment_closure.runge_kutta import integrate
+from fpsim.evolution.moment_closure.start import StartLike, start_components
+from fpsim.support.threads import Team
+
+__all__ = ["Journey", "Problem", "flow", "travel"]
+
+Array = NDArray[np.float64]
+
+GROWTH = 0.4
+"""Growth of ``(width / s)^2`` that the first interval between kicks allows: about that from ``NARROW`` to one."""
+WIDE, CLOSE = 1.25, 1.08
+"""Widths before a kick, in units of the accepted one, above which intervals shrink and below which they grow."""
+FIRST_STEP = 0.1
+"""First step, relative to the interval between kicks."""
+RESOLVED = 0.05
+"""Widths below this share of the accepted one need no relative accuracy."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is evolved, and how finely in time.
+
+    Attributes
+    ----------
+    coefficients : PointCoefficients
+    start : StartLike
+    times : ndarray
+    local_error : float
+        Accepted error of a step, in widths of a component.
+    time_dependent : bool
+    key : int
+    threads : int or None
+    progress : callable
+        Called with the share of the time that is done.
+    """
+
+    coefficients: PointCoefficients
+    start: StartLike
+    times: Array
+    local_error: float
+    time_dependent: bool
+    key: int
+    threads: int | None
+    progress: Callable[[float], None]
+
+
+class Journey(NamedTuple):
+    """A population at the output times."""
+
+    states: tuple[Array, ...]
+    """(rows, N) each; the first half of the columns is one half."""
+    time_error: Array
+    """Mean over components of the sum of local errors, in widths of a component, (T,)."""
+    steps: int
+    rejected: int
+    kicks: int
+    kick_times: tuple[float, ...]
+    """Times of kicks."""
+
+
+def travel(problem: Problem, components: int, width: Array, kick_times: tuple[float, ...] | None = None) -> Journey:
+    """Evolve so many components (even), of accepted width (n,), infinite for no kicks at all.
+
+    ``kick_times`` repeats those of another journey, so that both differ in width alone.
+    """
+    n, half = len(width), components // 2
+    state = np.concatenate(
+        [start_components(problem.start, half, width, (problem.key, h, 0))[1] for h in (0, 1)], axis=1
+    )
+    rate = moment_rate(problem.coefficients, n)
+    narrow = bool(np.isfinite(width).all())
+    interval = _first_interval(rate, state, n, width, problem.times[-1]) if narrow else np.inf
+    step = np.full(components, min(FIRST_STEP * interval, 0.01 * problem.times[-1]) if problem.times[-1] > 0 else 0.0)
+    error, states, errors = np.zeros(components), [], []
+    steps = rejected = kicks = number = 0
+    now, next_kick, kicked = 0.0, interval, []
+    planned = list(kick_times) if kick_times is not None else None
+    if planned is not None:
+        next_kick = planned.pop(0) if planned else np.inf
+    for t in problem.times:
+        while now < t:
+            end = min(float(t), next_kick)
+            taken = flow(problem, state, now, end, step, width, error)
+            steps, rejected, now = steps + taken[0], rejected + taken[1], end
+            problem.progress(now / problem.times[-1])
+            if now == next_kick:
+                number += 1
+                kicked.append(now)
+                largest = 0.0
+                for h in (0, 1):
+                    part = np.ascontiguousarray(state[:, h * half : (h + 1) * half])
+                    count, wide = kick(part, width, (problem.key, h, number), threads=problem.threads)
+                    state[:, h * half : (h + 1) * half] = part
+                    kicks, largest = kicks + count, max(largest, wide)
+                if planned is not None:
+                    next_kick = planned.pop(0) if planned else np.inf
+                else:
+                    interval *= 0.7 if largest > WIDE else 1.3 if largest < CLOSE else 1.0
+                    next_kick = now + interval
+        states.append(state.copy())
+        errors.append(float(error.mean()))
+    return Journey(tuple(states), np.array(errors), steps, rejected, kicks, tuple(kicked))
+
+
+def _first_interval(rate: Rate, state: Array, n: int, width: Array, end: float) -> float:
+    """Time in which the widths of components at the start grow to where they are kicked."""
+    some = np.ascontiguousarray(state[:, : min(state.shape[1], 1024)])
+    out = np.empty_like(some)
+    rate(0.0, some, out)
+    diagonal = n + np.cumsum(np.arange(1, n + 1)) - 1
+    growth = float(np.quantile((out[diagonal] / width[:, None] ** 2).max(axis=0), 0.9))
+    return min(GROWTH / growth, end / 4.0) if growth > 0.0 else end / 4.0
+
+
+def flow(
+    problem: Problem, state: Array, begin: float, end: float, step: Array, width: Array, error: Array
+) -> tuple[int, int]:
+    """All components from one time to another, in batches of fixed size."""
+    n, count = len(width), state.shape[1]
+    rate, size = moment_rate(problem.coefficients, n), columns_at_once(n)
+    floor = np.where(np.isfinite(width), RESOLVED * width, 1e-300)
+    batches = -(-count // size)
+    took = np.zeros((batches, 2), int)
+
+    def work(first: int, last: int) -> None:
+        for b in range(first, last):
+            columns = slice(b * size, min((b + 1) * size, count))
+            piece, steps = np.ascontiguousarray(state[:, columns]), step[columns].copy()
+            done = integrate(
+                rate, piece, begin, end, steps,
+                tolerance=problem.local_error, floor=floor, together=problem.time_dependent,
+            )  # fmt: skip
+            state[:, columns], step[columns] = piece, steps
+            error[columns] += done.error
+            took[b] = done.steps, done.rejected
+
+    with Team(problem.threads) as team:
+        team.share(work, batches)
+    return int(took[:, 0].sum()), int(took[:, 1].sum())
