@@ -84,6 +84,7 @@ def marginal_equation(landscape: BottleneckLandscape, matrix: Matrix, partner: P
     return FokkerPlanck(
         drift=with_arguments(drift, of_time=partner.of_time, of_density=partner.of_density),
         diffusion=with_arguments(diffusion, of_time=partner.of_time or scales.scheduled, of_density=partner.of_density),
+        jumps=scales.jumps,
     )
 
 

@@ -40,6 +40,7 @@ from fpsim.theory.landscape import (
     hessian,
     second_derivative,
 )
+from fpsim.theory.scales import jumps_of
 from fpsim.theory.weight_coordinates import Array, Coordinates, with_arguments
 
 if TYPE_CHECKING:
@@ -110,10 +111,12 @@ class ModifiedEquation:
     def fokker_planck(self) -> FokkerPlanck:
         """The equation of the density, with the weights as coordinates."""
         landscape, scheduled = self.landscape, callable(self.learning_rate)
+        jumps = jumps_of(self.learning_rate)
         if self.order != "sme1" or not isinstance(landscape, MeshLandscape):
             return FokkerPlanck(
                 drift=with_arguments(lambda x, _t, _p: tuple(np.moveaxis(self.drift(_points(x)), -1, 0))),
                 diffusion=with_arguments(lambda x, t, _p: _rows(self.diffusion(_points(x), t)), of_time=scheduled),
+                jumps=jumps,
             )
 
         def drift(x: Coordinates, _t: float, _p: Any) -> tuple[Array, ...]:
@@ -122,7 +125,8 @@ class ModifiedEquation:
         def diffusion(x: Coordinates, t: float, _p: Any) -> list[list[Array]]:
             return scaled_noise(landscape.covariance_on(x), self._noise(t), self._thermal)
 
-        return FokkerPlanck(drift=with_arguments(drift), diffusion=with_arguments(diffusion, of_time=scheduled))
+        noise = with_arguments(diffusion, of_time=scheduled)
+        return FokkerPlanck(drift=with_arguments(drift), diffusion=noise, jumps=jumps)
 
     def _rate(self, t: float) -> float:
         return self.learning_rate(t) if callable(self.learning_rate) else self.learning_rate

@@ -87,7 +87,7 @@ class ScalarNetwork:
         """
         if order not in ("sme1", "sme2") or (order == "sme2" and (self.scales.thermal or self.scales.mobility != 1.0)):
             raise DomainError(f"order {order!r}: sme1, or sme2 without temperature and momentum, is accepted")
-        return _equation(lambda w, q, t: self.drift(w, q, t, order=order), self.diffusion, self.scales.scheduled)
+        return _equation(lambda w, q, t: self.drift(w, q, t, order=order), self.diffusion, self.scales)
 
 
 def scalar_network(experiment: Experiment) -> ScalarNetwork:
@@ -164,9 +164,11 @@ def weight_moments(density: Density) -> tuple[Array, Array]:
     return mean, np.einsum("aij,bij,ij->ab", centred, centred, mass)
 
 
-def _equation(drift: Coefficients, diffusion: Coefficients, of_time: bool) -> FokkerPlanck:
-    if of_time:
-        return FokkerPlanck(drift=lambda w, q, t: drift(w, q, t), diffusion=lambda w, q, t: diffusion(w, q, t))
+def _equation(drift: Coefficients, diffusion: Coefficients, scales: Scales) -> FokkerPlanck:
+    if scales.scheduled:
+        return FokkerPlanck(
+            drift=lambda w, q, t: drift(w, q, t), diffusion=lambda w, q, t: diffusion(w, q, t), jumps=scales.jumps
+        )
     return FokkerPlanck(drift=lambda w, q: drift(w, q, 0.0), diffusion=lambda w, q: diffusion(w, q, 0.0))
 
 
@@ -179,4 +181,4 @@ def frozen_leaves(network: ScalarNetwork) -> FokkerPlanck:
     def diffusion(w: Array, q: Array, t: float) -> tuple[Array, Array]:
         return network.diffusion(w, q, t)[0], np.zeros((1, 1))
 
-    return _equation(drift, diffusion, network.scales.scheduled)
+    return _equation(drift, diffusion, network.scales)

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fpsim.experiment.schedules import CosineDecay, ExponentialDecay, PiecewiseConstant
 from fpsim.support.errors import ValidityWarning
 
 if TYPE_CHECKING:
     from fpsim.experiment import SGD, Experiment
 
-__all__ = ["LearningRate", "Scales", "scales_of"]
+__all__ = ["LearningRate", "Scales", "jumps_of", "scales_of"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class Scales:
     def scheduled(self) -> bool:
         """Whether the learning rate depends on time."""
         return callable(self.learning_rate)
+
+    @property
+    def jumps(self) -> tuple[float, ...] | None:
+        """Times at which the learning rate jumps; ``None`` if they are not known (:class:`LearningRate`)."""
+        return jumps_of(self.learning_rate)
 
     def noise(self, t: float) -> float:
         """Factor ``m^2 eta(t) / 2`` of ``S`` in ``D``."""
@@ -95,6 +101,11 @@ def scales_of(experiment: Experiment) -> Scales:
     )
 
 
+def jumps_of(learning_rate: float | Callable[[float], float]) -> tuple[float, ...] | None:
+    """Times at which a learning rate jumps, if it names them: as ``jumps`` of a Fokker-Planck equation."""
+    return getattr(learning_rate, "jumps", None)
+
+
 class LearningRate:
     """Learning rate as a function of ``t``: ``eta_k`` from the sum of the rates before step ``k`` on.
 
@@ -108,6 +119,14 @@ class LearningRate:
         self.sgd = sgd
         self._rates = sgd.learning_rates(0, 1024)
         self._ends = np.cumsum(self._rates)
+
+    @property
+    def jumps(self) -> tuple[float, ...] | None:
+        """Times of the boundaries of a piecewise constant schedule, none of a smooth one, ``None`` of another."""
+        schedule = self.sgd.learning_rate
+        if isinstance(schedule, PiecewiseConstant):
+            return tuple(float(self.sgd.time(k)) for k in schedule.boundaries)
+        return () if isinstance(schedule, CosineDecay | ExponentialDecay) else None
 
     def __call__(self, t: float) -> float:
         """``eta(t)``, dimensionless."""
