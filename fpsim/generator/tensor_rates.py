@@ -27,8 +27,9 @@ is in detailed balance with ``exp(-phi)`` to the last digit where ``f``, the for
 
 Where offsets would be too long, isotropic diffusion is added; more than 1 % of the largest entry with a warning.
 
-Limits: near walls the jumps that would leave the box are dropped, which is of first order there; drift is sampled at
-cell centres.
+Next to reflecting walls jumps along the wall stand for those that would cross it
+(:mod:`fpsim.generator.tensor_walls`). Limits: first order there where offsets reach more than a cell along the normal
+or the tensor varies along the wall; drift is sampled at cell centres.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cell
 from fpsim.generator.bernoulli import exponential_rate
 from fpsim.generator.generator import Generator
 from fpsim.generator.links import Indices, Links, outward, pairs
+from fpsim.generator.tensor_walls import tangential_rates
 from fpsim.lattice import lattice_diffusion
 from fpsim.support.errors import ValidityWarning
 
@@ -77,10 +79,13 @@ def tensor_generator(
         force, rest = _route(field, grid, _velocity(others, grid, t, p), lattice.added, uniform=uniform)
         height = np.broadcast_to(np.asarray(phi_on_cells(equation, grid, t=t, p=p)), grid.shape).ravel()
 
-    weights: dict[tuple[int, ...], Array] = {
-        tuple(int(v) for v in e): np.broadcast_to(rate, grid.shape).ravel()
+    rates = {
+        tuple(int(v) for v in e): np.broadcast_to(rate, grid.shape)
         for e, rate in zip(lattice.offsets, lattice.rates, strict=True)
     }
+    weights = {e: rate.ravel() for e, rate in rates.items()}
+    for e, rate in tangential_rates(grid, rates).items():
+        weights[e] = weights.get(e, 0.0) + rate.ravel()
     nothing = np.zeros(grid.size)
     for axis in range(grid.ndim):
         if rest[:, axis].any():
