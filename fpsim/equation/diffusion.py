@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.support.checks import all_finite, fits, real_array
+from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
 
 __all__ = ["DiffusionField", "diffusion_field"]
@@ -184,6 +185,11 @@ def _check_semidefinite(field: DiffusionField) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             if _clearly_positive(field.axis(0), field.axis(1), field.entries[0][1]).all():
                 return
+    if field.ndim > 2:
+        present = [e for row in field.entries for e in row if e is not None]
+        rows = field.matrices(np.broadcast_shapes(*(e.shape for e in present))).reshape(-1, field.ndim, field.ndim)
+        if _all_clearly_positive(rows):
+            return
     lowest, highest = _extreme_eigenvalues(field)
     # Rounding: of the eigenvalues here, and of the sums that made a tensor which all but vanishes at some place.
     bad = lowest < -1e-10 * np.maximum(highest, 1e-300) - 1e-14 * float(highest.max())
@@ -198,6 +204,24 @@ def _check_semidefinite(field: DiffusionField) -> None:
 def _clearly_positive(a: Any, b: Any, c: Any) -> Any:
     """Whether ``c^2 <= a b`` up to a hundredth of the rounding that is accepted; never where products leave range."""
     return c * c * (1.0 - 1e-12) + 1e-200 < a * b
+
+
+@njit(cache=True, nogil=True)
+def _all_clearly_positive(rows: Array) -> bool:
+    """Whether all pivots of symmetric matrices (places, n, n), which are overwritten, are clearly positive."""
+    n = rows.shape[1]
+    for place in range(rows.shape[0]):
+        a, least = rows[place], 0.0
+        for i in range(n):
+            least = max(least, 1e-9 * a[i, i])
+        for i in range(n):
+            if not a[i, i] > least:
+                return False
+            for j in range(i + 1, n):
+                share = a[j, i] / a[i, i]
+                for k in range(i + 1, n):
+                    a[j, k] -= share * a[i, k]
+    return True
 
 
 def _extreme_eigenvalues(field: DiffusionField) -> tuple[Array, Array]:

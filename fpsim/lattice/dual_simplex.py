@@ -18,7 +18,7 @@ Integers = NDArray[np.int64]
 _MAX_PIVOTS = 400
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def dual_simplex(target: Array, table: Array, cost: Array, basis0: Integers, inverse0: Array, chosen: Integers) -> None:
     """Solve ``max cost . x, table^T x = target, x >= 0`` for every row; ``target`` is overwritten by ``x``.
 
@@ -41,7 +41,7 @@ def dual_simplex(target: Array, table: Array, cost: Array, basis0: Integers, inv
             chosen[cell, r] = basis[r]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _solve(
     target: Array, table: Array, cost: Array, basis: Integers, inverse: Array, x: Array, price: Array, row: Array
 ) -> int:
@@ -63,7 +63,7 @@ def _solve(
     return _MAX_PIVOTS
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _holds(target: Array, table: Array, basis: Integers, x: Array) -> bool:
     """Whether ``x`` solves the equations, up to rounding."""
     scale = off = 0.0
@@ -75,7 +75,7 @@ def _holds(target: Array, table: Array, basis: Integers, x: Array) -> bool:
     return off <= 1e-9 * scale
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _leaving(inverse: Array, target: Array, x: Array) -> int:
     """Most negative entry of ``x = inverse target``, or -1 if none is negative beyond rounding."""
     scale = 0.0
@@ -91,7 +91,7 @@ def _leaving(inverse: Array, target: Array, x: Array) -> int:
     return leaving
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _entering(direction: Array, price: Array, table: Array, cost: Array, row: Array) -> int:
     """Column of the smallest ratio of reduced cost to ``row = table direction``, or -1."""
     entering, best = -1, np.inf
@@ -106,7 +106,7 @@ def _entering(direction: Array, price: Array, table: Array, cost: Array, row: Ar
     return entering
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _exchange(inverse: Array, leaving: int, column: Array, pivot: float) -> None:
     """Update of the inverse when ``column`` takes the place of row ``leaving``."""
     for k in range(column.size):

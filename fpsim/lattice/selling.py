@@ -33,6 +33,7 @@ from fpsim.equation.diffusion import DiffusionField
 from fpsim.lattice.dual_simplex import dual_simplex
 from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
+from fpsim.support.threads import Team
 
 __all__ = ["REACH", "LatticeDiffusion", "Programme", "coupled_axes", "group_shape", "lattice_diffusion", "programme"]
 
@@ -184,16 +185,25 @@ class Programme:
         entries = [field.entries[i][j] for i, j in self.pairs]
         shape = group_shape(field, self.pairs)
         flat = [None if e is None else (e if e.shape == shape else np.broadcast_to(e, shape)).ravel() for e in entries]
-        basis = np.arange(len(self.pairs))
-        for start in range(0, prod(shape), _CHUNK):
-            part = slice(start, min(start + _CHUNK, prod(shape)))
+        basis, size = np.arange(len(self.pairs)), prod(shape)
+
+        def solved(start: int) -> tuple[slice, Array, Integers]:
+            part = slice(start, min(start + _CHUNK, size))
             target = np.zeros((part.stop - start, len(self.pairs)))
             for r, e in enumerate(flat):
                 if e is not None:
                     target[:, r] = e[part] / self.scale[r]
             chosen = np.empty(target.shape, np.int64)
             dual_simplex(target, self.columns, self.cost, basis, self.inverse, chosen)
-            yield part, target, chosen
+            return part, target, chosen
+
+        starts = range(0, size, _CHUNK)
+        with Team() as team:
+            for first in range(0, len(starts), team.size):
+                found: dict[int, tuple[slice, Array, Integers]] = {}
+                some = starts[first : first + team.size]
+                team.share(lambda b, e, f=found, s=some: f.update((i, solved(s[i])) for i in range(b, e)), len(some))
+                yield from (found[i] for i in range(len(some)))
 
 
 def programme(grid: Grid, axes: tuple[int, ...], reach: int | None = None) -> Programme:
@@ -234,33 +244,38 @@ def _decompose(
     added = np.zeros(prod(shape))
     for part, x, chosen in task.solve(field):
         if added.size == 1:  # a constant tensor: kernels are for many places
-            values = {k: value for k, value in zip(chosen[0].tolist(), x[0].tolist(), strict=True) if value > 0.0}
-            added[:] = values.pop(len(task.offsets), 0.0)
-            weights = {k: np.array([value]) for k, value in values.items()}
+            single = {k: value for k, value in zip(chosen[0].tolist(), x[0].tolist(), strict=True) if value > 0.0}
+            added[:] = single.pop(len(task.offsets), 0.0)
+            weights = {k: np.array([value]) for k, value in single.items()}
             break
-        used = np.zeros(len(task.columns), np.bool_)
-        _mark(x, chosen, used)
-        for column in np.flatnonzero(used).tolist():
+        place = np.full(len(task.columns), -1)
+        used = _mark(x, chosen, place)
+        values = np.zeros((used, len(x)))
+        _scatter(x, chosen, place, values)
+        for column in np.flatnonzero(place >= 0).tolist():
             last = column == len(task.offsets)
-            _pick(x, chosen, column, (added if last else weights.setdefault(column, np.zeros(prod(shape))))[part])
+            (added if last else weights.setdefault(column, np.zeros(added.size)))[part] = values[place[column]]
     found = [(task.offsets[k], weights[k].reshape(shape)) for k in sorted(weights)]
     added *= task.unit
     return found, added.reshape(shape)
 
 
 @njit(cache=True, nogil=True)
-def _mark(x: Array, chosen: Integers, used: NDArray[np.bool_]) -> None:
-    """Which columns have a value anywhere."""
+def _mark(x: Array, chosen: Integers, place: Integers) -> int:
+    """Number the columns that have a value anywhere; how many they are."""
+    used = 0
     for c in range(x.shape[0]):
         for r in range(x.shape[1]):
-            if x[c, r] > 0.0:
-                used[chosen[c, r]] = True
+            if x[c, r] > 0.0 and place[chosen[c, r]] < 0:
+                place[chosen[c, r]] = used
+                used += 1
+    return used
 
 
 @njit(cache=True, nogil=True)
-def _pick(x: Array, chosen: Integers, column: int, out: Array) -> None:
-    """Values of one column; places where it is not in use are left alone."""
+def _scatter(x: Array, chosen: Integers, place: Integers, out: Array) -> None:
+    """Values by column, shape (columns in use, places)."""
     for c in range(x.shape[0]):
         for r in range(x.shape[1]):
-            if chosen[c, r] == column and x[c, r] > 0.0:
-                out[c] = x[c, r]
+            if x[c, r] > 0.0:
+                out[place[chosen[c, r]], c] = x[c, r]
