@@ -117,6 +117,27 @@ def test_force_keeps_the_mode_and_the_link(run_file, tmp_path):
     assert [p.name for p in target.parent.iterdir()] == ["run.h5"]
 
 
+def test_a_file_put_in_the_place_of_a_run_is_kept(tmp_path, capsys, monkeypatch):
+    """By another program, after the first snapshot; what the run has lies beside it and goes on from there."""
+    from fpsim.scenario import running
+
+    original, target = running.save, tmp_path / "run.h5"
+
+    def save_and_lose(*arguments, **options):
+        left = original(*arguments, **options)
+        target.unlink()
+        target.write_text("precious")
+        monkeypatch.setattr(running, "save", original)
+        return left
+
+    monkeypatch.setattr(running, "save", save_and_lose)
+    assert main([*RUN, "--out", str(target)]) == 2
+    assert "is kept; what the run has is in" in capsys.readouterr().err.splitlines()[-1]
+    assert target.read_text() == "precious"
+    assert main(["resume", str(tmp_path / "run-2.h5"), "--quiet"]) == 0
+    assert load_tree(tmp_path / "run-2.h5").attrs["complete"] == 1
+
+
 SCENARIOS = {
     "sys.exit": "import sys\nsys.exit(0)",
     "sys.exit with words": "import sys\nsys.exit('words')",
