@@ -184,20 +184,18 @@ LIMITS = """## Limits
 - Where drift presses on a reflecting wall, splitting is of first order: many steps, a warning, or `method="generator"`.
   Where it carries a density into an absorbing one, what a step takes too early is measured and kept within half of the
   tolerance: short steps. Layers at walls that are thinner than a cell make the grid's error one of first order.
-- Jumps of coefficients in time are found and stepped up to; of ten or twenty within the evolution some hide each other,
-  and the error is up to seven times the stated one (up to three jumps: up to 1.7 times).
+- Jumps of coefficients in time: name them, `FokkerPlanck(..., jumps=[0.2, 0.8])`, and steps end there (learning-rate
+  schedules name theirs). Where none are named they are searched for and stepped up to; of ten or twenty within the
+  evolution some hide each other, and the error is up to seven times the stated one (up to three: up to 1.7 times).
 - Drifts that depend on each other's coordinates are of second order in time, like every splitting into positive parts.
 - Densities narrower than two cells: the limiter of the remaps is then what errs; steps are not refined below that.
-- Memory: six arrays of the grid's size with the start, or 64 MB if that is more; answers at more than one time come on
-  top. Coefficients for which that leaves no room are evaluated again for every sweep, some lines at a time: a step of a
-  grid whose coefficients depend on all coordinates then takes about twice as long. Coefficients that depend on the
-  density are asked for many parts of the grid with the same density each time: what they need of it should be kept
-  (`p.mean` and `p.covariance` are). The generator takes 19 to 36 arrays with a diagonal tensor, 60 to 300 with one that
-  turns from place to place: `"auto"` takes it within the same bounds only, except after more than a thousand relaxation
-  times. Other exceptions: one dimension, where tables and scratch of sweeps are about eighty lines (64 MB last to
-  100,000 cells) and a rational approximation is twenty (to 400,000); coefficients whose answers belong to the whole
-  grid, and `phi` or slopes of arrays, which are evaluated whole. How time and memory grow:
-  [engine-scaling.md](engine-scaling.md).
+- Memory: coefficients are evaluated once, or once a step where they change, and held in their own broadcast shape; a
+  tensor that turns through a grid of four dimensions meets about fifty lattice offsets, whose rates take as many arrays.
+  What would take more than the budget (`memory=`, else the environment variable `FPSIM_MEMORY`, else half of what is
+  available) is refused before it is allocated, with the bytes, the budget and how many cells per axis would fit. The
+  budget never chooses a method: that is a table of equation, grid and constants (`fpsim.evolution.method_choice`), and a
+  result says why its method was taken (`result.reason`), what it took and what it might have taken (`result.memory`,
+  `result.budget`). How time and memory grow: [engine-scaling.md](engine-scaling.md).
 """
 
 if __name__ == "__main__":
