@@ -16,7 +16,7 @@ from fpsim.support.compilation import njit
 from fpsim.support.elementary import exp_minus_one
 from fpsim.support.threads import Team
 
-__all__ = ["Blocks", "blocks_of", "evaluate"]
+__all__ = ["Blocks", "blocks_of", "log_density_and_score"]
 
 Array = NDArray[np.float64]
 
@@ -94,7 +94,9 @@ def _neighbours(means: Array) -> NDArray[np.intp]:
     return np.concatenate(parts)
 
 
-def evaluate(blocks: Blocks, points: Array, *, score: bool, threads: int | None = None) -> tuple[Array, Array]:
+def log_density_and_score(
+    blocks: Blocks, points: Array, *, score: bool, threads: int | None = None
+) -> tuple[Array, Array]:
     """``ln p`` (M,) and, if asked for, ``grad ln p`` (M, n) at points (M, n)."""
     value = np.empty(len(points))
     slope = np.empty((len(points) if score else 0, points.shape[1]))

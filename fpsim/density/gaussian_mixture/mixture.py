@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density.density import Density
-from fpsim.density.gaussian_mixture.evaluation import Blocks, blocks_of, evaluate
+from fpsim.density.gaussian_mixture.evaluation import Blocks, blocks_of, log_density_and_score
 from fpsim.density.gaussian_mixture.marginal import grid_averages
 from fpsim.density.grid import Grid
 from fpsim.support.checks import real_array, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable
 from fpsim.support.memory import check_memory
-from fpsim.support.random_streams import numpy_generator
+from fpsim.support.random_streams import RNG, numpy_generator
 
 __all__ = ["GaussianMixture"]
 
@@ -164,13 +164,13 @@ class GaussianMixture(Immutable):
         DomainError
             If points do not fit, or a component has no width along some direction.
         """
-        return evaluate(self._blocks, self._places(points), score=False, threads=threads)[0]
+        return log_density_and_score(self._blocks, self._places(points), score=False, threads=threads)[0]
 
     def score(self, points: ArrayLike, *, threads: int | None = None) -> Array:
         """``grad ln p`` at points (M, n), shape (M, n)."""
-        return evaluate(self._blocks, self._places(points), score=True, threads=threads)[1]
+        return log_density_and_score(self._blocks, self._places(points), score=True, threads=threads)[1]
 
-    def sample(self, size: int, *, rng: object = None) -> Array:
+    def sample(self, size: int, *, rng: RNG = None) -> Array:
         """Samples (size, n): as many from every component as its weight asks, in random order.
 
         Counts of components are systematic (Kitagawa 1996), so that up to ``size`` components each is drawn about
@@ -189,8 +189,7 @@ class GaussianMixture(Immutable):
     def marginal(self, *axes: Axis) -> GaussianMixture:
         """Mixture of some coordinates, in the order given."""
         index = self._axes(axes)
-        part = np.ix_(np.arange(self.size), index, index)
-        return self._made(self.weights, self.means[:, index], self.covariances[part], index)
+        return self._made(self.weights, self.means[:, index], self._part(index, index), index)
 
     def on_grid(self, grid: Grid, *axes: Axis, threads: int | None = None) -> Density:
         """Density of one or two coordinates on a grid: cell averages.
@@ -213,8 +212,7 @@ class GaussianMixture(Immutable):
             raise DomainError(
                 f"{len(index)} coordinates on a grid of {grid.ndim} dimensions: one or two of each are accepted"
             )
-        part = np.ix_(np.arange(self.size), index, index)
-        means, covariances = np.ascontiguousarray(self.means[:, index]), np.ascontiguousarray(self.covariances[part])
+        means, covariances = np.ascontiguousarray(self.means[:, index]), np.ascontiguousarray(self._part(index, index))
         return Density(grid, grid_averages(self.weights, means, covariances, grid, threads=threads))
 
     def conditional(self, known: Mapping[Axis, float]) -> GaussianMixture:
@@ -285,11 +283,14 @@ class GaussianMixture(Immutable):
     def _made(self, weights: Array, means: Array, covariances: Array, index: Sequence[int]) -> GaussianMixture:
         return self.of_arrays(weights, means, covariances, tuple(self.names[i] for i in index))
 
+    def _part(self, rows: list[int], columns: list[int]) -> Array:
+        """Blocks (N, rows, columns) of the covariances."""
+        return np.ascontiguousarray(self.covariances[:, rows][:, :, columns])
+
     def _given(self, given: list[int], rest: list[int], x: Array) -> tuple[Array, Array, Array]:
         """Log weights (M, N), means (M, N, r) and covariances (N, r, r) given coordinates ``x`` (M, g)."""
-        every = np.arange(self.size)
-        inner = self.covariances[np.ix_(every, given, given)]
-        cross = self.covariances[np.ix_(every, rest, given)]
+        inner = self._part(given, given)
+        cross = self._part(rest, given)
         try:
             root = np.linalg.cholesky(inner)
         except np.linalg.LinAlgError:
@@ -301,7 +302,7 @@ class GaussianMixture(Immutable):
         with np.errstate(divide="ignore"):
             height = np.log(self.weights) - np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
         means = self.means[:, rest] + np.einsum("kij,mkj->mki", gain, delta)
-        covariances = self.covariances[np.ix_(every, rest, rest)] - gain @ np.swapaxes(cross, 1, 2)
+        covariances = self._part(rest, rest) - gain @ np.swapaxes(cross, 1, 2)
         return height - 0.5 * (z * z).sum(axis=2), means, covariances
 
     @cached_property

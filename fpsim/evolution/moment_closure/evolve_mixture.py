@@ -40,7 +40,7 @@ from fpsim.support.checks import real_array, real_number, whole_number
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import Progress
-from fpsim.support.random_streams import key_of
+from fpsim.support.random_streams import RNG, key_of
 
 __all__ = ["MixtureEvolution", "evolve_mixture"]
 
@@ -128,7 +128,7 @@ def evolve_mixture(
     tolerance: float = 0.02,
     components: int | None = None,
     width: float | ArrayLike | None = None,
-    rng: object = None,
+    rng: RNG = None,
     threads: int | None = None,
     progress: Progress | None = None,
     estimate_errors: bool = True,
@@ -199,7 +199,7 @@ def evolve_mixture(
         count = 2 * (-(-whole_number(components, "components", least=2) // 2))
         given = np.broadcast_to(real_array(width, "width"), (len(names),)).astype(np.float64)
         if not (given > 0.0).all():
-            raise DomainError(f"width is {width}: positive numbers are accepted")
+            raise DomainError(f"width is {width!r}: positive numbers are accepted")
         return runner.result(count, given)
     return _by_tolerance(runner, scale, tolerance, isotropic=isinstance(equation, PointwiseFokkerPlanck))
 

@@ -23,7 +23,7 @@ from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
 from fpsim.theory.weight_coordinates import Array
 
-__all__ = ["Factors", "LinearData", "fill", "linear_data"]
+__all__ = ["LinearData", "OrderFactors", "fill", "linear_data"]
 
 LANES = 32
 """Points in a block: enough to fill vector registers, few enough for its rows to stay in the first-level cache."""
@@ -42,7 +42,7 @@ class LinearData(NamedTuple):
     """``F`` with ``Q_ij,kl = sum_r F_ijr F_klr``, shape (d, d, m)."""
 
 
-class Factors(NamedTuple):
+class OrderFactors(NamedTuple):
     """Numbers that turn gradient ``g``, Hessian ``H`` and noise into one order of the modified equation.
 
     ``b = -mobility g - second (H g - temperature lap g)``, ``D = noise Sigma + label G + thermal + hessian H`` with the

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import block_diag
 
-from fpsim.theory.joint.linear_lanes import Factors, LinearData, fill, linear_data
+from fpsim.theory.joint.linear_lanes import LinearData, OrderFactors, fill, linear_data
 from fpsim.theory.modified_equation import ModifiedEquation, Order
 from fpsim.theory.scales import Scales, scales_of
 from fpsim.theory.weight_coordinates import Array
@@ -47,11 +47,11 @@ class LinearPoints:
         """Fill ``drift`` (n, P) and ``diffusion`` (n (n + 1) / 2, P) at weights ``x`` (n, P)."""
         fill(self.data, self.factors(t), x, drift, diffusion)
 
-    def factors(self, t: float) -> Factors:
-        """Factors of the kernel at a time."""
+    def factors(self, t: float) -> OrderFactors:
+        """OrderFactors of the kernel at a time."""
         scales, noise = self.scales, self.scales.noise(t)
         eta = 2.0 * noise / scales.mobility**2 if self.order == "sme2" else 0.0
-        return Factors(
+        return OrderFactors(
             mobility=scales.mobility,
             second=0.5 * eta,
             temperature=scales.temperature,
