@@ -190,10 +190,10 @@ LIMITS = """## Limits
 - Drifts that depend on each other's coordinates are of second order in time, like every splitting into positive parts.
 - Densities narrower than two cells: the limiter of the remaps is then what errs; steps are not refined below that.
 - Memory: coefficients are evaluated once, or once a step where they change, and held in their own broadcast shape; a
-  tensor that turns through a grid of four dimensions meets about fifty lattice offsets, whose rates take as many arrays.
+  tensor that turns through a grid of four dimensions meets about fifty lattice offsets, and rates take as many arrays.
   What would take more than the budget (`memory=`, else the environment variable `FPSIM_MEMORY`, else half of what is
   available) is refused before it is allocated, with the bytes, the budget and how many cells per axis would fit. The
-  budget never chooses a method: that is a table of equation, grid and constants (`fpsim.evolution.method_choice`), and a
+  budget never chooses a method: that is a table of equation, grid and constants (`fpsim.evolution.method_choice`). A
   result says why its method was taken (`result.reason`), what it took and what it might have taken (`result.memory`,
   `result.budget`). How time and memory grow: [engine-scaling.md](engine-scaling.md).
 """
