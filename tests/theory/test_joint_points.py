@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from fpsim.closures import joint, joint_start
-from fpsim.datasets import GaussianPopulation, digits
+from fpsim.datasets import GaussianPopulation, digits, iris
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.theory import modified_equation_of
+from fpsim.theory.joint.data_quadrature import data_nodes
 
 CASES = {
     "4-D": (2, 1, {}),
@@ -38,6 +39,39 @@ def test_linear_network(case, order):
     lower = np.tril_indices(2 * d * k)
     assert np.abs(b - truth.drift(w)).max() < 1e-11
     assert np.abs(packed - truth.diffusion(w)[:, lower[0], lower[1]]).max() < 1e-12
+
+
+@pytest.mark.parametrize("order", ["sme1", "sme2"])
+@pytest.mark.parametrize("k", [1, 2])
+def test_tanh_network(k, order):
+    """Irises by all their samples, which nodes would not save much of, are exact."""
+    sgd = SGD(0.05, 8, temperature=0.002, weight_decay=0.02)
+    experiment = Experiment(iris(4), BottleneckAutoEncoder(4, k, "tanh"), sgd, Start.gaussian(0.0, 0.5))
+    w = np.random.default_rng(4).normal(0.0, 0.6, (20, 8 * k))
+    truth, equation = modified_equation_of(experiment, order=order), joint(experiment, order=order)
+    assert len(equation.at_points.nodes) == 150
+    b, packed = coefficients(equation, w)
+    lower = np.tril_indices(8 * k)
+    assert np.abs(b - truth.drift(w)).max() < 1e-8  # derivatives of the reference are differences
+    assert np.abs(packed - truth.diffusion(w)[:, lower[0], lower[1]]).max() < 1e-9
+
+
+def test_few_nodes_stand_for_the_digits():
+    x = np.array(digits(2).x)
+    nodes, weights = data_nodes(x, 12)
+    assert len(nodes) <= 49
+    assert (weights > 0.0).all()
+    for powers in ((2, 0), (1, 1), (4, 2), (6, 6), (0, 12)):
+        of_nodes, of_data = ((y[:, 0] ** powers[0] * y[:, 1] ** powers[1]) for y in (nodes, x))
+        scale = np.abs(of_data).mean()
+        assert abs(weights @ of_nodes - of_data.mean()) < 1e-9 * scale
+    experiment = Experiment(digits(2), BottleneckAutoEncoder(2, 1, "tanh"), SGD(0.05, 8), Start.gaussian(0.0, 0.5))
+    points = joint(experiment).at_points
+    w = np.random.default_rng(5).normal(0.0, 0.6, (200, 4))
+    truth = modified_equation_of(experiment).drift(w)
+    found, _ = coefficients(joint(experiment), w)
+    assert len(points.nodes) < 200
+    assert 0.0 < np.linalg.norm(found - truth) / np.linalg.norm(truth) < 5.0 * points.error
 
 
 def test_population_and_pickle():
