@@ -25,13 +25,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
-from fpsim.density import Density
+from fpsim.density import Density, GaussianMixture
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution.arguments import Arguments, Method, Progress
+from fpsim.evolution.moment_closure import MixtureEvolution, SampledStart, evolve_mixture
 from fpsim.evolution.result import Evolution
 from fpsim.evolution.solver import Solver
 from fpsim.support.errors import DomainError, ValidityWarning
@@ -39,9 +40,37 @@ from fpsim.support.errors import DomainError, ValidityWarning
 __all__ = ["evolve"]
 
 
+@overload
+def evolve(
+    equation: FokkerPlanck,
+    start: GaussianMixture | SampledStart,
+    times: ArrayLike,
+    *,
+    tolerance: float = ...,
+    threads: int | None = ...,
+    progress: Progress | None = ...,
+) -> MixtureEvolution: ...
+
+
+@overload
 def evolve(
     equation: FokkerPlanck | Sequence[FokkerPlanck],
     start: Density | Sequence[Density],
+    times: ArrayLike,
+    *,
+    tolerance: float = ...,
+    method: Method = ...,
+    follow: bool = ...,
+    threads: int | None = ...,
+    memory: float | str | None = ...,
+    progress: Progress | None = ...,
+    estimate_grid_error: bool = ...,
+) -> Evolution: ...
+
+
+def evolve(
+    equation: FokkerPlanck | Sequence[FokkerPlanck],
+    start: Density | Sequence[Density] | GaussianMixture | SampledStart,
     times: ArrayLike,
     *,
     tolerance: float = 1e-3,
@@ -51,19 +80,22 @@ def evolve(
     memory: float | str | None = None,
     progress: Progress | None = None,
     estimate_grid_error: bool = True,
-) -> Evolution:
+) -> Evolution | MixtureEvolution:
     """Evolve a density, or the densities of a coupled system, to given times.
 
     Parameters
     ----------
     equation : FokkerPlanck, or sequence of FokkerPlanck
         A sequence is a coupled system: coefficients with a parameter ``p`` get the tuple of its densities.
-    start : Density, or sequence of Density
-        At time 0. Its grid is the grid of the computation.
+    start : Density, sequence of Density, GaussianMixture, or SampledStart
+        At time 0. The grid of a density is the grid of the computation. A mixture, in any number of dimensions, goes
+        to :func:`fpsim.evolution.evolve_mixture` with the tolerance, threads and progress given here (random numbers of
+        the key 0), which has more options.
     times : array_like
         Increasing output times >= 0.
     tolerance : float, keyword-only
-        Accepted time error: L1 distance, relative to the mass, over the whole evolution.
+        Accepted time error: L1 distance, relative to the mass, over the whole evolution. Of a mixture: total variation
+        of every two-dimensional marginal, at all times.
     method : {"auto", "sweeps", "generator", "rational"}, keyword-only
     follow : bool, keyword-only
         Whether the box may move with the density along axes with reflecting walls. About 30 cells along such an axis
@@ -94,6 +126,10 @@ def evolve(
     >>> bool(abs(result.final.mean[0] - np.exp(-1.0)) < 1e-4)
     True
     """
+    if isinstance(start, GaussianMixture | SampledStart):
+        if not isinstance(equation, FokkerPlanck):
+            raise DomainError("several equations with a mixture: a single FokkerPlanck is accepted")
+        return evolve_mixture(equation, start, times, tolerance=tolerance, rng=0, threads=threads, progress=progress)
     equations, starts, coupled = _system(equation, start)
     asked = Arguments(times, tolerance, method, progress, estimate_grid_error, follow)  # type: ignore[arg-type]
     grids = tuple(d.grid for d in starts)

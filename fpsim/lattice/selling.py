@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement, product
 from math import gcd, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,10 +201,14 @@ class Programme:
         starts = range(0, size, _CHUNK)
         with Team() as team:
             for first in range(0, len(starts), team.size):
-                found: dict[int, tuple[slice, Array, Integers]] = {}
                 some = starts[first : first + team.size]
-                team.share(lambda b, e, f=found, s=some: f.update((i, solved(s[i])) for i in range(b, e)), len(some))
-                yield from (found[i] for i in range(len(some)))
+                found: list[Any] = [None] * len(some)
+
+                def solve_some(begin: int, end: int, some: range = some, found: list[Any] = found) -> None:
+                    found[begin:end] = [solved(start) for start in some[begin:end]]
+
+                team.share(solve_some, len(some))
+                yield from found
 
 
 def programme(grid: Grid, axes: tuple[int, ...], reach: int | None = None) -> Programme:
