@@ -66,7 +66,7 @@ def test_many_starts(namespace, capsys):
 
 def test_walls_passage_times_and_paths(namespace, capsys):
     exec(BLOCKS[1] + BLOCKS[3], namespace)
-    assert "drift-dominated" in capsys.readouterr().out
+    assert "observed order" in capsys.readouterr().out
     gone, sampled = namespace["left"].absorbed[0], namespace["paths"].absorbed[0]
     assert abs(sampled - gone) < 4 * np.sqrt(gone * (1 - gone) / 2_000)
     # T = int_-1^1 e^{V(y)/D} int_-2^y e^{-V(z)/D} dz dy / D (Gardiner, eq. 5.5.18)

@@ -130,10 +130,10 @@ def small_run(folder, *options, scenario="double-well"):
 def test_strict_is_status_1_if_something_fell_short(tmp_path, capsys, monkeypatch):
     from fpsim.scenario import running
 
-    monkeypatch.setattr(running, "shortfalls", lambda _tree: ("density: z = 9.1 above 3",))
+    monkeypatch.setattr(running, "run_shortfalls", lambda _tree: ("density: z = 9.1 above 3",))
     assert small_run(tmp_path, "--strict", "--quiet") == 1
     assert "density: z = 9.1 above 3" in capsys.readouterr().err
-    monkeypatch.setattr(running, "shortfalls", lambda _tree: ())
+    monkeypatch.setattr(running, "run_shortfalls", lambda _tree: ())
     assert main(["resume", str(tmp_path / "run.h5"), "--strict", "--quiet"]) == 0
 
 
@@ -188,7 +188,7 @@ def test_a_file_without_ending_has_its_pictures_beside_it(tmp_path):
 
 def test_log_lines_and_no_bars_without_a_terminal(tmp_path, caplog, capsys):
     assert small_run(tmp_path) == 0
-    assert any(": 1000 of 1000" in record.getMessage() for record in caplog.records)
+    assert any(": 100 %" in record.getMessage() for record in caplog.records)
     assert "\x1b" not in capsys.readouterr().err
     logging.getLogger("fpsim").setLevel(logging.NOTSET)
 

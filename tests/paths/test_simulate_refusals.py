@@ -79,7 +79,7 @@ def test_refused(name):
 )
 def test_more_than_the_machine_holds_is_refused_before_it_is_allocated(changes, monkeypatch):
     monkeypatch.setattr("fpsim.support.memory.SHARE", 1e-3)  # so that a modest number of times is too much as well
-    with pytest.raises(MemoryLimitError, match=r"paths at .* times needs about .* GB"):
+    with pytest.raises(MemoryLimitError, match=r"paths at .* times needs about .* [GT]B"):
         run(**changes)()
 
 

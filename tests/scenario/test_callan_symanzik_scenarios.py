@@ -10,7 +10,7 @@ from fpsim.scenario import load_scenario, report, run, run_shortfalls, run_to_fi
 from fpsim.scenario.running import figures_of
 from fpsim.scenario.shared.records import group
 from fpsim.storage import load_tree
-from fpsim.support.errors import ConfigError, MemoryLimitError
+from fpsim.support.errors import ConfigError, DomainError, MemoryLimitError
 
 
 def reduced(name, **changes):
@@ -261,7 +261,7 @@ def test_pictures_and_tables(name, pictures, request):
     ],
 )
 def test_bad_input_is_named_before_any_work(name, changes, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises((ConfigError, DomainError), match=message):
         run(reduced(name, **changes))
 
 

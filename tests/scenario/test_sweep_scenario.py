@@ -195,7 +195,7 @@ def test_wrong_input_names_the_key(changes, message):
     [
         ({"sweep.learning_rates": [0.1, 1.9]}, DomainError, r"learning_rate = 1\.9 .* is accepted"),
         ({"sweep.weight_decay": 1.5}, ConfigError, "minimum .* has no noise"),
-        ({"sweep.sampling": "without_replacement", "sweep.batch_sizes": [2, 200]}, ConfigError, "1 to 150"),
+        ({"sweep.sampling": "without_replacement", "sweep.batch_sizes": [2, 200]}, DomainError, "1 to 150"),
         ({"sweep.sampling": "without_replacement", "sweep.batch_sizes": [2, 150]}, ConfigError, "has no noise"),
     ],
 )

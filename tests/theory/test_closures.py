@@ -20,7 +20,7 @@ from fpsim.support.errors import DomainError
 from fpsim.theory import landscape_of, scalar_network, valley_density, weight_moments
 
 MATRICES = ("W1", "W2")
-TIMES = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
+TIMES = [0.0, 0.26, 0.5, 0.76, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
 
 
 def pair(mean, std, **sgd):

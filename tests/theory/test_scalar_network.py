@@ -90,7 +90,9 @@ def test_equation_against_ensemble(order, time, sgd):
     std = np.sqrt(np.diag(exact))
     assert (np.abs(mean - [u.mean(), v.mean()]) < 4 * std / replicas**0.5 + 0.003).all()
     np.testing.assert_allclose(np.sqrt(np.diag(covariance)), std, rtol=4 / (2 * replicas) ** 0.5 + 0.01)
-    assert covariance[0, 1] / std.prod() == pytest.approx(exact[0, 1] / std.prod(), abs=0.02)
+    assert covariance[0, 1] / std.prod() == pytest.approx(
+        exact[0, 1] / std.prod(), abs=0.02 + 4 * (1 - 0.9**2) / replicas**0.5
+    )
     assert theory.densities[-1].mass == pytest.approx(1.0, abs=1e-12)
 
 
@@ -171,6 +173,7 @@ def test_discrete_collapse_rate_by_sampling(batch_size):
     assert np.polyfit(np.log(etas), np.log(errors), 1)[0] == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.filterwarnings("ignore::fpsim.support.errors.ValidityWarning")  # one or two of 10,000 replicas diverge
 def test_stationary_law_against_svag():
     """SGD on its way to the diffusion limit (SVAG), from a balanced start."""
     point = Start.point({"W1": [[1.0]], "W2": [[1.0]]})
