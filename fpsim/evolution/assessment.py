@@ -1,7 +1,7 @@
 """Assessment of an evolution: the grid's error from cells twice as wide, and reasons for caution.
 
-Limits: the order of the grid's error is taken, not measured: two, and one where drift carries mass to walls or the
-generator's fluxes are dominated by drift.
+Limits: the order of the grid's error is taken, not measured: two, and one where drift carries mass to walls, jumps of a
+full tensor cross reflecting walls several cells at a time, or the generator's fluxes are dominated by drift.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def assess(
     else:
         drifting = run.method != "sweeps" and scales.peclet[1] > DRIFTING
         layers = run.method == "sweeps" and scales.walls.meets and _at_walls(run, starts)
-        order = 1 if drifting or layers else GRID_ORDER
+        order = 1 if drifting or layers or (scales.rough and _at_walls(run, starts)) else GRID_ORDER
         error = _difference(run, wide) / ((2**order - 1) * max(d.mass for d in starts))
     warnings = (*run.warnings, *_all_cautions(run, starts, follow))
     return Evolution(

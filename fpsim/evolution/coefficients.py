@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fpsim.density import Grid
 from fpsim.density.boundary import Boundary
 from fpsim.equation import DiffusionField, FokkerPlanck, diffusion_on_cells, drift_on_faces
-from fpsim.lattice import lattice_diffusion
+from fpsim.lattice import lattice_diffusion, tangential_rates
 
 __all__ = ["Coefficients", "GridScales", "Jumps", "Walls", "evaluate_coefficients", "survey"]
 
@@ -25,6 +25,14 @@ Array = NDArray[np.float64]
 
 FILLED = 1 / 64
 """Square of the share of a box that diffusion may cover within a step."""
+
+COMPACT_END = 2.0 / 6.0**0.5
+"""Share of the rates along walls that compact sweeps need.
+
+The form of ``-d2 (I + c d2)^-1``, c = 1/12, has ``c / (1 - c + c z) = 1/2 - 1/sqrt(6)`` times the squared step at an
+end already, z the root of ``c + (1 - 2 c) z + c z^2`` within the unit circle; 1/2 is what is missing (see
+:mod:`fpsim.lattice.tensor_walls`).
+"""
 
 
 class Jumps(NamedTuple):
@@ -45,12 +53,16 @@ class Coefficients:
         Per axis, on its faces.
     jumps : tuple of Jumps
         Diffusion: every offset with a rate anywhere.
+    along_walls : tuple of Jumps
+        Jumps in the cells next to reflecting walls that stand for those of a full tensor that would cross them (see
+        :mod:`fpsim.lattice.tensor_walls`).
     added : float
         Largest isotropic diffusion added to keep offsets within reach.
     """
 
     drift: tuple[Array, ...]
     jumps: tuple[Jumps, ...]
+    along_walls: tuple[Jumps, ...]
     added: float
 
 
@@ -93,6 +105,9 @@ class GridScales:
     reach : int
         Cells that the longest jump goes along an axis.
     walls : Walls
+    rough : bool
+        Whether the diffusion is of first order at reflecting walls: jumps across them go over several cells along the
+        normal, or at rates that depend on the place.
     """
 
     peclet: tuple[float, float]
@@ -101,6 +116,7 @@ class GridScales:
     filling: float
     reach: int
     walls: Walls
+    rough: bool
 
     @property
     def longest_step(self) -> float:
@@ -121,6 +137,7 @@ class GridScales:
             filling=max(s.filling for s in several),
             reach=max(s.reach for s in several),
             walls=Walls.of(s.walls for s in several),
+            rough=any(s.rough for s in several),
         )
 
 
@@ -169,12 +186,17 @@ def _coefficients(tensor: DiffusionField, grid: Grid, drift: tuple[Array, ...]) 
     if tensor.diagonal:
         units = [tuple(int(a == axis) for a in range(grid.ndim)) for axis in range(grid.ndim)]
         jumps = [Jumps(e, tensor.axis(a), 1.0 / grid.spacing[a] ** 2) for a, e in enumerate(units)]
-        added = 0.0
+        walls, added = [], 0.0
     else:
         found = lattice_diffusion(tensor, grid)
         offsets = [tuple(int(v) for v in e) for e in found.offsets]
         jumps, added = [Jumps(e, r, 1.0) for e, r in zip(offsets, found.rates, strict=True)], found.added_max
-    return Coefficients(drift, tuple([jump for jump in jumps if jump.values.any()]), added)
+        walls = [
+            Jumps(e, r, COMPACT_END)
+            for e, r in tangential_rates(grid, dict(zip(offsets, found.rates, strict=True))).items()
+        ]
+    kept = [tuple([jump for jump in several if jump.values.any()]) for several in (jumps, walls)]
+    return Coefficients(drift, *kept, added)
 
 
 def _scales(tensor: DiffusionField, grid: Grid, found: Coefficients) -> GridScales:
@@ -198,7 +220,7 @@ def _scales(tensor: DiffusionField, grid: Grid, found: Coefficients) -> GridScal
         low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
     reach = max((abs(v) for jump in found.jumps for v in jump.offset), default=1)
     walls = Walls.of(_walls(b, grid, axis) for axis, b in enumerate(found.drift))
-    return GridScales((low, high), leaving, steepness, filling if drifts else 0.0, reach, walls)
+    return GridScales((low, high), leaving, steepness, filling if drifts else 0.0, reach, walls, _rough(found, grid))
 
 
 def _walls(b: Array, grid: Grid, axis: int) -> Walls:
@@ -211,3 +233,15 @@ def _walls(b: Array, grid: Grid, axis: int) -> Walls:
             out, absorbing = bool(outwards.max() > 0.0), kind is Boundary.ABSORBING
             found.append(Walls(out and not absorbing, out and absorbing, absorbing and bool(outwards.min() <= 0.0)))
     return Walls.of(found)
+
+
+def _rough(found: Coefficients, grid: Grid) -> bool:
+    """Whether diffusion is of first order at reflecting walls."""
+    if not found.along_walls:
+        return False
+    normals = [axis for axis in range(grid.ndim) if Boundary.REFLECTING in grid.boundary[axis]]
+    return any(
+        abs(jump.offset[axis]) > 1 or (jump.offset[axis] != 0 and jump.values.size > 1)
+        for jump in found.jumps
+        for axis in normals
+    )

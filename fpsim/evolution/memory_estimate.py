@@ -122,7 +122,10 @@ def _sweeps(equations: Sequence[FokkerPlanck], grids: Sequence[Grid], held: floa
 def coefficient_bytes(known: Coefficients, equation: FokkerPlanck, grid: Grid) -> float:
     """Bytes of coefficients that have been evaluated, with the lines that jumps go along and tables of sweeps."""
     drift, varies = sum(8.0 * b.size for b in known.drift), any(j.values.size > 1 for j in known.jumps)
-    jumps = sum(8.0 * j.values.size + line_bytes(grid, j.offset) * _coupled(j.offset) for j in known.jumps)
+    jumps = sum(
+        8.0 * j.values.size + line_bytes(grid, j.offset) * _coupled(j.offset)
+        for j in (*known.jumps, *known.along_walls)
+    )
     if varies and any(_coupled(j.offset) for j in known.jumps):  # while they are made, states are not yet there
         jumps += 8.0 * grid.size * (EVALUATED * grid.ndim**2 - STATES)
     if not equation.autonomous:

@@ -28,7 +28,7 @@ is in detailed balance with ``exp(-phi)`` to the last digit where ``f``, the for
 Where offsets would be too long, isotropic diffusion is added; more than 1 % of the largest entry with a warning.
 
 Next to reflecting walls jumps along the wall stand for those that would cross it
-(:mod:`fpsim.generator.tensor_walls`). Limits: first order there where offsets reach more than a cell along the normal
+(:mod:`fpsim.lattice.tensor_walls`). Limits: first order there where offsets reach more than a cell along the normal
 or the tensor varies along the wall; drift is sampled at cell centres.
 """
 
@@ -45,8 +45,7 @@ from fpsim.equation import Calculus, DiffusionField, FokkerPlanck, drift_on_cell
 from fpsim.generator.bernoulli import exponential_rate
 from fpsim.generator.generator import Generator
 from fpsim.generator.links import Indices, Links, outward, pairs
-from fpsim.generator.tensor_walls import tangential_rates
-from fpsim.lattice import lattice_diffusion
+from fpsim.lattice import lattice_diffusion, tangential_rates
 from fpsim.support.errors import ValidityWarning
 
 __all__ = ["tensor_generator"]
@@ -85,7 +84,7 @@ def tensor_generator(
     }
     weights = {e: rate.ravel() for e, rate in rates.items()}
     for e, rate in tangential_rates(grid, rates).items():
-        weights[e] = weights.get(e, 0.0) + rate.ravel()
+        weights[e] = weights.get(e, 0.0) + np.broadcast_to(rate, grid.shape).ravel()
     nothing = np.zeros(grid.size)
     for axis in range(grid.ndim):
         if rest[:, axis].any():

@@ -1,5 +1,6 @@
-"""Integer directions of a grid: jump rates of diffusion tensors, and the lines that sweeps run along."""
+"""Integer directions of a grid: jump rates of diffusion tensors, inside and along reflecting walls."""
 
 from fpsim.lattice.selling import LatticeDiffusion, lattice_diffusion
+from fpsim.lattice.tensor_walls import tangential_rates
 
-__all__ = ["LatticeDiffusion", "lattice_diffusion"]
+__all__ = ["LatticeDiffusion", "lattice_diffusion", "tangential_rates"]

@@ -112,3 +112,50 @@ def test_jumps_over_several_cells_are_left_to_the_sweeps(entry, method, cells):
     result = evolve(FokkerPlanck(drift=drift, diffusion=tensor), wave(0.0), [t])
     assert result.method == method
     assert np.abs(result.final.values - wave(t).values).sum() * grid.cell_volume <= 1.2 * result.error[-1] <= 0.05
+
+
+def between_walls(n, tensor, k):
+    """A ring x [-1, 1] of cells with an aspect of pi, and the wave that meets the conormal condition at its walls.
+
+    ``1 + cos(k x - k s y) / 2`` with ``s = D12 / D22`` has ``(D grad p)_y = 0`` and decays at the rate
+    ``k^2 (D11 - D12^2 / D22)``.
+    """
+    grid = Grid.box((0, 2 * np.pi, n), (-1, 1, n // 3), boundary=["periodic", "reflecting"])
+    slope = tensor[0, 1] / tensor[1, 1]
+    rate = k**2 * (tensor[0, 0] - tensor[0, 1] * slope)
+
+    def wave(t):
+        return from_function(grid, lambda x, y: 1 + 0.5 * np.cos(k * (x - slope * y)) * np.exp(-rate * t), order=4)
+
+    return wave
+
+
+@pytest.mark.parametrize("method", ["sweeps", "generator"])
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("entry", [0.06, 0.12, -0.12, 0.25])
+def test_second_order_at_reflecting_walls(entry, k, method):
+    tensor, sizes, errors = np.array([[0.3, entry], [entry, 0.36]]), (18, 36, 72), []
+    for n in sizes:
+        wave = between_walls(n, tensor, k)
+        start, exact = wave(0.0), wave(0.5)
+        result = evolve(FokkerPlanck(diffusion=tensor), start, [0.5], method=method, tolerance=2e-5)
+        errors.append(np.abs(result.final.values - exact.values).sum() * start.grid.cell_volume / start.mass)
+    assert -np.polyfit(np.log(sizes), np.log(errors), 1)[0] > 1.8
+    assert errors[-1] <= 1.2 * result.error[-1]
+
+
+@pytest.mark.parametrize("method", ["sweeps", "generator"])
+def test_error_at_walls_that_jumps_cross_several_cells_at_a_time(method):
+    tensor = np.array([[0.3, 0.25], [0.25, 0.36]])
+    for n in (32, 64):
+        grid = Grid.box((0, 2 * np.pi, n), (-1, 1, n), boundary=["periodic", "reflecting"])
+        slope = tensor[0, 1] / tensor[1, 1]
+
+        def wave(t, grid=grid, slope=slope):
+            size = 0.5 * np.exp(-(tensor[0, 0] - tensor[0, 1] * slope) * t)
+            return from_function(grid, lambda x, y: 1 + size * np.cos(x - slope * y), order=4)
+
+        start, exact = wave(0.0), wave(1.0)
+        result = evolve(FokkerPlanck(diffusion=tensor), start, [1.0], method=method, tolerance=3e-4)
+        error = np.abs(result.final.values - exact.values).sum() * grid.cell_volume / start.mass
+        assert error <= 1.2 * result.error[-1] <= 0.02

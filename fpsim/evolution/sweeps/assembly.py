@@ -42,7 +42,7 @@ def sweep_blocks(known: Coefficients, grid: Grid, *, keep: bool = False) -> tupl
         axes = tuple(AxisSweep(grid, axis, speeds.get(axis), rates.get(axis)) for axis in used)
         return (axes,) if axes else ()
     flows = [_drift_sweep(grid, axis, b, keep) for axis, b in drifts]
-    spread = [_jump_sweep(grid, jump) for jump in known.jumps]
+    spread = [_jump_sweep(grid, jump) for jump in (*known.jumps, *known.along_walls)]
     return *_grouped(spread, jumps_apart), *_grouped(flows, flows_apart)
 
 

@@ -146,12 +146,12 @@ def lattice_sweep(grid: Grid, offset: tuple[int, ...], coefficient: Array, *, sc
     if lines.order.size and coefficient.size > 1:  # where lines wrap, one that varies is needed in full size
         coefficient = np.broadcast_to(coefficient, grid.shape)
     rate = coefficient_along(lines, coefficient)
-    if coefficient.shape == grid.shape and not lines.order.size:
+    if coefficient.size > 1 and not lines.order.size:
         used = np.zeros(lines.count, np.bool_)
         _mark_used(lines.places, rate, used)
         if not used.all():
             lines = lines.where(used)
-            rate = rate._replace(starts=lines.starts)
+            rate = rate._replace(starts=rate.starts[used])
     return LatticeSweep(lines, rate, scale)
 
 

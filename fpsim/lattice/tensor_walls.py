@@ -19,8 +19,8 @@ With a constant tensor whose offsets reach one cell along the normal the scheme 
 longer offsets, and tensors that vary along the wall, leave an error of first order, about a fifth of that without these
 jumps; where two walls meet, the sum of both is taken.
 
-References: Selling's decomposition as in :mod:`fpsim.lattice`; the conormal condition: Gilbarg & Trudinger, Elliptic
-Partial Differential Equations of Second Order (2001), section 6.7.
+References: Selling's decomposition as in :mod:`fpsim.lattice.selling`; the conormal condition: Gilbarg & Trudinger,
+Elliptic Partial Differential Equations of Second Order (2001), section 6.7.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from fpsim.density import Boundary, Grid
 from fpsim.equation import DiffusionField
-from fpsim.lattice import lattice_diffusion
+from fpsim.lattice.selling import lattice_diffusion
 
 __all__ = ["tangential_rates"]
 
@@ -48,13 +48,14 @@ def tangential_rates(grid: Grid, rates: Mapping[Offset, Array]) -> dict[Offset, 
     Parameters
     ----------
     grid : Grid
-    rates : mapping from offset to ndarray, shape ``grid.shape``
+    rates : mapping from offset to ndarray, of broadcast shape
         ``lambda_k`` (1 / time) of jumps by ``e_k`` and back.
 
     Returns
     -------
     dict
-        The same of the additional jumps, zero but in the cells next to reflecting walls.
+        The same of the additional jumps, zero but in the cells next to reflecting walls; of length one along axes
+        that neither the rates nor these walls tell apart.
     """
     found: dict[Offset, Array] = {}
     for axis in range(grid.ndim):
@@ -65,7 +66,10 @@ def tangential_rates(grid: Grid, rates: Mapping[Offset, Array]) -> dict[Offset, 
                 row = (slice(None),) * axis + (-1 if side else 0,)
                 for offset, rate in _along_wall(grid, axis, {e: lam[row] for e, lam in rates.items()}).items():
                     key = tuple(-v for v in offset) if tuple(-v for v in offset) in rates else offset
-                    found.setdefault(key, np.zeros(grid.shape))[row] += rate
+                    shape = list(np.insert(rate.shape, axis, grid.shape[axis]))
+                    placed = np.zeros(shape)
+                    placed[row] = rate
+                    found[key] = found[key] + placed if key in found else placed
     return found
 
 
@@ -80,7 +84,7 @@ def _along_wall(grid: Grid, axis: int, rates: Mapping[Offset, Array]) -> dict[Of
             for a in others
         ]
     size = len(others)
-    tensor = np.zeros((size, size, *np.shape(normal)))
+    tensor = np.zeros((size, size, *np.broadcast_shapes(*(lam.shape for lam in crossing.values()))))
     for e, lam in crossing.items():
         w = [e[a] - e[axis] * slope for a, slope in zip(others, slopes, strict=True)]
         for i in range(size):
@@ -98,6 +102,6 @@ def _along_wall(grid: Grid, axis: int, rates: Mapping[Offset, Array]) -> dict[Of
     )
     lattice = lattice_diffusion(DiffusionField(entries), wall)
     return {
-        tuple(int(v) for v in np.insert(e, axis, 0)): np.broadcast_to(rate, wall.shape)
+        tuple(int(v) for v in np.insert(e, axis, 0)): rate
         for e, rate in zip(lattice.offsets, lattice.rates, strict=True)
     }
