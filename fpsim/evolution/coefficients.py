@@ -195,8 +195,12 @@ def _coefficients(tensor: DiffusionField, grid: Grid, drift: tuple[Array, ...]) 
             Jumps(e, r, COMPACT_END)
             for e, r in tangential_rates(grid, dict(zip(offsets, found.rates, strict=True))).items()
         ]
-    kept = [tuple([jump for jump in several if jump.values.any()]) for several in (jumps, walls)]
-    return Coefficients(drift, *kept, added)
+    return Coefficients(drift, _present(jumps), _present(walls), added)
+
+
+def _present(jumps: Iterable[Jumps]) -> tuple[Jumps, ...]:
+    """Those with a rate anywhere."""
+    return tuple([jump for jump in jumps if jump.values.any()])
 
 
 def _scales(tensor: DiffusionField, grid: Grid, found: Coefficients) -> GridScales:
