@@ -54,8 +54,8 @@ class Coefficients:
     jumps : tuple of Jumps
         Diffusion: every offset with a rate anywhere.
     along_walls : tuple of Jumps
-        Jumps in the cells next to reflecting walls that stand for those of a full tensor that would cross them (see
-        :mod:`fpsim.lattice.tensor_walls`).
+        Jumps in the cells next to reflecting walls that stand for those of a constant full tensor that would cross them
+        (see :mod:`fpsim.lattice.tensor_walls`).
     added : float
         Largest isotropic diffusion added to keep offsets within reach.
     """
@@ -191,10 +191,9 @@ def _coefficients(tensor: DiffusionField, grid: Grid, drift: tuple[Array, ...]) 
         found = lattice_diffusion(tensor, grid)
         offsets = [tuple(int(v) for v in e) for e in found.offsets]
         jumps, added = [Jumps(e, r, 1.0) for e, r in zip(offsets, found.rates, strict=True)], found.added_max
-        walls = [
-            Jumps(e, r, COMPACT_END)
-            for e, r in tangential_rates(grid, dict(zip(offsets, found.rates, strict=True))).items()
-        ]
+        rates = dict(zip(offsets, found.rates, strict=True))
+        constant = all(rate.size == 1 for rate in found.rates)  # for others up to twice as many arrays, and no order
+        walls = [Jumps(e, r, COMPACT_END) for e, r in tangential_rates(grid, rates).items()] if constant else []
     return Coefficients(drift, _present(jumps), _present(walls), added)
 
 
@@ -241,11 +240,10 @@ def _walls(b: Array, grid: Grid, axis: int) -> Walls:
 
 def _rough(found: Coefficients, grid: Grid) -> bool:
     """Whether diffusion is of first order at reflecting walls."""
-    if not found.along_walls:
-        return False
     normals = [axis for axis in range(grid.ndim) if Boundary.REFLECTING in grid.boundary[axis]]
+    coupled = [jump for jump in found.jumps if sum(map(abs, jump.offset)) > 1]
     return any(
         abs(jump.offset[axis]) > 1 or (jump.offset[axis] != 0 and jump.values.size > 1)
-        for jump in found.jumps
+        for jump in coupled
         for axis in normals
     )
