@@ -47,4 +47,5 @@ def joint(experiment: Experiment, *, order: Order = "sme1") -> PointwiseFokkerPl
         at_points=points_of(experiment, modified),
         names=weight_names(experiment),
         symmetries=hidden_symmetries(experiment),
+        jumps=on_grids.jumps,
     )

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -36,6 +36,7 @@ import numpy as np
 from fpsim.equation.calculus import Calculus, calculus_of
 from fpsim.support.checks import real_array
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 
 __all__ = ["Coefficient", "FokkerPlanck", "depends_on", "parameters_of"]
 
@@ -52,21 +53,34 @@ def depends_on(coefficient: Coefficient, name: str) -> bool:
 
 
 def parameters_of(coefficient: Callable[..., Any]) -> frozenset[str]:
-    """Names of the parameters of a callable coefficient."""
-    try:
+    """Names of the parameters of a callable coefficient.
+
+    Decorators are looked through where they say what they wrap, as ``functools.wraps`` and ``numpy.vectorize`` do.
+
+    Raises
+    ------
+    DomainError
+        If it takes any keyword: whether it depends on time or density cannot be told then.
+    """
+    with contextlib.suppress(KeyError, TypeError):  # new, or neither hashable nor weakly referable
         return _parameters[coefficient]
-    except (KeyError, TypeError):  # new, or neither hashable nor weakly referable
-        try:
-            names = frozenset(inspect.signature(coefficient).parameters)
-        except ValueError:  # some built-in functions have no signature
-            names = frozenset()
+    found: Mapping[str, inspect.Parameter] = {}  # some built-in functions have no signature
+    with contextlib.suppress(ValueError):
+        found = inspect.signature(getattr(coefficient, "pyfunc", coefficient)).parameters
+    names = frozenset(found)
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found.values()) and not names & {"t", "p"}:
+        raise DomainError(
+            f"{getattr(coefficient, '__name__', 'a coefficient')} takes any keyword, so that it cannot be told "
+            "whether it depends on time or density: parameters named t and p, or a decorator that uses "
+            "functools.wraps, are accepted"
+        )
     with contextlib.suppress(TypeError):
         _parameters[coefficient] = names
     return names
 
 
 @dataclass(frozen=True, eq=False)
-class FokkerPlanck:
+class FokkerPlanck(Immutable):
     """One Fokker-Planck equation.
 
     Parameters

@@ -7,8 +7,9 @@ faster way than its callables offers it as :class:`PointwiseFokkerPlanck`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,9 @@ class PointwiseFokkerPlanck(FokkerPlanck):
         Names of the coordinates; their number is the dimension.
     symmetries : ndarray, shape (G, n, n)
         A finite group of signed permutation matrices that leave the equation as it is; the identity alone by default.
+    jumps : see :class:`FokkerPlanck`
+
+    Limits: a deep copy is the equation itself, which cannot be changed; kernels at points do not pickle.
     """
 
     at_points: PointCoefficients = field(kw_only=True)
@@ -56,12 +60,16 @@ class PointwiseFokkerPlanck(FokkerPlanck):
         at_points: PointCoefficients,
         names: tuple[str, ...],
         symmetries: Array | None = None,
+        jumps: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(drift=drift, diffusion=diffusion)
+        super().__init__(drift=drift, diffusion=diffusion, jumps=jumps)
         group = np.eye(len(names))[None] if symmetries is None else np.array(symmetries, dtype=np.float64)
         group.setflags(write=False)
         for key, value in (("at_points", at_points), ("names", tuple(names)), ("symmetries", group)):
             object.__setattr__(self, key, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PointwiseFokkerPlanck:
+        return self
 
 
 def coefficients_at_points(equation: FokkerPlanck, scale: Array) -> PointCoefficients:

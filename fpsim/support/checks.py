@@ -119,6 +119,11 @@ def answer(function: Callable[..., Any], places: Sequence[Any], what: str) -> An
         raise
 
 
+def _about_names(what: str) -> str:
+    """For coefficients of an equation, the names by which they take more than places."""
+    return "; time is a parameter named t, the density one named p" if what == "coefficient" else ""
+
+
 def explain_failure(
     error: Exception, function: Callable[..., Any], places: Sequence[Any], extra: Mapping[str, Any], what: str
 ) -> None:
@@ -137,7 +142,7 @@ def explain_failure(
         except TypeError:
             raise DomainError(
                 f"{name}{signature} does not take the {len(places)} coordinates: a callable of "
-                f"{len(places)} array{'s' * (len(places) > 1)} is accepted"
+                f"{len(places)} array{'s' * (len(places) > 1)} is accepted{_about_names(what)}"
             ) from None
     if _NEEDS_A_NUMBER.search(str(error)):
         raise DomainError(
