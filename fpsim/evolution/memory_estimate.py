@@ -107,6 +107,8 @@ def evolution_needs(
         With the bytes, the budget, and the cells per axis that would fit.
     """
     needed = memory_estimate(method, equations, grids, held, outputs, coarse=coarse)
+    if needed <= budget:
+        return needed
     what = f"an evolution on {_cells(grids)} cells with {outputs} output time{'s' * (outputs > 1)} by {method}"
     check_memory(needed, what, _advice(grids[0].shape, needed, budget), budget=budget)
     return needed

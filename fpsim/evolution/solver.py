@@ -93,8 +93,9 @@ class Solver:
     def _evolve(self, starts: tuple[Density, ...], asked: Arguments, budget: float) -> Evolution:
         changing = self._changing(asked)
         known, scales = self.survey(starts)
-        grid, rates = self.grids[0], generator_numbers(known[0], self.grids[0]) if changing is None else 0.0
-        cost = memory_estimate("generator", self.equations, self.grids, rates, 1, coarse=False)
+        grid, cost = self.grids[0], 0.0
+        if changing is None:
+            cost = memory_estimate("generator", self.equations, self.grids, self._generator_numbers, 1, coarse=False)
         choice = choose_method(asked.method, grid, scales, end=asked.end, generator_bytes=cost, changing=changing)
         log.info("evolve %s to t=%g by %s (%s)", self.grids, asked.end, choice.method, choice.reason)
         if choice.provisional:
@@ -141,11 +142,13 @@ class Solver:
             triples = zip(known, self.equations, self.grids, strict=True)
             held = sum(coefficient_bytes(*triple) for triple in triples)
         else:
-            held = generator_numbers(known[0], self.grids[0])
+            held = self._generator_numbers
         measure = asked.estimate_grid_error and min(n for g in self.grids for n in g.shape) >= LEAST_CELLS
         needs = self.equations, self.grids, held, len(asked.times)
         memory = evolution_needs(choice.method, *needs, coarse=measure, budget=budget)
-        scales, wide = replace(scales, walls=self._walls(scales, asked)), None
+        walls, wide = self._walls(scales, asked), None
+        if walls is not scales.walls:
+            scales = replace(scales, walls=walls)
         result, path = self._run(choice.method, starts, asked, known, scales)
         if asked.progress is not None:
             asked.progress(1.0)
@@ -204,6 +207,10 @@ class Solver:
         equations = tuple(on_coarser(e, g) for e, g in zip(self.equations, self.grids, strict=True))
         grids = tuple(g.coarser() for g in self.grids)
         return Solver(equations, grids, coupled=self.coupled, threads=self.threads, memory=self.memory)
+
+    @cached_property
+    def _generator_numbers(self) -> float:
+        return generator_numbers(self.survey()[0][0], self.grids[0])
 
     @cached_property
     def _generator(self) -> Generator:
