@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import xarray as xr
 
 from fpsim.plots import styled
-from fpsim.scenario.loading import read_config
+from fpsim.scenario.parameters.toml_text import read_toml_text
 from fpsim.scenario.running import figures_of, report, run_shortfalls
 
 __all__ = ["html_report"]
@@ -42,7 +42,7 @@ def html_report(tree: xr.DataTree) -> str:
     attributes = {str(k): str(v) for k, v in tree.attrs.items()}
     complete = attributes.get("complete") == "1"
     title = html.escape(attributes["title"])
-    see = html.escape(str(read_config(attributes["config"], "the page").get("see", "")).strip())
+    see = html.escape(str(read_toml_text(attributes["config"], "the page").get("see", "")).strip())
     parts = {
         "table": ("Theory beside experiment", f"{_shortfalls(tree, complete)}<pre>{html.escape(report(tree))}</pre>"),
         "pictures": ("Pictures", "".join(_pictures(tree))),

@@ -13,9 +13,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.density import Density
+from fpsim.scenario.parameters.sections import ScenarioBase
+from fpsim.scenario.records import density_series, group
 from fpsim.scenario.running import scenario_of_run
-from fpsim.scenario.sections import ScenarioBase
-from fpsim.scenario.shared.records import density_series, group
+from fpsim.scenario.scenario import Scenario
 from fpsim.storage import load_tree
 from fpsim.support.checks import shown
 from fpsim.support.errors import DomainError
@@ -33,14 +34,14 @@ class Run:
     ----------
     path : Path
         The file.
-    scenario : ScenarioBase
+    scenario : Scenario
         The resolved scenario: run it again, or change it and run that.
     tree : xarray.DataTree
         All groups as labelled arrays; see docs/file-format.md.
     """
 
     path: Path
-    scenario: ScenarioBase
+    scenario: Scenario | ScenarioBase
     tree: xr.DataTree = field(repr=False)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fpsim.comparison import Comparison, compare_densities, compare_density, compare_samples
 from fpsim.density import Density
 from fpsim.runs.run import Run
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 from fpsim.support.errors import DomainError
 
 __all__ = ["ComparedRow", "compare_runs", "remarks", "table"]
@@ -155,11 +155,11 @@ def compare_runs(
 
 
 def _series(run: Run) -> Iterator[_Series]:
-    size = getattr(getattr(run.scenario, "ensemble", None), "replicas", 0)
+    seed = int(str(run.attributes["seed"]))
     for path, variables in run.densities.items():
         data = group(run.tree, path)
         diverged = int(data.attrs.get("diverged", 0))
-        replicas = int(data.attrs.get("replicas", size)) - diverged
+        replicas = int(data.attrs.get("replicas", 0)) - diverged
         error = sum(float(data.attrs.get(name, 0.0)) for name in ("time_error", "grid_error")) / 2.0
         for name, densities in variables.items():
             times = run.times(path) if "time" in data[name].dims else np.zeros(1)
@@ -168,7 +168,7 @@ def _series(run: Run) -> Iterator[_Series]:
             if {"weights", "weight"} <= set(data.variables) and set(columns) <= set(map(str, data["weight"].values)):
                 weights = data["weights"].sel(weight=list(columns)).transpose("time", "replica", "weight").values
             stated = error if math.isfinite(error) else 0.0
-            yield _Series(path, name, times, densities, replicas, diverged, stated, weights, run.scenario.seed)
+            yield _Series(path, name, times, densities, replicas, diverged, stated, weights, seed)
 
 
 def _common_times(a: _Series, b: _Series) -> list[tuple[int, int]]:

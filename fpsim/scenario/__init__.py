@@ -1,4 +1,4 @@
-"""Scenarios: declarative descriptions, and the composition that runs them."""
+"""Scenarios: experiments' protocols as files that people read, change and write; and the kit that runs them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fpsim.scenario.catalogue import available, catalogue_entries
-    from fpsim.scenario.loading import load_scenario, parse_assignments, scenario_from, to_toml
-    from fpsim.scenario.running import Outcome, draw_figures, report, resume_file, run, run_shortfalls, run_to_file
+    from fpsim.scenario.files import Outcome, draw_figures, resume_file, run_to_file
+    from fpsim.scenario.loading import load_scenario, scenario_from
+    from fpsim.scenario.parameters.sections import (
+        Data,
+        EnsembleSize,
+        NetworkShape,
+        Parameters,
+        Section,
+        Sgd,
+        StartPoint,
+        Theory,
+        Time,
+    )
+    from fpsim.scenario.parameters.values import parse_assignments
+    from fpsim.scenario.records import density_at, density_variable, grid_coordinates, moments, named
+    from fpsim.scenario.results import Results, Workbench
+    from fpsim.scenario.running import report, run, run_shortfalls, to_toml
+    from fpsim.scenario.scenario import Each, Scenario
+    from fpsim.scenario.tables import Column, Table
 else:
     from fpsim.support.lazy import lazy_names
 
@@ -15,25 +32,54 @@ else:
         __name__,
         {
             "fpsim.scenario.catalogue": ("available", "catalogue_entries"),
-            "fpsim.scenario.loading": ("load_scenario", "parse_assignments", "scenario_from", "to_toml"),
-            "fpsim.scenario.running": (
-                "Outcome",
-                "draw_figures",
-                "report",
-                "resume_file",
-                "run",
-                "run_to_file",
-                "run_shortfalls",
+            "fpsim.scenario.files": ("Outcome", "draw_figures", "resume_file", "run_to_file"),
+            "fpsim.scenario.loading": ("load_scenario", "scenario_from"),
+            "fpsim.scenario.parameters.sections": (
+                "Data",
+                "EnsembleSize",
+                "NetworkShape",
+                "Parameters",
+                "Section",
+                "Sgd",
+                "StartPoint",
+                "Theory",
+                "Time",
             ),
+            "fpsim.scenario.parameters.values": ("parse_assignments",),
+            "fpsim.scenario.records": ("density_at", "density_variable", "grid_coordinates", "moments", "named"),
+            "fpsim.scenario.results": ("Results", "Workbench"),
+            "fpsim.scenario.running": ("report", "run", "run_shortfalls", "to_toml"),
+            "fpsim.scenario.scenario": ("Each", "Scenario"),
+            "fpsim.scenario.tables": ("Column", "Table"),
         },
     )
 
 __all__ = [
+    "Column",
+    "Data",
+    "Each",
+    "EnsembleSize",
+    "NetworkShape",
     "Outcome",
+    "Parameters",
+    "Results",
+    "Scenario",
+    "Section",
+    "Sgd",
+    "StartPoint",
+    "Table",
+    "Theory",
+    "Time",
+    "Workbench",
     "available",
     "catalogue_entries",
+    "density_at",
+    "density_variable",
     "draw_figures",
+    "grid_coordinates",
     "load_scenario",
+    "moments",
+    "named",
     "parse_assignments",
     "report",
     "resume_file",

@@ -1,17 +1,19 @@
 """Catalogue of the scenarios that come with the package: names, titles and subjects, read without running anything.
 
-Limits: it reads what a file says of itself and validates nothing; :func:`fpsim.scenario.load_scenario` does.
+A name is a Python file that defines a scenario, or a TOML file of parameters for one. Limits: a title and a subject are
+found where they are written as plain text; nothing is validated, :func:`fpsim.scenario.load_scenario` does that.
 """
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from fpsim.support.resources import resource_folder
 
-__all__ = ["SUBJECTS", "Entry", "available", "catalogue_entries"]
+__all__ = ["SUBJECTS", "Entry", "available", "catalogue_entries", "programs"]
 
 SUBJECTS = {
     "Networks, theory against experiment": ("bottleneck", "ranking", "blind", "stationary"),
@@ -21,7 +23,7 @@ SUBJECTS = {
     "Fokker-Planck without a network": ("problem",),
     "More": ("",),
 }
-"""Headings of the catalogue, and how the kinds under them begin."""
+"""Headings of the catalogue in their order, and how the kinds under them begin."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,45 @@ class Entry:
     subject: str
 
 
+def programs() -> dict[str, Path]:
+    """Python files that define a scenario, by name."""
+    return {path.stem.replace("_", "-"): path for path in sorted(resource_folder("scenarios").glob("*.py"))}
+
+
 def available() -> dict[str, Path]:
-    """Scenarios that come with the package: name to TOML file, in alphabetical order."""
-    return {path.stem.replace("_", "-"): path for path in sorted(resource_folder("scenarios").glob("*.toml"))}
+    """Scenarios that come with the package: name to file, in alphabetical order."""
+    tables = {path.stem.replace("_", "-"): path for path in resource_folder("scenarios").glob("*.toml")}
+    return dict(sorted({**programs(), **tables}.items()))
 
 
 def catalogue_entries() -> tuple[Entry, ...]:
     """Entries of all scenarios, by subject and then by name."""
+    defining = {name: _literals(path) for name, path in programs().items()}
     entries = []
     for name, path in available().items():
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        kind = str(raw.get("kind", "bottleneck"))
-        subject = next(heading for heading, kinds in SUBJECTS.items() if kind.startswith(kinds))
-        entries.append(Entry(name, str(raw.get("title", "")), subject))
-    return tuple(sorted(entries, key=lambda entry: list(SUBJECTS).index(entry.subject)))
+        if path.suffix == ".py":
+            said = defining[name]
+        else:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            kind = str(raw.get("kind", ""))
+            of_kind = next(heading for heading, kinds in SUBJECTS.items() if kind.startswith(kinds))
+            said = {
+                "subject": of_kind,
+                **defining.get(str(raw.get("scenario")), {}),
+                "title": str(raw.get("title", "")),
+            }
+        entries.append(Entry(name, said.get("title", ""), said.get("subject", "More")))
+    order = list(SUBJECTS)
+    return tuple(sorted(entries, key=lambda e: order.index(e.subject) if e.subject in order else len(order)))
+
+
+def _literals(path: Path) -> dict[str, str]:
+    """Plain texts among the arguments of ``Scenario(...)`` in a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Scenario":
+            return {
+                str(k.arg): k.value.value
+                for k in node.keywords
+                if isinstance(k.value, ast.Constant) and isinstance(k.value.value, str)
+            }
+    return {}

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from fpsim.scenario.sections import ScenarioBase
+from fpsim.scenario.parameters.sections import Parameters
 from fpsim.support.errors import DomainError, ToleranceError
 
-__all__ = ["NOT_COMPUTABLE", "missing_from", "possible", "reason"]
+__all__ = ["INCOMPLETE", "NOT_COMPUTABLE", "missing_from", "possible", "reason", "with_missing"]
 
 NOT_COMPUTABLE = (DomainError, ToleranceError, ArithmeticError, np.linalg.LinAlgError)
 """Errors of a stage that come from its numbers; wrong keys, files and memory are told before or end the run."""
@@ -28,9 +28,9 @@ MOST_KEYS = 8
 T = TypeVar("T")
 
 
-def reason(error: Exception, task: str, scenario: ScenarioBase) -> str:
+def reason(error: Exception, task: str, parameters: Parameters) -> str:
     """One line: what was being done, what went wrong, and the values of the keys that decide it."""
-    values = scenario.model_dump()
+    values = parameters.model_dump()
     sections = [name for name in TELLING if name in values] or list(values)
     keys = [key for name in sections for key in _numbers(values[name], name)][:MOST_KEYS]
     said = " ".join(str(error).split())[:600] or type(error).__name__
@@ -47,7 +47,13 @@ def _numbers(value: Any, key: str) -> Iterator[str]:
 
 def missing_from(tree: xr.DataTree) -> tuple[str, ...]:
     """What a run could not give, one line each: attributes ``missing`` of the root and of groups."""
-    return tuple(str(node.attrs["missing"]) for node in tree.subtree if "missing" in node.attrs)
+    said = [str(node.attrs["missing"]) for node in tree.subtree if "missing" in node.attrs]
+    return tuple(line for text in said for line in text.splitlines())
+
+
+def with_missing(table: str, tree: xr.DataTree) -> str:
+    """A table under what is missing from it."""
+    return "\n".join([*(f"missing: {line}" for line in missing_from(tree)), *([table] if table else [])])
 
 
 def possible(make: Callable[[xr.DataTree], T], tree: xr.DataTree, otherwise: T) -> T:

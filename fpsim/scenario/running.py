@@ -1,73 +1,60 @@
-"""Execution of a scenario: stages into a file, checkpoints, pictures and the table."""
+"""Execution of a scenario in memory: stages, then claims, tables and conclusions computed from their groups.
+
+A stage whose numbers do not allow its result is recorded as missing, with the reason; later stages that do not need it
+go on. What is said about a run stands in its file: table, claims and conclusions need no code to be read again.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import inspect
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
 
 from fpsim._version import __version__
-from fpsim.scenario.interrupts import held_interrupts, noticed_interrupts
-from fpsim.scenario.kind import Kind, kind_named
-from fpsim.scenario.loading import read_config, scenario_from, to_toml
-from fpsim.scenario.missing import NOT_COMPUTABLE, missing_from, possible, reason
-from fpsim.scenario.sections import ScenarioBase
-from fpsim.scenario.shared.records import labelled
-from fpsim.storage import (
-    Checkpoint,
-    check_target,
-    derived_file,
-    load_tree,
-    provenance,
-    remove_leftovers,
-    resolved,
-    save,
-    snapshot_at,
-    writer_lock,
-)
+from fpsim.scenario.judgement import shortfalls_of, verdict_dataset, verdict_lines
+from fpsim.scenario.loading import scenario_from
+from fpsim.scenario.missing import INCOMPLETE, NOT_COMPUTABLE, missing_from, possible, reason, with_missing
+from fpsim.scenario.parameters.sections import ScenarioBase
+from fpsim.scenario.parameters.toml_text import read_toml_text
+from fpsim.scenario.records import group, labelled
+from fpsim.scenario.results import MissingGroupError, Results, Workbench
+from fpsim.scenario.scenario import Scenario
+from fpsim.scenario.shared.kind import compute_kind, config_of_kind, kind_named, kind_names
+from fpsim.scenario.tables import read_tables, table_text, tables_as_json
+from fpsim.storage import Checkpoint, provenance
 from fpsim.support.checks import shown
 from fpsim.support.errors import ConfigError, DomainError, FileError
-from fpsim.support.progress import Progress, Reporter, reporter
+from fpsim.support.progress import Reporter
+from fpsim.uncertainty.verdict import judged_together
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "Outcome",
-    "draw_figures",
     "figures_of",
+    "finished_part",
     "report",
-    "resume_file",
     "run",
     "run_shortfalls",
-    "run_to_file",
     "scenario_of_run",
+    "to_toml",
+    "with_unfinished",
 ]
 
-log = logging.getLogger(__name__)
+CLAIMS = "claims"
+"""Group of the verdict records."""
+T = TypeVar("T")
 
-CHECKPOINT_SECONDS = 15.0
-"""Seconds between two checkpoints of a long stage."""
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """Where a run left its results, its table, and what did not hold."""
-
-    file: Path
-    figures: tuple[Path, ...]
-    report: str
-    shortfalls: tuple[str, ...]
+def to_toml(scenario: Scenario | ScenarioBase) -> str:
+    """The resolved scenario as TOML text, from which :func:`fpsim.scenario.scenario_from` makes an equal one."""
+    return config_of_kind(scenario) if isinstance(scenario, ScenarioBase) else scenario.config
 
 
 def run(
-    scenario: ScenarioBase,
+    scenario: Scenario | ScenarioBase,
     *,
     threads: int | None = None,
     report: Reporter | None = None,
@@ -80,7 +67,7 @@ def run(
 
     Parameters
     ----------
-    scenario : ScenarioBase
+    scenario : Scenario
         From :func:`fpsim.scenario.load_scenario` or built in Python.
     threads : int, optional
         Number of threads; results are the same for any number.
@@ -91,7 +78,7 @@ def run(
     snapshot : callable, optional
         Called with the tree at the start and after every stage; its attribute ``complete`` is 1 at the end only.
     checkpoint : Checkpoint, optional
-        Handed to the stages of kinds whose ``stages`` has a parameter of this name.
+        Keeps the state of long training.
 
     Returns
     -------
@@ -101,48 +88,94 @@ def run(
     Raises
     ------
     DomainError
-        If ``scenario`` is not a validated scenario.
+        If ``scenario`` is none.
     """
-    if not isinstance(scenario, ScenarioBase):
+    if not isinstance(scenario, Scenario | ScenarioBase):
         raise DomainError(f"scenario is {shown(scenario)}: what load_scenario answers is accepted")
-    kind = kind_named(_name(scenario))
-    kind.check(scenario)
-    silent: Reporter = lambda _task: lambda _share: None  # noqa: E731
+    if isinstance(scenario, ScenarioBase):
+        kind: Any = getattr(scenario, "kind", "")
+        kind_named(kind).check(scenario)
+        names, seed = {"title": scenario.title or scenario.name, "scenario": scenario.name, "kind": kind}, scenario.seed
+    else:
+        if scenario.check is not None:
+            scenario.check(scenario.parameters)
+        seed = scenario.parameters.seed
+        names = {"title": scenario.title, "scenario": scenario.name or "unnamed", "kind": scenario.source or "python"}
+        names |= {"description": scenario.purpose, "changed": "\n".join(scenario.changed)}
+        if done is not None:
+            names["changed"] = str(done.attrs.get("changed", ""))
     tree = xr.DataTree() if done is None else finished_part(done)
-    tree.attrs = {
-        "title": scenario.title or scenario.name,
-        "scenario": scenario.name,
-        "kind": _name(scenario),
-        "complete": 0,
-        **provenance(config=to_toml(scenario), seed=scenario.seed, command=command),
-    }
+    tree.attrs = {**names, "complete": 0, **provenance(config=to_toml(scenario), seed=seed, command=command)}
+    silent: Reporter = lambda _task: lambda _share: None  # noqa: E731
     keep = snapshot or (lambda _tree: None)
     keep(tree)
-    extra = {"checkpoint": checkpoint} if "checkpoint" in inspect.signature(kind.stages).parameters else {}
-    tasks = [_name(scenario)]
-
-    def noted(task: str) -> Progress:
-        tasks.append(task)
-        return (report or silent)(task)
-
-    try:
-        for groups in kind.stages(scenario, tree, threads=threads, report=noted, **extra):
-            for path, dataset in groups.items():
-                tree[path] = xr.DataTree(labelled(dataset))
-            keep(tree)
-    except NOT_COMPUTABLE as error:
-        keep(tree)  # an interrupt may be the reason; it is told here
-        tree.attrs["missing"] = reason(error, tasks[-1], scenario)
-    summary = possible(kind.summary, tree, xr.Dataset())
-    tree.dataset = labelled(summary).assign_attrs({**tree.attrs, "complete": 1})
-    tree.attrs["table"] = _with_missing(possible(kind.report, tree, ""), tree)
+    if isinstance(scenario, ScenarioBase):
+        compute_kind(scenario, tree, threads=threads, report=report or silent, checkpoint=checkpoint, keep=keep)
+    else:
+        work = Workbench(tree, threads=threads, reporter=report or silent, checkpoint=checkpoint)
+        _compute(scenario, work, keep)
+        _conclude(scenario, tree)
+    tree.attrs["complete"] = 1
     keep(tree)
     return tree
 
 
-def _with_missing(table: str, tree: xr.DataTree) -> str:
-    """A table under what is missing from it."""
-    return "\n".join([*(f"missing: {line}" for line in missing_from(tree)), *([table] if table else [])])
+def _compute(scenario: Scenario, work: Workbench, keep: Callable[[xr.DataTree], None]) -> None:
+    """Put every group that is not there yet into the tree."""
+    tree, missing = work.tree, []
+    for function, path, keys in scenario.parts():
+        if path in tree.groups:
+            continue
+        work.path = path
+        try:
+            found = function(scenario.parameters, work, *keys)
+        except MissingGroupError as error:
+            missing.append(f"{path}: {error}")
+        except NOT_COMPUTABLE as error:
+            missing.append(reason(error, path, scenario.parameters))
+        else:
+            if not isinstance(found, xr.Dataset):
+                raise ConfigError(f"stage {function.__name__} answered {shown(found)}: an xarray.Dataset is accepted")
+            tree[path] = xr.DataTree(labelled(found))
+        keep(tree)  # an interrupt may be the reason that something is missing; it is told here
+    if missing:
+        tree.attrs["missing"] = "\n".join(missing)
+
+
+def _conclude(scenario: Scenario, tree: xr.DataTree) -> None:
+    """Claims, tables and conclusions: computed from the groups, kept in the file."""
+    p, run = scenario.parameters, Results(tree)
+    records = judged_together(_all(scenario.claims, p, run))
+    if records:
+        tree[CLAIMS] = xr.DataTree(verdict_dataset(records))
+    tables = _all(scenario.tables, p, run)
+    sentences = _all(scenario.conclusions, p, run)
+    summary = xr.Dataset()
+    if scenario.summary is not None:
+        with contextlib.suppress(MissingGroupError):
+            summary = scenario.summary(p, run)
+    tree.dataset = labelled(summary).assign_attrs(tree.attrs)
+    tree.attrs["tables"] = tables_as_json(tables)
+    tree.attrs["conclusions"] = "\n".join(sentences)
+    tree.attrs["table"] = _text(tree)
+
+
+def _all(function: Callable[[Any, Results], Iterable[T]] | None, p: Any, run: Results) -> list[T]:
+    """Everything a function yields until a group that it needs is missing."""
+    found: list[T] = []
+    if function is not None:
+        with contextlib.suppress(MissingGroupError):
+            found.extend(function(p, run))  # what came before a missing group stays
+    return found
+
+
+def _text(tree: xr.DataTree) -> str:
+    """Tables, verdicts and conclusions of a run."""
+    blocks = [table_text(cells) for cells in read_tables(tree)]
+    if CLAIMS in tree.children:
+        blocks.append("\n".join(verdict_lines(group(tree, CLAIMS))).rstrip())
+    blocks.append(str(tree.attrs.get("conclusions", "")))
+    return with_missing("\n\n".join(block for block in blocks if block), tree)
 
 
 def finished_part(tree: xr.DataTree) -> xr.DataTree:
@@ -159,168 +192,22 @@ def with_unfinished(tree: xr.DataTree, groups: Mapping[str, xr.Dataset]) -> xr.D
     return grown
 
 
-def _name(scenario: ScenarioBase) -> str:
-    kind: Any = getattr(scenario, "kind", "")
-    return str(kind)
-
-
-def run_to_file(
-    scenario: ScenarioBase,
-    path: str | Path,
-    *,
-    figures: str | Path | None = None,
-    overwrite: bool = False,
-    threads: int | None = None,
-    quiet: bool = False,
-    command: str = "fpsim.run",
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> Outcome:
-    """Run a scenario, write one HDF5 file and, if a folder is given, its pictures.
-
-    The file is there from the start and is replaced whole after every stage, so another process can read it while the
-    run goes on, and :func:`resume_file` can go on with it after an interruption. Long stages also leave checkpoints
-    beside the file, which are removed at the end.
+def scenario_of_run(tree: xr.DataTree, *, where: str, code: Scenario | None = None) -> Scenario | ScenarioBase:
+    """The resolved scenario of a run's file, also of a file that an earlier version wrote.
 
     Parameters
     ----------
-    checkpoint_seconds : float
-        Seconds between two checkpoints of a stage that makes them.
+    code : Scenario, optional
+        The scenario of a user's own file, which a run names but never brings.
 
     Raises
     ------
     FileError
-        Before any work, if the file exists or cannot be written.
-    KeyboardInterrupt
-        On an interrupt; the file holds all finished stages.
+        If the scenario or a key of it is not known here; the message says where it is.
     """
     try:
-        resolved(path).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{path}: cannot make the folder ({error.strerror})") from None
-    check_target(path, overwrite=overwrite)
-    target = Path(path)
-    with writer_lock(target):
-        check_target(path, overwrite=overwrite)  # again: another run may have ended since
-        return _write_run(scenario, target, None, figures, threads, quiet, command, checkpoint_seconds)
-
-
-def resume_file(
-    path: str | Path,
-    *,
-    figures: str | Path | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-) -> Outcome:
-    """Go on with an interrupted run, to the same bits as if it had not been interrupted; a complete one stays as it is.
-
-    Raises
-    ------
-    FileError
-        If the file is not a run's, or another process is writing it.
-    KeyboardInterrupt
-        On an interrupt; the file holds all finished stages.
-    """
-    target = Path(path)
-    if not target.is_file():
-        raise FileError(f"{target}: no such file")
-    with writer_lock(target):
-        done = load_tree(target)
-        if done.attrs.get("complete") == 1:
-            return _outcome(done, target, figures)
-        if done.attrs["fpsim_version"] != __version__:
-            log.warning("%s was begun by fpsim %s, this is %s", target, done.attrs["fpsim_version"], __version__)
-        scenario = scenario_of_run(done, where=str(path))
-        command = str(done.attrs["command"])
-        return _write_run(scenario, target, done, figures, threads, quiet, command, checkpoint_seconds)
-
-
-def _write_run(
-    scenario: ScenarioBase,
-    target: Path,
-    done: xr.DataTree | None,
-    figures: str | Path | None,
-    threads: int | None,
-    quiet: bool,
-    command: str,
-    checkpoint_seconds: float,
-) -> Outcome:
-    """Run under the writer's lock; interrupts wait while the file is being written."""
-    current, lying = xr.DataTree(), snapshot_at(target)
-    if figures is not None and resolved(figures) == resolved(target):
-        raise FileError(f"{target}: the pictures need a folder of another name than the run's file")
-    with noticed_interrupts() as noticed, reporter(quiet=quiet) as progress:
-
-        def write(tree: xr.DataTree) -> None:
-            nonlocal lying
-            noticed()
-            with held_interrupts():
-                lying = save(tree, target, after=lying)
-            noticed()
-
-        def show(groups: Mapping[str, xr.Dataset]) -> None:
-            write(with_unfinished(current, groups))
-
-        checkpoint = Checkpoint(target, config=to_toml(scenario), every=checkpoint_seconds, show=show)
-
-        def snapshot(tree: xr.DataTree) -> None:
-            nonlocal current
-            if not current.attrs:  # the first: the checks have passed, and nothing of an older run may stay
-                if figures is not None:
-                    _folder(figures)
-                remove_leftovers(target)
-                if done is None:
-                    checkpoint.remove()
-            current = tree
-            write(tree)
-
-        def watched(task: str) -> Progress:
-            update = progress(task)
-
-            def step(share: float) -> None:
-                noticed()
-                update(share)
-
-            return step
-
-        try:
-            tree = run(
-                scenario,
-                threads=threads,
-                report=watched,
-                command=command,
-                snapshot=snapshot,
-                done=done,
-                checkpoint=checkpoint,
-            )
-        except Exception:
-            noticed()  # a stage that an interrupt cut short may fail in a way of its own
-            raise
-        checkpoint.remove()
-    return _outcome(tree, target, figures)
-
-
-def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None) -> Outcome:
-    return Outcome(target, draw_figures(tree, figures) if figures else (), report(tree), run_shortfalls(tree))
-
-
-def scenario_of_run(tree: xr.DataTree, *, where: str) -> ScenarioBase:
-    """The resolved scenario of a run's file, also of a file that an earlier version wrote.
-
-    Raises
-    ------
-    FileError
-        If this version does not know the kind or a key of it; the message names the version that does.
-    """
-    try:
-        return scenario_from(read_config(str(tree.attrs.get("config", "")), where), where=where)
-    except ConfigError as error:
-        raise FileError(f"{error}; {_way_out(tree)}") from None
-
-
-def _kind_of_run(tree: xr.DataTree) -> Kind:
-    try:
-        return kind_named(tree.attrs["kind"])
+        raw = read_toml_text(str(tree.attrs.get("config", "")), where)
+        return scenario_from(raw if "scenario" in raw else {"kind": "bottleneck", **raw}, where=where, code=code)
     except ConfigError as error:
         raise FileError(f"{error}; {_way_out(tree)}") from None
 
@@ -328,56 +215,54 @@ def _kind_of_run(tree: xr.DataTree) -> Kind:
 def _way_out(tree: xr.DataTree) -> str:
     version = tree.attrs.get("fpsim_version", "of an unknown version")
     return (
-        f"the file was written by fpsim {version}, this is fpsim {__version__}: that version draws and resumes it, "
-        "and xarray.open_datatree reads its arrays"
+        f"a scenario in a file of your own is given with --scenario FILE; the run was written by fpsim {version}, "
+        f"this is fpsim {__version__}: that version draws and resumes it, and xarray.open_datatree reads its arrays"
     )
 
 
-def draw_figures(tree: xr.DataTree, folder: str | Path) -> tuple[Path, ...]:
-    """Draw all pictures of a run into a folder, as PNG."""
-    from fpsim.plots import styled
+def figures_of(tree: xr.DataTree, *, code: Scenario | None = None) -> Iterator[tuple[str, Figure]]:
+    """Name and figure of every picture of a run; of an interrupted run those for which everything is there.
 
-    place = _folder(folder)
-    paths = []
-    with styled():
-        for name, figure in figures_of(tree):
-            paths.append(place / f"{name}.png")
-            with derived_file(paths[-1]) as part:
-                figure.savefig(part)
-    return tuple(paths)
-
-
-def _folder(path: str | Path) -> Path:
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{path}: cannot make the folder for the pictures ({error.strerror})") from None
-    return Path(path)
-
-
-def figures_of(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
-    """Name and figure of every picture of a run; of an interrupted run those for which everything is there."""
-    figures = _kind_of_run(tree).figures
+    Raises
+    ------
+    FileError
+        If the scenario is not known here.
+    """
+    draw = _drawing(tree, code)
     if tree.attrs.get("complete") == 1 and not missing_from(tree):
-        yield from figures(tree)
+        yield from draw(tree)
         return
-    with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):  # a group that is not there yet
-        yield from figures(finished_part(tree))
+    with contextlib.suppress(*INCOMPLETE):  # a group that is not there yet
+        yield from draw(finished_part(tree))
+
+
+def _drawing(tree: xr.DataTree, code: Scenario | None) -> Callable[[xr.DataTree], Iterable[tuple[str, Figure]]]:
+    if tree.attrs["kind"] in kind_names():
+        return kind_named(tree.attrs["kind"]).figures
+    scenario = scenario_of_run(tree, where=str(tree.attrs["scenario"]), code=code)
+    assert isinstance(scenario, Scenario)
+    figures, parameters = scenario.figures, scenario.parameters
+    return (lambda found: figures(parameters, Results(found))) if figures else lambda _found: ()
 
 
 def report(tree: xr.DataTree) -> str:
     """The table of a run, from its file if it is there; of an interrupted one what there is."""
     if "table" in tree.attrs:
         return str(tree.attrs["table"])
-    table = _kind_of_run(tree).report
+    unfinished = "This run is not complete; fpsim resume goes on with it."
+    if tree.attrs["kind"] not in kind_names():
+        return unfinished
+    table = kind_named(tree.attrs["kind"]).report
     if tree.attrs.get("complete") == 1:
-        return _with_missing(possible(table, tree, ""), tree)
-    with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):
-        return f"This run is not complete; fpsim resume goes on with it.\n\n{table(finished_part(tree))}".strip()
-    return "This run is not complete; fpsim resume goes on with it."
+        return with_missing(possible(table, tree, ""), tree)
+    with contextlib.suppress(*INCOMPLETE):
+        return f"{unfinished}\n\n{table(finished_part(tree))}".strip()
+    return unfinished
 
 
 def run_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
-    """One line per comparison, identity or claim of a run that did not hold, and per result that is missing."""
+    """One line per comparison, identity or claim of a run that is not as expected, and per result that is missing."""
     missing, none = tuple(f"missing: {line}" for line in missing_from(tree)), tuple[str, ...]()
-    return (*missing, *possible(_kind_of_run(tree).shortfalls, tree, none))
+    if tree.attrs["kind"] in kind_names():
+        return (*missing, *possible(kind_named(tree.attrs["kind"]).shortfalls, tree, none))
+    return (*missing, *(shortfalls_of(group(tree, CLAIMS)) if CLAIMS in tree.children else none))

@@ -15,7 +15,7 @@ from fpsim.density import Grid, from_samples, gaussian
 from fpsim.runs.run import Run
 from fpsim.runs.run_comparison import compare_runs, remarks, table
 from fpsim.scenario import load_scenario, run_to_file
-from fpsim.scenario.shared.records import density_variable, grid_coordinates
+from fpsim.scenario.records import density_variable, grid_coordinates
 from fpsim.support.errors import DomainError
 
 TIMES = np.array([0.0, 1.0])

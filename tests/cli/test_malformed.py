@@ -12,7 +12,7 @@ import pytest
 
 from fpsim.cli import main
 from fpsim.scenario import available, load_scenario, to_toml
-from fpsim.scenario.kind import kind_named
+from fpsim.scenario.shared.kind import kind_named
 
 JUNK = [
     *("-1", "0", "1e308", "-1e308", "1e-320", "nan", "inf", "-inf", "true", '""', '"x"', '"0.1"', "[]", "{}"),

@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from fpsim.scenario import load_scenario, report, run, run_shortfalls, run_to_file
+from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of
-from fpsim.scenario.shared.records import group
 from fpsim.storage import load_tree
 from fpsim.support.errors import ConfigError, DomainError, MemoryLimitError
 

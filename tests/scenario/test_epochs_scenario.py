@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 
 from fpsim.scenario import load_scenario, run
-from fpsim.scenario.kind import kind_named
+from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, run_shortfalls
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.shared.kind import kind_named
 from fpsim.support.errors import ConfigError, ValidityWarning
 
 NAME = "shuffled-epochs"

@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 from scipy.linalg import solve_discrete_lyapunov
 
-from fpsim.scenario import load_scenario, run
-from fpsim.scenario.kind import kind_named
+from fpsim.scenario import Results, load_scenario, run
+from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, run_shortfalls
-from fpsim.scenario.shared.records import group
 from fpsim.support.errors import ConfigError
+from fpsim.uncertainty.verdict import judged_together, shortfalls
 
 NAME = "momentum"
 RATE, CURVATURE, NOISE, START, PATH = 0.2, 1.0, 0.25, 2.0, 0.9
@@ -75,20 +75,24 @@ def test_table_picture_and_verdict(tree):
     assert "learning rates beyond 0.00263 swing" in report(tree)
     wrong = group(tree, "path").copy(deep=True)
     wrong["mean"][0] += 0.1
-    again = xr.DataTree.from_dict({"/stationary": group(tree, "stationary"), "/path": wrong})
-    again.attrs = {"kind": "momentum"}
-    (line,) = run_shortfalls(again)
-    assert line.startswith("mean on the way")
+    again = Results(xr.DataTree.from_dict({"/stationary": group(tree, "stationary"), "/path": wrong}))
+    scenario = load_scenario(NAME, quick=True)
+    (line,) = shortfalls(judged_together(scenario.claims(scenario.parameters, again)))
+    assert line.startswith("claim mean on the way, exact")
 
 
 def test_what_is_done_is_not_done_again(tree):
     """An interrupted run goes on to the same bits, with one thread."""
     part = xr.DataTree.from_dict({"/stationary": group(tree, "stationary")})
-    scenario = load_scenario(NAME, quick=True)
-    stages = kind_named("momentum").stages(scenario, part, threads=1, report=lambda _t: lambda _share: None)
-    found = {path: dataset for groups in stages for path, dataset in groups.items()}
-    assert list(found) == ["/path"]
-    xr.testing.assert_identical(found["/path"], group(tree, "path"))
+    tasks = []
+
+    def reporter(task):
+        tasks.append(task)
+        return lambda _share: None
+
+    found = run(load_scenario(NAME, quick=True), threads=1, report=reporter, done=part)
+    assert tasks == ["the way to the minimum"]
+    xr.testing.assert_identical(group(found, "path"), group(tree, "path"))
 
 
 def test_learning_rates_without_a_stationary_state_are_refused():

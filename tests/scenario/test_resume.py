@@ -200,7 +200,7 @@ def stopped_in_training(path, monkeypatch, count=4):
 
 def steps_trained(path, monkeypatch):
     """Resume, and count the steps of training that this took."""
-    from fpsim.scenario.shared import training
+    from fpsim.scenario import training
 
     trained, original = [], training.train
 
@@ -245,7 +245,7 @@ def test_a_checkpoint_of_another_configuration_is_not_used(tmp_path, monkeypatch
 
 def test_interrupt_keeps_a_checkpoint_and_resumes(tmp_path, whole, monkeypatch):
     """An interrupt inside the trainer, which answers it with a shorter ensemble, is an interrupt of the run."""
-    from fpsim.scenario.shared import training
+    from fpsim.scenario import training
 
     original, calls = training.train, Counter()
 

@@ -11,9 +11,9 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from fpsim.scenario import load_scenario, run
-from fpsim.scenario.kind import kind_named
+from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, run_shortfalls
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.shared.kind import kind_named
 from fpsim.support.errors import ConfigError, MemoryLimitError
 
 NAME = "stationary-law"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import xarray as xr
 
-from fpsim.scenario.shared.verdict_table import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
+from fpsim.scenario.judgement import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
 from fpsim.uncertainty.verdict import Claim, Identity
 
 GOOD = [Identity("exact", 1e-4, 1e-4), Claim("true", 0.01, 0.001, 0.05, 3)]

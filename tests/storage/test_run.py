@@ -15,7 +15,7 @@ from fpsim.density import Grid, gaussian
 from fpsim.ensemble import train
 from fpsim.runs.run import Run, density_variables
 from fpsim.scenario.kinds.bottleneck.stages import experiment_of
-from fpsim.scenario.shared.records import density_variable, grid_coordinates
+from fpsim.scenario.records import density_variable, grid_coordinates
 from fpsim.support.errors import DomainError, FileError
 
 

@@ -20,10 +20,7 @@ from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.paths import simulate
 from fpsim.plots.renormalisation import plot_cutoff
-from fpsim.scenario.kind import Kind
-from fpsim.scenario.sections import Data, EnsembleSize, NetworkShape, Positive, ScenarioBase, Section, StartPoint
-from fpsim.scenario.shared.records import group
-from fpsim.scenario.shared.verdict_table import (
+from fpsim.scenario.judgement import (
     CONTROL,
     collected_verdicts,
     controlled_verdicts,
@@ -31,6 +28,17 @@ from fpsim.scenario.shared.verdict_table import (
     shortfalls_of,
     verdict_lines,
 )
+from fpsim.scenario.parameters.sections import (
+    Data,
+    EnsembleSize,
+    NetworkShape,
+    Positive,
+    ScenarioBase,
+    Section,
+    StartPoint,
+)
+from fpsim.scenario.records import group
+from fpsim.scenario.shared.kind import Kind
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import Reporter
 

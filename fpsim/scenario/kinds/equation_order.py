@@ -18,9 +18,9 @@ from pydantic import Field, model_validator
 
 from fpsim.diagnostics.callan_symanzik import LinearRegression
 from fpsim.plots.convergence import plot_orders
-from fpsim.scenario.kind import Kind
-from fpsim.scenario.sections import Positive, ScenarioBase, Section
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.parameters.sections import Positive, ScenarioBase, Section
+from fpsim.scenario.records import group
+from fpsim.scenario.shared.kind import Kind
 from fpsim.support.errors import ConfigError
 from fpsim.support.progress import Reporter
 from fpsim.theory import modified_equation

@@ -26,9 +26,9 @@ from fpsim.generator import Generator, build_generator, entropy_production, mean
 from fpsim.generator import stationary_density as stationary
 from fpsim.paths import simulate
 from fpsim.plots import plot_density
-from fpsim.scenario.kind import STRICT_Z, Kind
-from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Theory, Time
-from fpsim.scenario.shared.records import density_variable, grid_coordinates, group
+from fpsim.scenario.parameters.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Theory, Time
+from fpsim.scenario.records import density_variable, grid_coordinates, group
+from fpsim.scenario.shared.kind import STRICT_Z, Kind
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import Reporter
 

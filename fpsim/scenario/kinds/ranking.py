@@ -23,9 +23,9 @@ from fpsim.evolution import evolve
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots import LABELS, plot_curves, plot_marginal
-from fpsim.scenario.kind import STRICT_Z, Kind
-from fpsim.scenario.sections import EnsembleSize, ScenarioBase, Sgd, StartName, StartPoint, Theory, Time
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.parameters.sections import EnsembleSize, ScenarioBase, Sgd, StartName, StartPoint, Theory, Time
+from fpsim.scenario.records import group
+from fpsim.scenario.shared.kind import STRICT_Z, Kind
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import Reporter
 from fpsim.theory import from_valley, scalar_network, valley_density

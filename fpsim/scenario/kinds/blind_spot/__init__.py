@@ -6,11 +6,11 @@ Gaussian, so that the pooled density of a law is a mixture of normal densities, 
 compared without the noise of the data, which says how many outputs one would need to see a difference.
 """
 
-from fpsim.scenario.kind import Kind
 from fpsim.scenario.kinds.blind_spot.figures import figures
 from fpsim.scenario.kinds.blind_spot.model import BlindSpotScenario
 from fpsim.scenario.kinds.blind_spot.stages import check, stages
 from fpsim.scenario.kinds.blind_spot.tables import report, shortfalls, summary
+from fpsim.scenario.shared.kind import Kind
 
 __all__ = ["KIND", "BlindSpotScenario"]
 

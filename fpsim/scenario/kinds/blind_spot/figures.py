@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from fpsim.plots import plot_marginal
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

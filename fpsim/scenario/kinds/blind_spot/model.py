@@ -10,7 +10,16 @@ from pydantic import Field, model_validator
 from fpsim.datasets import GaussianPopulation
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, Sgd, StartPoint, Theory, Time
+from fpsim.scenario.parameters.sections import (
+    EnsembleSize,
+    Positive,
+    ScenarioBase,
+    Section,
+    Sgd,
+    StartPoint,
+    Theory,
+    Time,
+)
 
 __all__ = ["LAWS", "NETWORK", "QUANTITIES", "BlindSpotScenario", "experiment_of"]
 

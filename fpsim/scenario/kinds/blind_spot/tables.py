@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from fpsim.scenario.kinds.blind_spot.model import LAWS, QUANTITIES
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
 

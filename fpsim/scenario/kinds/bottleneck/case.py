@@ -20,8 +20,8 @@ from fpsim.evolution import Evolution, evolve
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
-from fpsim.scenario.sections import StartPoint
-from fpsim.scenario.shared.records import entry_names
+from fpsim.scenario.parameters.sections import StartPoint
+from fpsim.scenario.records import entry_names
 from fpsim.support.errors import DomainError, ValidityWarning
 
 __all__ = ["MATRICES", "Case", "case_of", "experiment_of"]

@@ -18,7 +18,7 @@ from fpsim.plots import (
     plot_image,
     plot_marginal,
 )
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

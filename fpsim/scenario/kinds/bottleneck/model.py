@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from fpsim.scenario.sections import (
+from fpsim.scenario.parameters.sections import (
     ComparisonSection,
     Data,
     EnsembleSize,

@@ -17,9 +17,9 @@ from fpsim.scenario.kinds.bottleneck.budget import budget_case
 from fpsim.scenario.kinds.bottleneck.case import MATRICES, Case, case_of, experiment_of
 from fpsim.scenario.kinds.bottleneck.comparing import compare_case
 from fpsim.scenario.kinds.bottleneck.model import BottleneckScenario
-from fpsim.scenario.sections import StartPoint
-from fpsim.scenario.shared.records import density_at, density_variable, grid_coordinates, group, moments
-from fpsim.scenario.shared.training import train_kept
+from fpsim.scenario.parameters.sections import StartPoint
+from fpsim.scenario.records import density_at, density_variable, grid_coordinates, group, moments
+from fpsim.scenario.training import train_kept
 from fpsim.storage import Checkpoint
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import Reporter

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from fpsim.plots.style import LABELS
-from fpsim.scenario.kind import STRICT_Z
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
+from fpsim.scenario.shared.kind import STRICT_Z
 
 __all__ = ["bottleneck_report", "bottleneck_shortfalls", "bottleneck_summary"]
 

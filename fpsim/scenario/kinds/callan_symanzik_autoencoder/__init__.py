@@ -4,11 +4,11 @@ Densities of the network's output and ensembles trained by SGD, with the same di
 claims hold early and fail late, and each has a control in which it must fail.
 """
 
-from fpsim.scenario.kind import Kind
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.figures import figures
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzikAutoEncoder, check
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.stages import stages
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.tables import report, shortfalls, summary
+from fpsim.scenario.shared.kind import Kind
 
 __all__ = ["KIND", "CallanSymanzikAutoEncoder"]
 

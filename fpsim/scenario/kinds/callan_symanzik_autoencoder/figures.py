@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fpsim.plots.renormalisation import Points, plot_claim, plot_over_coupling, plot_running
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

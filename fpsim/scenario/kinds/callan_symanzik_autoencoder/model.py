@@ -14,7 +14,7 @@ from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.equation import FokkerPlanck
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartName, Time
+from fpsim.scenario.parameters.sections import EnsembleSize, Positive, ScenarioBase, Section, StartName, Time
 from fpsim.support.memory import check_memory
 from fpsim.theory import ScalarNetwork, scales_of
 

@@ -14,9 +14,9 @@ from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.ensemble import State, train
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
+from fpsim.scenario.judgement import CONTROL, controlled_verdicts, part
 from fpsim.scenario.kinds.callan_symanzik_autoencoder.model import CallanSymanzikAutoEncoder, SgdRun
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
-from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
 from fpsim.support.progress import Reporter
 
 __all__ = ["SOURCES", "stages"]

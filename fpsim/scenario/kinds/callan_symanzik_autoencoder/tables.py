@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
-from fpsim.scenario.shared.records import group
-from fpsim.scenario.shared.verdict_table import collected_verdicts, shortfalls_of, verdict_lines
+from fpsim.scenario.judgement import collected_verdicts, shortfalls_of, verdict_lines
+from fpsim.scenario.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
 

@@ -4,11 +4,11 @@ The same couplings, beta functions and claims from three sources (exact Gaussian
 evolved, ensembles of paths), each against the closed form. Every claim is also fed a case in which it must fail.
 """
 
-from fpsim.scenario.kind import Kind
 from fpsim.scenario.kinds.callan_symanzik_ou.figures import figures
 from fpsim.scenario.kinds.callan_symanzik_ou.model import CallanSymanzikOU, check
 from fpsim.scenario.kinds.callan_symanzik_ou.stages import stages
 from fpsim.scenario.kinds.callan_symanzik_ou.tables import report, shortfalls, summary
+from fpsim.scenario.shared.kind import Kind
 
 __all__ = ["KIND", "CallanSymanzikOU"]
 

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from fpsim.plots.renormalisation import Points, plot_flow_diagram, plot_over_coupling, plot_running
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from fpsim.density import Grid
 from fpsim.diagnostics import callan_symanzik as cs
-from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartName, Time
+from fpsim.scenario.parameters.sections import EnsembleSize, Positive, ScenarioBase, Section, StartName, Time
 from fpsim.support.errors import ConfigError
 from fpsim.support.memory import check_memory
 

@@ -14,10 +14,10 @@ from fpsim.diagnostics import callan_symanzik as cs
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
 from fpsim.paths import simulate
+from fpsim.scenario.judgement import CONTROL, controlled_verdicts, part
 from fpsim.scenario.kinds.callan_symanzik_ou.model import INPUTS, CallanSymanzikOU, RunStart
+from fpsim.scenario.records import labelled
 from fpsim.scenario.shared.flow_records import correlator_dataset, flow_dataset, scaled_dataset
-from fpsim.scenario.shared.records import labelled
-from fpsim.scenario.shared.verdict_table import CONTROL, controlled_verdicts, part
 from fpsim.support.progress import Reporter
 
 __all__ = ["SOURCES", "stages"]

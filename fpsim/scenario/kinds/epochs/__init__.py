@@ -6,11 +6,11 @@ of epochs it is far below what the plain Fokker-Planck equation gives, which doe
 relax within an epoch.
 """
 
-from fpsim.scenario.kind import Kind
 from fpsim.scenario.kinds.epochs.figures import figures
 from fpsim.scenario.kinds.epochs.model import EpochsScenario
 from fpsim.scenario.kinds.epochs.stages import check, stages
 from fpsim.scenario.kinds.epochs.tables import report, shortfalls, summary
+from fpsim.scenario.shared.kind import Kind
 
 __all__ = ["KIND", "EpochsScenario"]
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from fpsim.plots import COLOURS, plot_measured
 from fpsim.scenario.kinds.epochs.model import LABEL_OF
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

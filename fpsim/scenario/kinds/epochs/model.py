@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section
-from fpsim.scenario.shared.quadratic import Quadratic
+from fpsim.scenario.parameters.sections import EnsembleSize, Positive, ScenarioBase, Section
+from fpsim.scenario.quadratic import Quadratic
 
 if TYPE_CHECKING:
     from fpsim.experiment.settings import Sampling

@@ -11,8 +11,8 @@ import xarray as xr
 
 from fpsim.experiment import SGD
 from fpsim.scenario.kinds.epochs.model import SAMPLINGS, EpochsScenario
-from fpsim.scenario.shared.quadratic import moments_through_training
-from fpsim.scenario.shared.records import named
+from fpsim.scenario.quadratic import moments_through_training
+from fpsim.scenario.records import named
 from fpsim.support.errors import ValidityWarning
 from fpsim.support.progress import Reporter
 from fpsim.theory import epoch_variance_path, iid_variance_path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import xarray as xr
 
-from fpsim.scenario.kind import STRICT_Z
 from fpsim.scenario.kinds.epochs.model import LABEL_OF
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
+from fpsim.scenario.shared.kind import STRICT_Z
 
 __all__ = ["report", "shortfalls", "summary"]
 

@@ -5,11 +5,11 @@ Cole-Hopf equation solved independently, ``nu`` and ``lambda`` recovered from de
 Burgers' velocity. Controls that have to fail: a wrong viscosity, and a drift left out.
 """
 
-from fpsim.scenario.kind import Kind
 from fpsim.scenario.kinds.kpz_identity.figures import figures
 from fpsim.scenario.kinds.kpz_identity.model import KPZIdentityScenario, check
 from fpsim.scenario.kinds.kpz_identity.stages import stages
 from fpsim.scenario.kinds.kpz_identity.tables import report, shortfalls, summary
+from fpsim.scenario.shared.kind import Kind
 
 __all__ = ["KIND", "KPZIdentityScenario"]
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from fpsim.density import Density
 from fpsim.diagnostics.height_equation.height import HeightTerms, burgers_velocity, height_budget, height_residual
 from fpsim.evolution import evolve
+from fpsim.scenario.judgement import part, verdict_dataset
 from fpsim.scenario.kinds.kpz_identity.model import INTERVAL, KPZIdentityScenario
 from fpsim.scenario.kinds.kpz_identity.system import TIME, WRONG_VISCOSITY, equation_of, records_of, start_of
-from fpsim.scenario.shared.records import density_variable, grid_coordinates
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
+from fpsim.scenario.records import density_variable, grid_coordinates
 from fpsim.support.progress import Reporter
 from fpsim.uncertainty.verdict import Identity
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from fpsim.plots.surfaces import plot_estimates, plot_lines, plot_power
 from fpsim.scenario.kinds.kpz_identity.budgets import TERMS
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

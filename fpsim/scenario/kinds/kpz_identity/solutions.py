@@ -19,6 +19,7 @@ from fpsim.diagnostics.height_equation.height_regression import (
 from fpsim.evolution import evolve
 from fpsim.generator import build_generator, propagate
 from fpsim.paths import simulate
+from fpsim.scenario.judgement import part, verdict_dataset
 from fpsim.scenario.kinds.kpz_identity.model import KPZIdentityScenario
 from fpsim.scenario.kinds.kpz_identity.system import (
     TIME,
@@ -30,8 +31,7 @@ from fpsim.scenario.kinds.kpz_identity.system import (
     records_of,
     start_of,
 )
-from fpsim.scenario.shared.records import grid_coordinates
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
+from fpsim.scenario.records import grid_coordinates
 from fpsim.support.progress import Reporter
 from fpsim.uncertainty.verdict import Claim, Identity
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from fpsim.scenario.shared.records import group
-from fpsim.scenario.shared.verdict_table import collected_verdicts, shortfalls_of, verdict_lines
+from fpsim.scenario.judgement import collected_verdicts, shortfalls_of, verdict_lines
+from fpsim.scenario.records import group
 
 __all__ = ["report", "shortfalls", "summary"]
 

@@ -17,7 +17,7 @@ from fpsim.plots.surfaces import (
     plot_growth,
     plot_profiles,
 )
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

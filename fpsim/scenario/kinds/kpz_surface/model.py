@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fpsim.scenario.sections import Positive, ScenarioBase, Section
+from fpsim.scenario.parameters.sections import Positive, ScenarioBase, Section
 from fpsim.support.memory import check_memory
 
 __all__ = ["Growth", "KPZSurfaceScenario", "Roughness", "Schemes", "check"]

@@ -17,9 +17,9 @@ from fpsim.diagnostics.surface_growth.roughness import growth_exponent, width2
 from fpsim.diagnostics.surface_growth.spectrum import compare_spectrum, structure_factor
 from fpsim.diagnostics.surface_growth.surface import SurfaceEnsemble, simulate_surface
 from fpsim.diagnostics.surface_growth.tracy_widom import Cumulants, limit_law
+from fpsim.scenario.judgement import part, verdict_dataset
 from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
 from fpsim.scenario.kinds.kpz_surface.stationary import TOLERANCE, last_width, roughness, schemes
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.support.errors import DomainError
 from fpsim.support.progress import Reporter
 from fpsim.uncertainty.result import Result

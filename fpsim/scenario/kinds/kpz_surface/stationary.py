@@ -10,8 +10,8 @@ from fpsim.diagnostics.surface_growth.claims import exact_value, exponent, power
 from fpsim.diagnostics.surface_growth.exact import saturation_width2, stationary_velocity
 from fpsim.diagnostics.surface_growth.roughness import roughness_exponent, width2
 from fpsim.diagnostics.surface_growth.surface import Scheme, SurfaceEnsemble, simulate_surface
+from fpsim.scenario.judgement import part, verdict_dataset
 from fpsim.scenario.kinds.kpz_surface.model import KPZSurfaceScenario
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.support.progress import Reporter
 from fpsim.uncertainty.verdict import Verdict
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from fpsim.diagnostics.random_environment.random_features import feature_correlation
 from fpsim.plots import plot_measured
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

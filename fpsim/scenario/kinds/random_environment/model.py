@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fpsim.diagnostics.random_environment.random_walk import StepProbability
-from fpsim.scenario.sections import Positive, ScenarioBase, Section
+from fpsim.scenario.parameters.sections import Positive, ScenarioBase, Section
 from fpsim.support.memory import check_memory
 
 __all__ = ["AutoEncoder", "Features", "Pair", "RandomEnvironmentScenario", "Walk", "check"]

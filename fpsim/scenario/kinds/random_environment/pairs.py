@@ -10,8 +10,8 @@ from fpsim.density import Density, Grid, gaussian
 from fpsim.diagnostics.random_environment.common_batches import RegressionPair
 from fpsim.diagnostics.surface_growth.claims import exact_value
 from fpsim.generator import build_generator, propagate
+from fpsim.scenario.judgement import part, verdict_dataset
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.support.progress import Reporter
 
 __all__ = ["pairs"]

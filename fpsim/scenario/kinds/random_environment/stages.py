@@ -14,11 +14,11 @@ from fpsim.diagnostics.random_environment.random_features import feature_gradien
 from fpsim.ensemble import train
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
+from fpsim.scenario.judgement import part, verdict_dataset
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
 from fpsim.scenario.kinds.random_environment.pairs import pairs
 from fpsim.scenario.kinds.random_environment.walks import walks
-from fpsim.scenario.shared.records import entry_names
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
+from fpsim.scenario.records import entry_names
 from fpsim.support.progress import Reporter
 from fpsim.uncertainty.verdict import Verdict
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from fpsim.diagnostics.random_environment.random_walk import bulk_variance, rescale_tail, simulate_walks, walk_moments
 from fpsim.diagnostics.surface_growth.claims import exact_value
 from fpsim.diagnostics.surface_growth.tracy_widom import limit_law
+from fpsim.scenario.judgement import part, verdict_dataset
 from fpsim.scenario.kinds.random_environment.model import RandomEnvironmentScenario
-from fpsim.scenario.shared.verdict_table import part, verdict_dataset
 from fpsim.support.progress import Reporter
 from fpsim.uncertainty.verdict import Claim, Identity
 

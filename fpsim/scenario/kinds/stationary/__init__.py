@@ -7,11 +7,11 @@ threshold. Limit: the law is that of the Fokker-Planck equation; steps of SGD de
 where their noise is not Gaussian, so small rates with strong label noise, or SVAG, are close to it.
 """
 
-from fpsim.scenario.kind import Kind
 from fpsim.scenario.kinds.stationary.figures import figures
 from fpsim.scenario.kinds.stationary.model import StationaryScenario
 from fpsim.scenario.kinds.stationary.stages import check, stages
 from fpsim.scenario.kinds.stationary.tables import report, shortfalls, summary
+from fpsim.scenario.shared.kind import Kind
 
 __all__ = ["KIND", "StationaryScenario"]
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from fpsim.plots import COLOURS, plot_marginal, plot_measured
 from fpsim.plots.stationary_states import plot_threshold, plot_valley
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

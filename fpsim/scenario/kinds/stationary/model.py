@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from fpsim.datasets import GaussianPopulation
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.scenario.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Time
+from fpsim.scenario.parameters.sections import EnsembleSize, Positive, ScenarioBase, Section, StartPoint, Time
 from fpsim.theory import collapse_threshold
 
 __all__ = ["VARIANCE", "Law", "StationaryScenario", "experiment_of", "moments"]

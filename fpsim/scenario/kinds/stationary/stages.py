@@ -12,8 +12,8 @@ from scipy.optimize import brentq
 
 from fpsim.experiment import Start
 from fpsim.scenario.kinds.stationary.model import VARIANCE, Law, StationaryScenario, experiment_of, moments
-from fpsim.scenario.shared.records import named
-from fpsim.scenario.shared.training import train_kept
+from fpsim.scenario.records import named
+from fpsim.scenario.training import train_kept
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import Reporter
 from fpsim.theory import BalancedLaw, collapse_rate, collapse_threshold, discrete_collapse_rate

@@ -7,11 +7,11 @@ the width of the ensemble, whose relative size is proportional to ``theta`` agai
 minimum.
 """
 
-from fpsim.scenario.kind import Kind
 from fpsim.scenario.kinds.sweep.figures import figures
 from fpsim.scenario.kinds.sweep.model import SweepScenario
 from fpsim.scenario.kinds.sweep.stages import check, stages
 from fpsim.scenario.kinds.sweep.tables import report, shortfalls, summary
+from fpsim.scenario.shared.kind import Kind
 
 __all__ = ["KIND", "SweepScenario"]
 

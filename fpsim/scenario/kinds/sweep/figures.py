@@ -10,7 +10,7 @@ import xarray as xr
 
 from fpsim.plots import COLOURS
 from fpsim.plots.stationary_states import plot_collapse
-from fpsim.scenario.shared.records import group
+from fpsim.scenario.records import group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

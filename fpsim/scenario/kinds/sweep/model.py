@@ -10,7 +10,15 @@ from pydantic import Field, model_validator
 from fpsim import datasets
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.scenario.sections import Data, EnsembleSize, NetworkShape, Positive, ScenarioBase, Section, StartPoint
+from fpsim.scenario.parameters.sections import (
+    Data,
+    EnsembleSize,
+    NetworkShape,
+    Positive,
+    ScenarioBase,
+    Section,
+    StartPoint,
+)
 
 __all__ = ["SweepScenario", "experiment_of"]
 

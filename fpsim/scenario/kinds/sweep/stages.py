@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fpsim.datasets import Dataset
 from fpsim.network import mean_loss
 from fpsim.scenario.kinds.sweep.model import SweepScenario, experiment_of
-from fpsim.scenario.shared.records import entry_names, group, named
-from fpsim.scenario.shared.training import train_kept
+from fpsim.scenario.records import entry_names, group, named
+from fpsim.scenario.training import train_kept
 from fpsim.support.errors import ConfigError
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import Reporter

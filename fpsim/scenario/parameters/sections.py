@@ -1,8 +1,8 @@
-"""Sections that scenarios share, as validated immutable values.
+"""Sections of parameters that scenarios share, as validated immutable values.
 
-A scenario is a TOML file (or the same object built in Python) whose sections are models like these; each kind of
-scenario (:mod:`fpsim.scenario.kinds`) says which it has. Unknown keys are refused, every value is checked, and the
-resolved configuration is written into the output file.
+A scenario's parameters are a subclass of :class:`Parameters` whose fields are numbers, words or sections like these.
+The text beneath a field is its meaning, shown by ``fpsim show``. Unknown keys are refused, every value is checked, and
+the resolved configuration is written into the output file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = [
     "NetworkShape",
     "NonNegative",
     "Numbers",
+    "Parameters",
     "Positive",
     "ScenarioBase",
     "Section",
@@ -37,7 +38,9 @@ StartName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 class Section(BaseModel):
     """A table of a scenario: immutable, without unknown keys, all values checked, infinities refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Data(Section):
@@ -109,14 +112,20 @@ class ComparisonSection(Section):
     """Weights drawn from the theory's densities for outputs and losses."""
 
 
-class ScenarioBase(Section):
+class Parameters(Section):
+    """Parameters of a scenario; every scenario has a seed."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 20250116
+    """Seed of all random numbers."""
+
+
+class ScenarioBase(Parameters):
     """What every scenario has."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: str = ""
     see: str = ""
     """A paragraph that says what to see in the pictures and the table."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 20250116
     quick: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Values that ``--quick`` puts in place, by section."""
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from fpsim.ensemble import Statistics, train
 from fpsim.experiment import SGD, Experiment, quadratic_experiment
-from fpsim.scenario.sections import Section
+from fpsim.scenario.parameters.sections import Section
 
 __all__ = ["MomentSeries", "Quadratic", "moments_through_training"]
 

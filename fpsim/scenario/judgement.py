@@ -28,8 +28,11 @@ CONTROL = "control: "
 """How the name of a control begins."""
 
 ONE = {"units": "1"}
-IDENTITY_RULE = f"holds up to {threshold():.3g} x explained"
-CLAIM_RULE = f"holds if residual + {threshold():.3g} x error <= tolerance"
+RULES = {
+    "identity": "holds up to {0:.3g} x explained",
+    "claim": "holds if residual + {0:.3g} x error <= tolerance; with tolerance 0, until residual > {0:.3g} x error",
+}
+"""When a record holds, by the number of errors that its family asks for."""
 
 
 def verdict_dataset(
@@ -58,6 +61,7 @@ def verdict_dataset(
     return xr.Dataset(
         {name: column for name, column in columns.items() if column[1]},
         {name: labels for name, labels in coordinates.items() if labels},
+        {"together": verdicts[0].together if verdicts else 1},
     )
 
 
@@ -98,15 +102,19 @@ def verdict_lines(table: xr.Dataset) -> list[str]:
     """The two tables as lines of text."""
     lines: list[str] = []
     width = max([len(str(n)) for kind in ("identity", "claim") if kind in table.coords for n in table[kind].values])
+    errors = threshold(int(table.attrs.get("together", 1)))
+    rules = {kind: rule.format(errors) for kind, rule in RULES.items()}
     if "identity" in table.coords:
-        lines += [f"{'identities (numerics)':<{width}}{'residual':>12}{'explained':>12}  verdict: {IDENTITY_RULE}"]
+        lines += [f"{'identities (numerics)':<{width}}{'residual':>12}{'explained':>12}  verdict: {rules['identity']}"]
         for name in table["identity"].values:
             one = table.sel(identity=name)
             residual, error = float(one["identity_residual"]), float(one["identity_error"])
             lines.append(f"{name!s:<{width}}{residual:>12.2e}{error:>12.1e}  {_verdict(one, 'identity')}")
         lines.append("")
     if "claim" in table.coords:
-        lines += [f"{'claims (physics)':<{width}}{'residual':>12}{'error':>12}{'tolerance':>12}  verdict: {CLAIM_RULE}"]
+        lines += [
+            f"{'claims (physics)':<{width}}{'residual':>12}{'error':>12}{'tolerance':>12}  verdict: {rules['claim']}"
+        ]
         for name in table["claim"].values:
             one = table.sel(claim=name)
             numbers = (float(one[f"claim_{column}"]) for column in ("residual", "error", "tolerance"))
