@@ -6,6 +6,7 @@ from fpsim.comparison.common_cells import compare_densities
 from fpsim.comparison.comparison import Comparison, compare_all, compare_density, compare_samples
 from fpsim.comparison.distances import DISTANCES, Distance
 from fpsim.comparison.ensembles import compare_ensembles
+from fpsim.comparison.generalisation import Generalisation, Observable, generalisation
 from fpsim.comparison.moment_table import MomentRow, moment_table
 from fpsim.comparison.outputs import draw_weights
 
@@ -15,7 +16,9 @@ __all__ = [
     "BudgetRow",
     "Comparison",
     "Distance",
+    "Generalisation",
     "MomentRow",
+    "Observable",
     "Refinement",
     "Stage",
     "compare_all",
@@ -25,6 +28,7 @@ __all__ = [
     "compare_samples",
     "draw_weights",
     "error_budget",
+    "generalisation",
     "moment_table",
     "outputs",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.comparison.samples import draw
-from fpsim.density import Density
+from fpsim.density import Density, GaussianMixture
 from fpsim.network import Network, activation, forward
 from fpsim.support.errors import DomainError
 from fpsim.support.random_streams import RNG, numpy_generator
@@ -137,15 +137,15 @@ def balance(network: Network, w1: ArrayLike, w2: ArrayLike) -> Array:
 
 
 def draw_weights(
-    densities: Mapping[str, Density], count: int, *, network: Network, rng: RNG = None
+    densities: Mapping[str, Density] | GaussianMixture, count: int, *, network: Network, rng: RNG = None
 ) -> tuple[Array, Array]:
     """Weights drawn from a theory: independent matrices, which is what a factorised closure claims, or a joint density.
 
     Parameters
     ----------
-    densities : mapping of str to Density
-        One for each matrix, over its flattened entries, ``{"W1": ..., "W2": ...}``; or one joint density ``{"W": ...}``
-        over the entries of the first matrix followed by those of the second.
+    densities : mapping of str to Density, or GaussianMixture
+        One for each matrix, over its flattened entries, ``{"W1": ..., "W2": ...}``; or one joint density over the
+        entries of the first matrix followed by those of the second, ``{"W": ...}`` on a grid, or a mixture.
     count : int
         Number of draws.
 
@@ -163,6 +163,10 @@ def draw_weights(
     if len(network.shapes) != 2:
         raise DomainError(f"network has {len(network.shapes)} matrices: two are accepted")
     sizes = {name: rows * columns for name, (rows, columns) in network.shapes.items()}
+    if isinstance(densities, GaussianMixture):
+        if densities.ndim != sum(sizes.values()):
+            raise DomainError(f"mixture of {densities.ndim} coordinates: {sum(sizes.values())} are accepted")
+        return _matrices(network, densities.sample(count, rng=generator))
     if set(densities) == {"W"}:
         sizes_of = {"W": sum(sizes.values())}
     else:
@@ -177,10 +181,16 @@ def draw_weights(
             raise DomainError(f"density of {name} has {densities[name].grid.ndim} coordinates: {size} are accepted")
         flat[name] = draw(densities[name], count, generator)
     if "W" in flat:
-        first, second = np.split(flat["W"], [next(iter(sizes.values()))], axis=1)
-        flat = dict(zip(sizes, (first, second), strict=True))
+        return _matrices(network, flat["W"])
     w1, w2 = (
         flat[name].reshape(count, *shape) if name in flat else np.broadcast_to(network.frozen[name], (count, *shape))
         for name, shape in network.shapes.items()
     )
     return w1, w2
+
+
+def _matrices(network: Network, flat: Array) -> tuple[Array, Array]:
+    """Both matrices of weights (count, n), the entries of the first before those of the second."""
+    first, second = network.shapes.values()
+    parts = np.split(flat, [first[0] * first[1]], axis=1)
+    return parts[0].reshape(-1, *first), parts[1].reshape(-1, *second)

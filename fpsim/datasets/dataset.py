@@ -17,6 +17,7 @@ from fpsim.datasets.moments import sample_product_covariance
 from fpsim.support.checks import instance_of, real_array, real_number, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable
+from fpsim.support.random_streams import RNG, numpy_generator
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -101,6 +102,38 @@ class Dataset(Immutable):
     def product_covariance(self) -> NDArray[np.float64]:
         """``Q[i, j, k, l] = mean(x_i x_j x_k x_l) - C_ij C_kl``, shape (d, d, d, d)."""
         return sample_product_covariance(self.x)
+
+    def split(self, test_share: float, *, rng: RNG = None) -> tuple[Dataset, Dataset]:
+        """A training set and a test set, in the same coordinates: every sample is in one of them.
+
+        Coordinates (mean, components, scale) stay those of the whole set.
+
+        Parameters
+        ----------
+        test_share : float
+            Share of the samples that is held out, in (0, 1), rounded to whole samples.
+        rng : None, int, SeedSequence or Generator, keyword-only
+            Chooses them; the order of the rows is kept.
+
+        Raises
+        ------
+        DomainError
+            If either part would be empty.
+        """
+        share = real_number(test_share, "test_share", accepted="a number in (0, 1)")
+        held_out = round(share * self.size) if 0.0 < share < 1.0 else 0
+        if not 0 < held_out < self.size:
+            raise DomainError(
+                f"test_share is {test_share} of {self.size} samples: a share in (0, 1) that leaves samples in both "
+                "parts is accepted"
+            )
+        chosen = np.zeros(self.size, dtype=bool)
+        chosen[numpy_generator(rng).permutation(self.size)[:held_out]] = True
+        parts = (("training part", ~chosen), ("test part", chosen))
+        train, test = (
+            Dataset(f"{self.name}, {what}", self.x[rows], self.basis, self.mean, self.scale) for what, rows in parts
+        )
+        return train, test
 
     def reconstruct(self, y: ArrayLike) -> NDArray[np.float64]:
         """Raw features (..., D) of points ``y`` (..., d): ``mean + scale * basis @ y``."""

@@ -6,7 +6,7 @@ Immutable: a variant is ``dataclasses.replace(experiment, sgd=...)``.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fpsim.datasets import Dataset, GaussianPopulation
@@ -37,6 +37,9 @@ class Experiment(Immutable):
         How it is trained.
     start : Start
         Distribution of the weights at step 0.
+    test : Dataset, optional, keyword-only
+        Samples held out of a training set (:meth:`fpsim.datasets.Dataset.split`): no step ever sees them, so that they
+        change neither ensemble nor theory, only what losses are taken over.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Experiment(Immutable):
     network: Network
     sgd: SGD
     start: Start
+    test: Dataset | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         instance_of(self.data, (Dataset, GaussianPopulation), "data")
@@ -60,6 +64,10 @@ class Experiment(Immutable):
                 "equal numbers are accepted"
             )
         finite = isinstance(self.data, Dataset)
+        instance_of(self.test, (type(None), Dataset), "test")
+        if self.test is not None and not (finite and self.test.dimension == self.data.dimension):
+            held = f"test set of {self.test.dimension} components with {self.data.name}"
+            raise DomainError(f"{held}: a training set with as many components is accepted")
         if self.sgd.sampling == "fresh" and finite:
             raise DomainError(
                 "sampling = 'fresh' needs a population; for a training set: iid, without_replacement, ..."
