@@ -53,6 +53,11 @@ class Run:
         return MappingProxyType({str(k): v for k, v in self.tree.attrs.items()})
 
     @property
+    def seed(self) -> int:
+        """Seed of all its random numbers."""
+        return self.scenario.parameters.seed if isinstance(self.scenario, Scenario) else self.scenario.seed
+
+    @property
     def complete(self) -> bool:
         """Whether the run ended; otherwise ``fpsim resume`` goes on with it."""
         return bool(self.tree.attrs["complete"] == 1)

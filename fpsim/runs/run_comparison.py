@@ -155,7 +155,6 @@ def compare_runs(
 
 
 def _series(run: Run) -> Iterator[_Series]:
-    seed = int(str(run.attributes["seed"]))
     for path, variables in run.densities.items():
         data = group(run.tree, path)
         diverged = int(data.attrs.get("diverged", 0))
@@ -168,7 +167,7 @@ def _series(run: Run) -> Iterator[_Series]:
             if {"weights", "weight"} <= set(data.variables) and set(columns) <= set(map(str, data["weight"].values)):
                 weights = data["weights"].sel(weight=list(columns)).transpose("time", "replica", "weight").values
             stated = error if math.isfinite(error) else 0.0
-            yield _Series(path, name, times, densities, replicas, diverged, stated, weights, seed)
+            yield _Series(path, name, times, densities, replicas, diverged, stated, weights, run.seed)
 
 
 def _common_times(a: _Series, b: _Series) -> list[tuple[int, int]]:

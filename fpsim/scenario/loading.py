@@ -14,16 +14,15 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fpsim.scenario.catalogue import available, programs
+from fpsim.scenario.parameters.sections import ScenarioBase
 from fpsim.scenario.parameters.toml_text import check_values, read_toml_text
+from fpsim.scenario.scenario import Scenario
+from fpsim.scenario.shared.kind import scenario_of_kind
 from fpsim.support.checks import shown
 from fpsim.support.errors import ConfigError, DomainError, FpsimError
-
-if TYPE_CHECKING:
-    from fpsim.scenario.parameters.sections import ScenarioBase
-    from fpsim.scenario.scenario import Scenario
 
 __all__ = ["load_scenario", "scenario_from"]
 
@@ -62,7 +61,10 @@ def load_scenario(
     if path.suffix == ".toml":
         raw = _read_toml(path)
         return scenario_from({"name": _name_of(path), **raw}, changes=changes, quick=quick, where=str(path))
-    return _changed(_run_python(path), changes, quick)
+    found = _run_python(path)
+    if not isinstance(found, Scenario):
+        return scenario_of_kind(found.model_dump(exclude_none=True), changes=changes, quick=quick, where=str(path))
+    return _changed(found, changes, quick)
 
 
 def scenario_from(
@@ -88,8 +90,6 @@ def scenario_from(
         If the scenario is unknown, or a key or value is not accepted.
     """
     if "scenario" not in raw:
-        from fpsim.scenario.shared.kind import scenario_of_kind
-
         return scenario_of_kind(raw, changes=changes, quick=quick, where=where)
     check_values(raw, where)
     base = _defining(raw["scenario"], code, where)
@@ -113,7 +113,9 @@ def _defining(name: Any, code: Scenario | None, where: str) -> Scenario:
     known = programs()
     if not isinstance(name, str) or name not in known:
         raise ConfigError(f"{where}: scenario = {shown(name)}: accepted are {', '.join(known)}")
-    return _run_python(known[name])
+    found = _run_python(known[name])
+    assert isinstance(found, Scenario)
+    return found
 
 
 def _changed(scenario: Scenario, changes: Mapping[str, Any] | None, quick: bool) -> Scenario:
@@ -163,15 +165,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
 
 
-def _run_python(path: Path) -> Scenario:
+def _run_python(path: Path) -> Scenario | ScenarioBase:
     """The ``scenario`` of a Python file, named after the file."""
-    from fpsim.scenario.scenario import Scenario
-
     ours = path in programs().values()
     name = f"fpsim_scenario_{path.stem}" if ours else f"scenario_{path.stem}"
     found = getattr(sys.modules.get(name), "scenario", None) if ours else None  # a user's file may have changed
     if found is None:
         found = _executed(path, name)
+    if isinstance(found, ScenarioBase):
+        return found
     if not isinstance(found, Scenario):
         raise ConfigError(f"{path}: scenario is {shown(found)}: scenario = Scenario(...) is accepted")
     named = _name_of(path)

@@ -7,7 +7,11 @@ go on. What is said about a run stands in its file: table, claims and conclusion
 from __future__ import annotations
 
 import contextlib
+import inspect
+import os
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
@@ -25,8 +29,9 @@ from fpsim.scenario.shared.kind import compute_kind, config_of_kind, kind_named,
 from fpsim.scenario.tables import read_tables, table_text, tables_as_json
 from fpsim.storage import Checkpoint, provenance
 from fpsim.support.checks import shown
-from fpsim.support.errors import ConfigError, DomainError, FileError
+from fpsim.support.errors import ConfigError, DomainError, FileError, FpsimError
 from fpsim.support.progress import Reporter
+from fpsim.support.resources import resource_folder
 from fpsim.uncertainty.verdict import judged_together
 
 if TYPE_CHECKING:
@@ -128,7 +133,8 @@ def _compute(scenario: Scenario, work: Workbench, keep: Callable[[xr.DataTree], 
             continue
         work.path = path
         try:
-            found = function(scenario.parameters, work, *keys)
+            with _told(function):
+                found = function(scenario.parameters, work, *keys)
         except MissingGroupError as error:
             missing.append(f"{path}: {error}")
         except NOT_COMPUTABLE as error:
@@ -152,7 +158,7 @@ def _conclude(scenario: Scenario, tree: xr.DataTree) -> None:
     sentences = _all(scenario.conclusions, p, run)
     summary = xr.Dataset()
     if scenario.summary is not None:
-        with contextlib.suppress(MissingGroupError):
+        with contextlib.suppress(MissingGroupError), _told(scenario.summary):
             summary = scenario.summary(p, run)
     tree.dataset = labelled(summary).assign_attrs(tree.attrs)
     tree.attrs["tables"] = tables_as_json(tables)
@@ -164,9 +170,32 @@ def _all(function: Callable[[Any, Results], Iterable[T]] | None, p: Any, run: Re
     """Everything a function yields until a group that it needs is missing."""
     found: list[T] = []
     if function is not None:
-        with contextlib.suppress(MissingGroupError):
+        with contextlib.suppress(MissingGroupError), _told(function):
             found.extend(function(p, run))  # what came before a missing group stays
     return found
+
+
+@contextlib.contextmanager
+def _told(function: Callable[..., Any]) -> Iterator[None]:
+    """Tell of an error in a user's scenario with its line; one in a scenario of the package is a fault of ours.
+
+    Raises
+    ------
+    ConfigError
+        In place of every error that is none of fpsim's own.
+    """
+    file = inspect.getsourcefile(inspect.unwrap(function))
+    try:
+        yield
+    except (*NOT_COMPUTABLE, FpsimError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        if file is None or Path(file).parent == resource_folder("scenarios") or os.environ.get("FPSIM_TRACEBACK"):
+            raise
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+        where = f"{file}, line {lines[-1]}" if lines else file
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:600]
+        raise ConfigError(f"{where}: {said} (FPSIM_TRACEBACK=1 shows where)") from None
 
 
 def _text(tree: xr.DataTree) -> str:

@@ -14,12 +14,13 @@ a function of parameters and earlier groups, bit for bit, so that an interrupted
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fpsim.scenario.parameters.sections import Parameters
-from fpsim.scenario.parameters.toml_text import toml_text
+from fpsim.scenario.parameters.toml_text import check_values, toml_text
 from fpsim.scenario.parameters.values import dotted, merged, with_values
 from fpsim.scenario.results import Results
 from fpsim.scenario.tables import Table
@@ -128,9 +129,19 @@ class Scenario(Immutable):
         stages = tuple(one if isinstance(one, Each) else Each(one) for one in self.stages)
         if not stages or not all(callable(stage.function) for stage in stages):
             raise DomainError(f"stages is {shown(self.stages)}: one or more functions of (p, run) are accepted")
+        object.__setattr__(self, "description", "" if self.description is None else self.description)
+        words = {key: getattr(self, key) for key in ("title", "description", "subject", "name", "source")}
+        for key, text in words.items():
+            if not isinstance(text, str):
+                raise DomainError(f"{key} is {shown(text)}: text is accepted")
+        check_values(words, "scenario")
+        if self.name and not re.fullmatch(r"\w[\w.\- ]*", self.name):
+            raise DomainError(f"name is {shown(self.name)}: letters, digits, spaces and the signs . - _ are accepted")
+        if not isinstance(self.quick, Mapping):
+            raise DomainError(f"quick is {shown(self.quick)}: values by dotted key are accepted")
         object.__setattr__(self, "stages", stages)
         object.__setattr__(self, "quick", read_only_mapping(self.quick))
-        object.__setattr__(self, "description", self.description or "")
+        with_values(self.parameters, self.quick, where="quick")
 
     def parts(self) -> Iterator[tuple[StageFunction, str, tuple[str, ...]]]:
         """Function, group and keys of all that is to be computed, in order."""

@@ -128,36 +128,32 @@ def small_run(folder, *options, scenario="double-well"):
 
 
 def test_strict_is_status_1_if_something_fell_short(tmp_path, capsys, monkeypatch):
-    from fpsim.scenario import running
+    from fpsim.scenario import files
 
-    monkeypatch.setattr(running, "run_shortfalls", lambda _tree: ("density: z = 9.1 above 3",))
+    monkeypatch.setattr(files, "run_shortfalls", lambda _tree: ("density: z = 9.1 above 3",))
     assert small_run(tmp_path, "--strict", "--quiet") == 1
     assert "density: z = 9.1 above 3" in capsys.readouterr().err
-    monkeypatch.setattr(running, "run_shortfalls", lambda _tree: ())
+    monkeypatch.setattr(files, "run_shortfalls", lambda _tree: ())
     assert main(["resume", str(tmp_path / "run.h5"), "--strict", "--quiet"]) == 0
 
 
-PYTHON = {
-    "object": "from fpsim.scenario import load_scenario\nscenario = load_scenario('double-well', changes={'seed': 5})",
-    "function": "def scenario():\n    return {'name': 'own', 'kind': 'problem', 'seed': 5}",
-    "mapping": "scenario = {'name': 'own', 'kind': 'problem', 'seed': 5}",
-}
+OWN = "from fpsim.scenario import load_scenario\nscenario = load_scenario('momentum', changes={'seed': 5})"
 
 
-@pytest.mark.parametrize("form", PYTHON)
-def test_a_scenario_from_a_python_file(form, tmp_path):
-    (tmp_path / "own.py").write_text(PYTHON[form])
+def test_a_scenario_from_a_python_file(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
     found = load_scenario(str(tmp_path / "own.py"), changes={"ensemble.replicas": 200})
-    assert found.kind == "problem"
-    assert (found.seed, found.ensemble.replicas) == (5, 200)
+    assert found.source == "momentum"
+    assert (found.parameters.seed, found.parameters.ensemble.replicas) == (5, 200)
 
 
 def test_run_a_python_file(tmp_path):
-    (tmp_path / "own.py").write_text(PYTHON["object"])
-    assert small_run(tmp_path, "--quiet", scenario=str(tmp_path / "own.py")) == 0
-    run = fpsim.load(tmp_path / "run.h5")
+    (tmp_path / "own.py").write_text(OWN)
+    out = tmp_path / "run.h5"
+    assert main(["run", str(tmp_path / "own.py"), "--set", "ensemble.replicas=200", "--quiet", "--out", str(out)]) == 0
+    run = fpsim.load(out)
     assert run.complete
-    assert run.scenario == load_scenario(str(tmp_path / "own.py"), changes=SMALL, quick=True)
+    assert run.scenario == load_scenario(str(tmp_path / "own.py"), changes={"ensemble.replicas": 200})
 
 
 @pytest.mark.parametrize(
@@ -166,9 +162,10 @@ def test_run_a_python_file(tmp_path):
         ("x = 1\n1 / 0", "line 2: ZeroDivisionError"),
         ("scenario = (", "line 1: SyntaxError"),
         ("import nothing_of_this_name", "ModuleNotFoundError"),
-        ("", "no scenario"),
-        ("scenario = 3", "no scenario"),
-        ("scenario = {'name': 'x', 'kind': 'problem', 'sed': 1}", "did you mean seed"),
+        ("", "scenario is None: scenario = Scenario(...) is accepted"),
+        ("scenario = 3", "scenario is 3"),
+        ("scenario = {'scenario': 'momentum'}", "scenario = Scenario(...) is accepted"),
+        (OWN.replace("seed", "sed"), "did you mean seed"),
     ],
 )
 def test_a_python_file_that_gives_no_scenario(code, expected, tmp_path, capsys):

@@ -84,6 +84,8 @@ def put_value(tree: dict[str, Any], key: str, value: Any) -> None:
     ConfigError
         If a part of the key is a value and not a section, or there are too many parts.
     """
+    if not isinstance(key, str):
+        raise ConfigError(f"{shown(key)} is no key: a dotted name is accepted, as in sgd.learning_rate")
     *sections, last = key.split(".")
     if len(sections) > DEEPEST:
         raise ConfigError(f"--set {shown(key)}: has {len(sections) + 1} parts; up to {DEEPEST + 1} are accepted")
