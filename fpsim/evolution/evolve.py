@@ -108,6 +108,7 @@ def evolve(
         Called with the share of the time that is done.
     estimate_grid_error : bool, keyword-only
         Whether the same evolution is repeated on cells twice as wide, to estimate the grid's error.
+        Where ``method="auto"`` takes the generator it is, in any case: that error decides whether it stands.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Choice of the method, from the equation, the grid and the constants below alone.
+"""Choice of the method, from the equation, the grid and the constants below; the generator's also from its result.
 
 The first line that holds decides; a result carries its line as ``reason``:
 
@@ -6,25 +6,39 @@ The first line that holds decides; a result carries its line as ``reason``:
 a method is asked for by name                                                       that method
 coefficients depend on time or density, equations are coupled, or the grid moves    sweeps
 cells resolve the noise (Peclet numbers up to RESOLVED, jumps of one cell), and
-    uniformization takes few products (CHEAP) and little memory (SMALL_GENERATOR)   generator
-    along a single axis                                                             rational
-    more than LONG relaxation times, or a grid of at most DENSE cells               generator
+    uniformization takes few products (CHEAP) and little memory (SMALL_GENERATOR)   generator, judged
+    along a single axis                                                             rational, judged
+    more than LONG relaxation times, or a grid of at most DENSE cells               generator, judged
 cells do not resolve it, but sweeps would take very many steps (LONG), or drift
-    presses on a reflecting wall, where they are of first order                     as above, if the grid error is
-                                                                                    at most COARSE; else sweeps
+    points at a reflecting wall, where they are of first order                      as above
 anything else                                                                       sweeps
 ==================================================================================  =============================
+
+Generator and rational approximation have no steps that a tolerance could bind: their grid's error is judged once it is
+known. Again the first line that holds decides:
+
+==================================================================================  =============================
+grid error up to the tolerance                                                      it stands
+drift meets mass at a wall: cells resolve the noise, or grid error up to COARSE     it stands, and says its error
+drift meets mass at a wall                                                          sweeps
+more relaxation times than LONG, or than BRIEF where cells resolve the noise        it stands, and says its error
+anything else                                                                       what has the smaller error of it
+                                                                                    and the sweeps
+==================================================================================  =============================
+
+Drift that points at a wall without mass is no reason for the generator: sweeps are of second order there.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 from fpsim.density import Grid
 from fpsim.evolution.coefficients import GridScales
 from fpsim.support.errors import DomainError
 
-__all__ = ["COARSE", "LONG", "Choice", "choose_method"]
+__all__ = ["COARSE", "LEAST_CELLS", "LONG", "Choice", "Judgement", "choose_method", "judge_generator"]
 
 RESOLVED = 0.25
 """Cell Peclet number up to which the generator's numerical diffusion (Pe^2 / 12 of the true one) is negligible."""
@@ -38,6 +52,9 @@ SMALL_GENERATOR = 64e6
 LONG = 1000.0
 """Relaxation times beyond which sweeps, whose errors add up, are too many."""
 
+BRIEF = 20.0
+"""Relaxation times up to which sweeps take few enough steps to do better than resolved cells."""
+
 COARSE = 0.03
 """Grid error up to which the generator stands where cells do not resolve everything."""
 
@@ -49,11 +66,25 @@ LEAST_CELLS = 8
 
 
 class Choice(NamedTuple):
-    """A method and the reason for it; ``provisional``: it stands only if the grid's error is small."""
+    """A method and the reason for it.
+
+    ``judged``: it stands only by :func:`judge_generator`; ``resolved``: cells resolve the noise; ``relaxations``: the
+    time in relaxation times.
+    """
 
     method: str
     reason: str
-    provisional: bool = False
+    judged: bool = False
+    resolved: bool = False
+    relaxations: float = 0.0
+
+
+class Judgement(Enum):
+    """What becomes of a generator's result."""
+
+    STANDS = "stands"
+    SWEEPS = "sweeps"
+    SMALLER_ERROR = "the smaller error of it and the sweeps"
 
 
 def choose_method(
@@ -91,18 +122,40 @@ def choose_method(
         return Choice(method, "asked for")
     peclet = f"cell Peclet numbers up to {scales.peclet[1]:.2g}"
     resolved = scales.peclet[1] <= RESOLVED and scales.reach == 1
-    long, pressed = scales.steepness * end > LONG, scales.walls.pressed
+    relaxations = scales.steepness * end
+    long, pressed = relaxations > LONG, scales.walls.pressed
     if not resolved:
         unresolved = peclet if scales.peclet[1] > RESOLVED else f"jumps of {scales.reach} cells"
         if not (long or pressed) or min(grid.shape) < LEAST_CELLS:
             return Choice("sweeps", f"{unresolved}: small noise")
-        why = f"{scales.steepness * end:.2g} relaxation times" if long else "drift presses on a reflecting wall"
-        why = f"{unresolved}, but {why} and the grid error is small"
+        why = f"{relaxations:.2g} relaxation times" if long else "drift presses on a reflecting wall"
+        why = f"{unresolved}, but {why}"
     else:
         why = f"{peclet}: cells resolve the noise"
     cheap = scales.leaving * end * grid.size <= CHEAP and generator_bytes <= SMALL_GENERATOR
     if cheap or (not single and (long or grid.size <= DENSE)):
-        return Choice("generator", why, not resolved)
+        return Choice("generator", why, True, resolved, relaxations)
     if single:
-        return Choice("rational", why, not resolved)
+        return Choice("rational", why, True, resolved, relaxations)
     return Choice("sweeps", "the generator would take more products or memory than it is worth")
+
+
+def judge_generator(choice: Choice, *, grid_error: float, tolerance: float, at_walls: bool) -> Judgement:
+    """Judge the result of a generator or rational approximation that was chosen.
+
+    Parameters
+    ----------
+    choice : Choice
+    grid_error : float
+        Its largest; nan where it is not known, on grids of fewer than LEAST_CELLS along an axis.
+    tolerance : float
+    at_walls : bool
+        Whether drift meets mass at a wall.
+    """
+    if not grid_error > tolerance:
+        return Judgement.STANDS
+    if at_walls and choice.relaxations <= LONG:
+        return Judgement.STANDS if choice.resolved or grid_error <= COARSE else Judgement.SWEEPS
+    if choice.relaxations > (BRIEF if choice.resolved else LONG):
+        return Judgement.STANDS
+    return Judgement.SMALLER_ERROR

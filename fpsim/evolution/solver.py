@@ -18,7 +18,7 @@ from fpsim.density import Boundary, Density, Grid, regrid
 from fpsim.equation import FokkerPlanck
 from fpsim.equation.grid_arrays import grid_array_names, on_coarser
 from fpsim.evolution.arguments import Arguments
-from fpsim.evolution.assessment import assess
+from fpsim.evolution.assessment import assess, mass_at_walls
 from fpsim.evolution.coefficients import Coefficients, GridScales, Walls, survey
 from fpsim.evolution.memory_estimate import (
     check_coefficients,
@@ -27,12 +27,20 @@ from fpsim.evolution.memory_estimate import (
     generator_numbers,
     memory_estimate,
 )
-from fpsim.evolution.method_choice import COARSE, LEAST_CELLS, LONG, Choice, choose_method
+from fpsim.evolution.method_choice import (
+    COARSE,
+    LEAST_CELLS,
+    LONG,
+    Choice,
+    Judgement,
+    choose_method,
+    judge_generator,
+)
 from fpsim.evolution.methods import by_generator, by_rational, by_sweeps, by_the_same_steps
 from fpsim.evolution.result import Evolution, MethodResult
 from fpsim.evolution.stepping.time_stepping import Path
 from fpsim.evolution.sweeps.splitting import Splitting
-from fpsim.support.errors import DomainError, MemoryLimitError
+from fpsim.support.errors import DomainError, MemoryLimitError, ToleranceError
 from fpsim.support.memory import memory_budget
 from fpsim.support.threads import Team
 
@@ -98,17 +106,44 @@ class Solver:
             cost = memory_estimate("generator", self.equations, self.grids, self._generator_numbers, 1, coarse=False)
         choice = choose_method(asked.method, grid, scales, end=asked.end, generator_bytes=cost, changing=changing)
         log.info("evolve %s to t=%g by %s (%s)", self.grids, asked.end, choice.method, choice.reason)
-        if choice.provisional:
-            with suppress(DomainError, MemoryLimitError):  # sweeps may take what it does not
-                result = self._solve(choice, starts, replace(asked, estimate_grid_error=True), known, scales, budget)
-                error = float(result.grid_error.max())
-                if error <= COARSE:
-                    return result
-                if scales.steepness * asked.end > LONG:
-                    text = f"grid error {error:.2g}, and the time is too long for sweeps: more cells resolve it"
-                    return replace(result, warnings=(*result.warnings, text))
-            choice = Choice("sweeps", f"the grid error of the {choice.method} would be above {COARSE:g}")
+        if choice.judged:
+            return self._judged(choice, starts, asked, known, scales, budget)
         return self._solve(choice, starts, asked, known, scales, budget)
+
+    def _judged(
+        self,
+        choice: Choice,
+        starts: tuple[Density, ...],
+        asked: Arguments,
+        known: tuple[Coefficients, ...],
+        scales: GridScales,
+        budget: float,
+    ) -> Evolution:
+        """Evolve by the generator, or by sweeps if those do better."""
+        measured = replace(asked, estimate_grid_error=True)
+        try:
+            result = self._solve(choice, starts, measured, known, scales, budget)
+        except (DomainError, MemoryLimitError) as refusal:  # sweeps may take what it does not
+            log.info("the %s does not take it: %s", choice.method, refusal)
+            choice = Choice("sweeps", f"the {choice.method} does not take it")
+            return self._solve(choice, starts, asked, known, scales, budget)
+        error = float(result.grid_error.max())
+        at_walls = scales.walls.meets and mass_at_walls(result, starts)
+        judgement = judge_generator(choice, grid_error=error, tolerance=asked.tolerance, at_walls=at_walls)
+        above = f"grid error {error:.2g} of the {choice.method}, above the tolerance {asked.tolerance:g}"
+        if judgement is Judgement.SWEEPS:
+            return self._solve(Choice("sweeps", above), starts, asked, known, scales, budget)
+        if judgement is Judgement.SMALLER_ERROR:
+            with suppress(DomainError, MemoryLimitError, ToleranceError):
+                sweeps = self._solve(Choice("sweeps", above), starts, measured, known, scales, budget)
+                if sweeps.error.max() <= result.error.max():
+                    return sweeps
+        if error > asked.tolerance:
+            result = replace(result, reason=f"{choice.reason}; {above}")
+        if error > COARSE and choice.relaxations > LONG and not choice.resolved:
+            text = f"grid error {error:.2g}, and the time is too long for sweeps: more cells resolve it"
+            result = replace(result, warnings=(*result.warnings, text))
+        return result
 
     def _changing(self, asked: Arguments) -> str | None:
         """What changes on the way."""
