@@ -16,7 +16,7 @@ from fpsim.evolution.result import Evolution, MethodResult
 from fpsim.evolution.stepping.error_estimate import WALL_MASS
 from fpsim.support.compilation import njit
 
-__all__ = ["assess", "mass_at_walls"]
+__all__ = ["assess"]
 
 Array = NDArray[np.float64]
 
@@ -49,8 +49,8 @@ def assess(
         error = np.full(len(run.times), np.nan)
     else:
         drifting = run.method != "sweeps" and scales.peclet[1] > DRIFTING
-        layers = run.method == "sweeps" and scales.walls.meets and mass_at_walls(run, starts)
-        order = 1 if drifting or layers or (scales.rough and mass_at_walls(run, starts)) else GRID_ORDER
+        layers = run.method == "sweeps" and scales.walls.meets and _mass_at_walls(run, starts)
+        order = 1 if drifting or layers or (scales.rough and _mass_at_walls(run, starts)) else GRID_ORDER
         error = _difference(run, wide) / ((2**order - 1) * max(d.mass for d in starts))
     warnings = (*run.warnings, *_all_cautions(run, starts, follow))
     return Evolution(
@@ -70,7 +70,7 @@ def assess(
     )
 
 
-def mass_at_walls(run: MethodResult | Evolution, starts: tuple[Density, ...]) -> bool:
+def _mass_at_walls(run: MethodResult, starts: tuple[Density, ...]) -> bool:
     """Whether any mass was at walls at one of the times, or left through them."""
     mass = max(d.mass for d in starts)
     several = [now if isinstance(now, tuple) else (now,) for now in run.densities]

@@ -19,26 +19,23 @@ known. Again the first line that holds decides:
 
 ==================================================================================  =============================
 grid error up to the tolerance                                                      it stands
-drift meets mass at a wall: cells resolve the noise, or grid error up to COARSE     it stands, and says its error
-drift meets mass at a wall                                                          sweeps
-more relaxation times than LONG, or than BRIEF where cells resolve the noise        it stands, and says its error
+more than LONG relaxation times                                                     it stands, and says its error
 anything else                                                                       what has the smaller error of it
                                                                                     and the sweeps
 ==================================================================================  =============================
 
-Drift that points at a wall without mass is no reason for the generator: sweeps are of second order there.
+So a finer grid is never worse by the choice of a method alone: coarser ones take the sweeps.
 """
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import NamedTuple
 
 from fpsim.density import Grid
 from fpsim.evolution.coefficients import GridScales
 from fpsim.support.errors import DomainError
 
-__all__ = ["COARSE", "LEAST_CELLS", "LONG", "Choice", "Judgement", "choose_method", "judge_generator"]
+__all__ = ["COARSE", "LEAST_CELLS", "LONG", "Choice", "choose_method", "stands"]
 
 RESOLVED = 0.25
 """Cell Peclet number up to which the generator's numerical diffusion (Pe^2 / 12 of the true one) is negligible."""
@@ -52,11 +49,8 @@ SMALL_GENERATOR = 64e6
 LONG = 1000.0
 """Relaxation times beyond which sweeps, whose errors add up, are too many."""
 
-BRIEF = 20.0
-"""Relaxation times up to which sweeps take few enough steps to do better than resolved cells."""
-
 COARSE = 0.03
-"""Grid error up to which the generator stands where cells do not resolve everything."""
+"""Grid error above which a result that stands because the time is long warns."""
 
 DENSE = 512
 """Cells up to which the generator's transition matrix is squared instead."""
@@ -68,7 +62,7 @@ LEAST_CELLS = 8
 class Choice(NamedTuple):
     """A method and the reason for it.
 
-    ``judged``: it stands only by :func:`judge_generator`; ``resolved``: cells resolve the noise; ``relaxations``: the
+    ``judged``: it stands only by :func:`stands`; ``resolved``: cells resolve the noise; ``relaxations``: the
     time in relaxation times.
     """
 
@@ -77,14 +71,6 @@ class Choice(NamedTuple):
     judged: bool = False
     resolved: bool = False
     relaxations: float = 0.0
-
-
-class Judgement(Enum):
-    """What becomes of a generator's result."""
-
-    STANDS = "stands"
-    SWEEPS = "sweeps"
-    SMALLER_ERROR = "the smaller error of it and the sweeps"
 
 
 def choose_method(
@@ -140,8 +126,8 @@ def choose_method(
     return Choice("sweeps", "the generator would take more products or memory than it is worth")
 
 
-def judge_generator(choice: Choice, *, grid_error: float, tolerance: float, at_walls: bool) -> Judgement:
-    """Judge the result of a generator or rational approximation that was chosen.
+def stands(choice: Choice, *, grid_error: float, tolerance: float) -> bool:
+    """Whether the result of a generator or rational approximation stands without a look at the sweeps.
 
     Parameters
     ----------
@@ -149,13 +135,5 @@ def judge_generator(choice: Choice, *, grid_error: float, tolerance: float, at_w
     grid_error : float
         Its largest; nan where it is not known, on grids of fewer than LEAST_CELLS along an axis.
     tolerance : float
-    at_walls : bool
-        Whether drift meets mass at a wall.
     """
-    if not grid_error > tolerance:
-        return Judgement.STANDS
-    if at_walls and choice.relaxations <= LONG:
-        return Judgement.STANDS if choice.resolved or grid_error <= COARSE else Judgement.SWEEPS
-    if choice.relaxations > (BRIEF if choice.resolved else LONG):
-        return Judgement.STANDS
-    return Judgement.SMALLER_ERROR
+    return not grid_error > tolerance or choice.relaxations > LONG

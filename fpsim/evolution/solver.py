@@ -18,7 +18,7 @@ from fpsim.density import Boundary, Density, Grid, regrid
 from fpsim.equation import FokkerPlanck
 from fpsim.equation.grid_arrays import grid_array_names, on_coarser
 from fpsim.evolution.arguments import Arguments
-from fpsim.evolution.assessment import assess, mass_at_walls
+from fpsim.evolution.assessment import assess
 from fpsim.evolution.coefficients import Coefficients, GridScales, Walls, survey
 from fpsim.evolution.memory_estimate import (
     check_coefficients,
@@ -32,9 +32,8 @@ from fpsim.evolution.method_choice import (
     LEAST_CELLS,
     LONG,
     Choice,
-    Judgement,
     choose_method,
-    judge_generator,
+    stands,
 )
 from fpsim.evolution.methods import by_generator, by_rational, by_sweeps, by_the_same_steps
 from fpsim.evolution.result import Evolution, MethodResult
@@ -128,12 +127,8 @@ class Solver:
             choice = Choice("sweeps", f"the {choice.method} does not take it")
             return self._solve(choice, starts, asked, known, scales, budget)
         error = float(result.grid_error.max())
-        at_walls = scales.walls.meets and mass_at_walls(result, starts)
-        judgement = judge_generator(choice, grid_error=error, tolerance=asked.tolerance, at_walls=at_walls)
         above = f"grid error {error:.2g} of the {choice.method}, above the tolerance {asked.tolerance:g}"
-        if judgement is Judgement.SWEEPS:
-            return self._solve(Choice("sweeps", above), starts, asked, known, scales, budget)
-        if judgement is Judgement.SMALLER_ERROR:
+        if not stands(choice, grid_error=error, tolerance=asked.tolerance):
             with suppress(DomainError, MemoryLimitError, ToleranceError):
                 sweeps = self._solve(Choice("sweeps", above), starts, measured, known, scales, budget)
                 if sweeps.error.max() <= result.error.max():

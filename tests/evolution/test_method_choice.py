@@ -32,6 +32,22 @@ def test_drift_towards_walls_without_mass(turning):
         assert error <= result.error[-1] <= 2e-3, cells
 
 
+@pytest.mark.parametrize("noise", [0.05, 0.2])
+def test_saddle_whose_tails_touch_the_walls(noise):
+    """Drift (x, -y): a millionth of the mass lies at the walls where noise is large."""
+    end = 0.5
+    grow, decay = np.exp([end, -end])
+    for cells in (64, 96, 128, 192):
+        grid = Grid.box((-3, 3, cells), (-3, 3, cells))
+        equation = FokkerPlanck(drift=lambda x, y: (x, -y), diffusion=noise)
+        result = evolve(equation, gaussian(grid, (0.0, 0.3), 0.04), [end])
+        variance = [0.04 * grow**2 + noise * (grow**2 - 1), 0.04 * decay**2 + noise * (1 - decay**2)]
+        exact = gaussian(grid, (0.0, 0.3 * decay), variance)
+        error = np.abs(result.final.values - exact.values).sum() * grid.cell_volume
+        assert error <= 1e-3, cells
+        assert error <= 1.05 * result.error[-1], cells
+
+
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-4])
 def test_the_tolerance_binds_where_cells_resolve_the_noise(tolerance):
     """Peclet numbers fall below those from which on the generator is considered."""
