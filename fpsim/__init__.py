@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fpsim import comparison as comparison
     from fpsim import datasets as datasets
     from fpsim import generator as generator
+    from fpsim.applicability import check
     from fpsim.closures import conditional, mean_field
     from fpsim.comparison import compare_density
     from fpsim.density import Density, Grid, gaussian
@@ -41,6 +42,7 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "fpsim.applicability": ("check",),
             "fpsim.closures": ("conditional", "mean_field"),
             "fpsim.comparison": ("compare_density",),
             "fpsim.density": ("Density", "Grid", "gaussian"),
@@ -76,6 +78,7 @@ __all__ = [
     "Start",
     "__version__",
     "build_generator",
+    "check",
     "compare_density",
     "conditional",
     "datasets",

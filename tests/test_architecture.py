@@ -31,6 +31,7 @@ ALLOWED = {
     "theory": {"density", "equation"} | NETWORKS,
     "closures": {"density", "equation", "theory"} | NETWORKS,
     "comparison": {"density", "network"},
+    "applicability": NETWORKS | {"theory", "closures"},
     "diagnostics": {"density", "equation", "generator", "theory"} | NETWORKS,
     "storage": set(),
     "plots": set(),
