@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from fpsim.scenario import load_scenario, report, run, run_shortfalls
-from fpsim.support.errors import ConfigError
+from fpsim.support.errors import ConfigError, DomainError
 
 C = np.array([[1.0, 0.5 * np.sqrt(0.4)], [0.5 * np.sqrt(0.4), 0.4]])
 START, NOISE, BATCH = np.array([1.0, -0.5]), 0.5, 4
@@ -68,7 +68,8 @@ def test_errors_against_simulated_sgd_and_an_ode_solver(tree):
 
 
 def test_table_and_refusals(tree):
-    assert "fitted order" in report(tree)
+    assert "fitted orders" in report(tree)
+    assert "the covariance is off by" in report(tree)
     for key, value, message in (
         ("regression.learning_rates", [0.3, 0.1, 0.05], "whole fractions"),
         ("regression.learning_rates", [0.1, 0.05], "at least 3"),
@@ -77,5 +78,5 @@ def test_table_and_refusals(tree):
     ):
         with pytest.raises(ConfigError, match=message):
             load_scenario("equation-order", changes={key: value})
-    with pytest.raises(ConfigError, match="second moments grow"):
+    with pytest.raises(DomainError, match="second moments grow"):
         run(load_scenario("equation-order", changes={"regression.learning_rates": [2.0, 1.0, 0.5]}))

@@ -175,6 +175,30 @@ class LinearRegression:
             m1, m2 = keep @ m1, keep @ m2 @ keep + learning_rate**2 / batch_size * kick
         return m1, m2
 
+    def stationary_second_moment(self, *, learning_rate: float, batch_size: float) -> Array:
+        """Fixed point ``M`` (p, p) of a step: the covariance of the weights at rest, where the mean is zero.
+
+        The step is affine in ``M``; its matrix is its action on every unit matrix.
+
+        Raises
+        ------
+        DomainError
+            If second moments grow at this learning rate.
+        """
+        size = len(np.atleast_2d(self.covariance))
+
+        def step(second: Array) -> Array:
+            return self.moments(
+                np.zeros(size), second, time=learning_rate, learning_rate=learning_rate, batch_size=batch_size
+            )[1]
+
+        source = step(np.zeros((size, size)))
+        units = np.eye(size * size).reshape(-1, size, size)
+        matrix = np.stack([(step(unit) - source).ravel() for unit in units], axis=-1)
+        if np.abs(np.linalg.eigvals(matrix)).max() >= 1.0:
+            raise DomainError(f"learning_rate = {learning_rate:g}: second moments grow there, less is accepted")
+        return np.asarray(np.linalg.solve(np.eye(size * size) - matrix, source.ravel())).reshape(size, size)
+
     def scaling(
         self, mean: Array, second: Array, *, time: float, learning_rates: Sequence[float], batch_size: float
     ) -> CutoffScaling:

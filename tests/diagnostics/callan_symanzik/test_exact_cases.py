@@ -151,3 +151,18 @@ def test_equation_of_the_regression_has_the_variance_of_one_step():
     assert_allclose(d + eta * equation.drift(d), m1[0], rtol=1e-12)
     with pytest.raises(DomainError, match="one coordinate"):
         LinearRegression(np.eye(2)).equation(0.1, 4)
+
+
+def test_stationary_second_moment_of_regression():
+    """A fixed point of the step with two inputs; closed form with one; none beyond the threshold."""
+    c, noise, at = np.array([[1.0, 0.3], [0.3, 0.4]]), 0.5, {"learning_rate": 0.2, "batch_size": 4}
+    model = LinearRegression(c, noise)
+    rest = model.stationary_second_moment(**at)
+    np.testing.assert_allclose(model.moments(np.zeros(2), rest, time=0.2, **at)[1], rest, rtol=1e-12)
+    one, h = LinearRegression(np.array([[0.7]]), noise), 0.7 * 0.2
+    exact = 0.2**2 / 4 * noise**2 * 0.7 / (1 - (1 - h) ** 2 - 2 * h**2 / 4)
+    assert one.stationary_second_moment(**at)[0, 0] == pytest.approx(exact, rel=1e-12)
+    threshold = 2 / (0.7 * (1 + 2 / 4))  # (1 - h)^2 + 2 h^2 / B = 1
+    one.stationary_second_moment(learning_rate=0.999 * threshold, batch_size=4)
+    with pytest.raises(DomainError, match="second moments grow"):
+        one.stationary_second_moment(learning_rate=1.001 * threshold, batch_size=4)
