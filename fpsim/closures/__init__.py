@@ -1,7 +1,9 @@
 """Closures: models of one weight matrix without the other, one file each (docs/closures.md)."""
 
 from fpsim.closures.conditional import conditional
+from fpsim.closures.conditional_of_mixture import conditional_of_mixture
 from fpsim.closures.empirical_path import empirical_path
+from fpsim.closures.fit_and_judge import fit_and_judge
 from fpsim.closures.frozen import frozen
 from fpsim.closures.joint import joint
 from fpsim.closures.leaf import leaf
@@ -14,7 +16,9 @@ __all__ = [
     "GaussianPath",
     "Partner",
     "conditional",
+    "conditional_of_mixture",
     "empirical_path",
+    "fit_and_judge",
     "frozen",
     "gaussian_path",
     "joint",

@@ -4,6 +4,7 @@ Assumption: none but enough replicas. It is the only closure of one matrix that 
 density, as the number of replicas grows; it borrows from the experiment what mean field leaves out, the correlation of
 the matrices. Errors: statistical, O(neighbours^{-1/2}) locally; regression bias O(bandwidth^2) where the conditional
 averages bend within a bandwidth; interpolation between recorded times (cubic for the drift, linear for the diffusion).
+It must not be judged by the replicas it was fitted to (:func:`fpsim.closures.fit_and_judge` halves an ensemble).
 Only smooth statistics are regressed, never drift or diffusion themselves (:mod:`fpsim.closures.marginal_equation`).
 """
 
@@ -43,7 +44,7 @@ def conditional(
     matrix : {"W1", "W2"}
         Whose equation.
     ensemble : Ensemble
-        Weights at two or more recorded times, which should resolve the relaxation; between them the averages are
+        Replicas to fit to. Weights at two or more recorded times, which should resolve the relaxation; between them the averages are
         interpolated, before the first and after the last they are held.
     neighbours : float, optional
         Replicas a local fit should see; ``max(60, 2 sqrt(R))`` by default.
