@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.scenario import load_scenario, run
+from fpsim.scenario import Results, load_scenario, run
 from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, run_shortfalls
-from fpsim.scenario.shared.kind import kind_named
 from fpsim.support.errors import ConfigError, ValidityWarning
+from fpsim.uncertainty.verdict import judged_together, shortfalls
 
 NAME = "shuffled-epochs"
 CURVATURE, SAMPLES, BATCH, RATE = 0.3, 64, 4, 0.05
@@ -95,23 +95,36 @@ def test_table_tells_the_warning(tree):
     assert [name for name, _ in figures_of(tree)] == ["epochs"]
 
 
+def test_the_control_is_asked_for_only_where_it_must_fail(tree):
+    """Many relaxations within an epoch: the plain equation's failure is no longer expected."""
+    quick = load_scenario(NAME, quick=True)
+    names = [c.name for c in quick.claims(quick.parameters, Results(tree))]
+    assert "plain Fokker-Planck, shuffled epochs" in names
+    fast = quick.with_values({"sgd.learning_rate": 3.0})
+    assert len(list(fast.claims(fast.parameters, Results(tree)))) == len(names) - 1
+
+
 def test_departures_are_shortfalls(tree):
     wrong = group(tree, "rates").copy(deep=True)
     wrong["variance"][0, 1] *= 1.5
-    again = xr.DataTree.from_dict({"/training": group(tree, "training"), "/rates": wrong})
-    again.attrs = {"kind": "epochs"}
-    (line,) = run_shortfalls(again)
-    assert line.startswith("variance, end of epoch, 0.0125")
+    again = Results(xr.DataTree.from_dict({"/training": group(tree, "training"), "/rates": wrong}))
+    scenario = load_scenario(NAME, quick=True)
+    (line,) = shortfalls(judged_together(scenario.claims(scenario.parameters, again)))
+    assert line.startswith("claim variance, end of epoch, learning rate 0.0125")
 
 
 def test_what_is_done_is_not_done_again(tree):
     """An interrupted run goes on to the same bits, with one thread."""
     part = xr.DataTree.from_dict({"/training": group(tree, "training")})
-    scenario = load_scenario(NAME, quick=True)
-    stages = kind_named("epochs").stages(scenario, part, threads=1, report=lambda _t: lambda _share: None)
-    found = {path: dataset for groups in stages for path, dataset in groups.items()}
-    assert list(found) == ["/rates"]
-    xr.testing.assert_identical(found["/rates"], group(tree, "rates"))
+    tasks = []
+
+    def reporter(task):
+        tasks.append(task)
+        return lambda _share: None
+
+    found = run(load_scenario(NAME, quick=True), threads=1, report=reporter, done=part)
+    assert tasks == ["learning rates"]
+    xr.testing.assert_identical(group(found, "rates"), group(tree, "rates"))
 
 
 @pytest.mark.parametrize(
