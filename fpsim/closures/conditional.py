@@ -44,8 +44,8 @@ def conditional(
     matrix : {"W1", "W2"}
         Whose equation.
     ensemble : Ensemble
-        Replicas to fit to. Weights at two or more recorded times, which should resolve the relaxation; between them the averages are
-        interpolated, before the first and after the last they are held.
+        Replicas to fit to, with weights at two or more recorded times, which should resolve the relaxation; between
+        them the averages are interpolated, before the first and after the last they are held.
     neighbours : float, optional
         Replicas a local fit should see; ``max(60, 2 sqrt(R))`` by default.
     degree : {0, 1, 2}

@@ -12,14 +12,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.density import Density
+from fpsim.density import Density, GaussianMixture
 from fpsim.scenario.parameters.sections import ScenarioBase
-from fpsim.scenario.records import density_series, group
+from fpsim.scenario.records import density_series, group, mixture_names, mixture_series
 from fpsim.scenario.running import scenario_of_run
 from fpsim.scenario.scenario import Scenario
 from fpsim.storage import load_tree
 from fpsim.support.checks import shown
-from fpsim.support.errors import DomainError
+from fpsim.support.errors import DomainError, FileError
 
 __all__ = ["Run", "density_variables", "load"]
 
@@ -75,6 +75,24 @@ class Run:
             path: MappingProxyType({name: density_series(data, name) for name in density_variables(data)})
             for path, data in found.items()
         }
+        return MappingProxyType({path: series for path, series in by_group.items() if series})
+
+    @cached_property
+    def mixtures(self) -> Mapping[str, Mapping[str, tuple[GaussianMixture, ...]]]:
+        """By group and name, one mixture per recorded time: ``run.mixtures["law"]["joint"][-1].log_density(w)``.
+
+        Raises
+        ------
+        FileError
+            If arrays that are stored as a mixture are none.
+        """
+        by_group: dict[str, Mapping[str, tuple[GaussianMixture, ...]]] = {}
+        for path in self.groups:
+            data = group(self.tree, path)
+            try:
+                by_group[path] = MappingProxyType({name: mixture_series(data, name) for name in mixture_names(data)})
+            except FileError as error:
+                raise FileError(f"{self.path}: {path}: {error}") from None
         return MappingProxyType({path: series for path, series in by_group.items() if series})
 
     @cached_property

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
         Time,
     )
     from fpsim.scenario.parameters.values import parse_assignments
-    from fpsim.scenario.records import density_at, density_variable, grid_coordinates, moments, named
+    from fpsim.scenario.records import (
+        density_at,
+        density_variable,
+        grid_coordinates,
+        mixture_dataset,
+        moments,
+        named,
+    )
     from fpsim.scenario.results import Results, Workbench
     from fpsim.scenario.running import report, run, run_shortfalls, to_toml
     from fpsim.scenario.scenario import Each, Scenario
@@ -46,7 +53,14 @@ else:
                 "Time",
             ),
             "fpsim.scenario.parameters.values": ("parse_assignments",),
-            "fpsim.scenario.records": ("density_at", "density_variable", "grid_coordinates", "moments", "named"),
+            "fpsim.scenario.records": (
+                "density_at",
+                "density_variable",
+                "grid_coordinates",
+                "mixture_dataset",
+                "moments",
+                "named",
+            ),
             "fpsim.scenario.results": ("Results", "Workbench"),
             "fpsim.scenario.running": ("report", "run", "run_shortfalls", "to_toml"),
             "fpsim.scenario.scenario": ("Each", "Scenario"),
@@ -78,6 +92,7 @@ __all__ = [
     "draw_figures",
     "grid_coordinates",
     "load_scenario",
+    "mixture_dataset",
     "moments",
     "named",
     "parse_assignments",

@@ -9,7 +9,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.density import Boundary, Density, Grid
+from fpsim.density import Boundary, Density, GaussianMixture, Grid
+from fpsim.density.gaussian_mixture.single_precision import (
+    SinglePrecision,
+    from_single_precision,
+    to_single_precision,
+)
+from fpsim.support.errors import DomainError, FileError
 
 __all__ = [
     "density_at",
@@ -19,6 +25,9 @@ __all__ = [
     "grid_coordinates",
     "group",
     "labelled",
+    "mixture_dataset",
+    "mixture_names",
+    "mixture_series",
     "moments",
     "named",
 ]
@@ -116,6 +125,77 @@ def density_at(dataset: xr.Dataset, variable: str, index: int | None) -> Density
         names=tuple(str(name) for name in array.dims),
     )
     return Density(grid, array.values)
+
+
+def mixture_dataset(times: Sequence[float], mixtures: Sequence[GaussianMixture], *, name: str = "joint") -> xr.Dataset:
+    """Mixtures through time in single precision, as a group of a run's file.
+
+    Variables ``NAME_weights`` (time, NAME_component), ``NAME_means`` (..., NAME_coordinate) and ``NAME_roots`` (...,
+    NAME_entry): packed lower triangles ``L`` of ``C = L L^T``. The attribute ``relative_error`` of the roots is the
+    largest that single precision makes, of a covariance in norm or of a mean in widths of its component.
+
+    Raises
+    ------
+    DomainError
+        If there are not as many mixtures as times, or they differ in components or coordinates.
+    """
+    sizes = {(p.size, p.names) for p in mixtures}
+    if len(sizes) != 1 or len(times) != len(mixtures):
+        raise DomainError(
+            f"{len(mixtures)} mixtures at {len(times)} times, of {len(sizes)} shapes: one at each time, with equal "
+            "components and coordinates, is accepted"
+        )
+    rounded = [to_single_precision(p) for p in mixtures]
+    weights, means, roots = (np.stack(part) for part in zip(*(parts for parts, _ in rounded), strict=True))
+    error = {"relative_error": max(e for _, e in rounded)}
+    axes = ("time", f"{name}_component")
+    return xr.Dataset(
+        {
+            f"{name}_weights": (axes, weights, named(f"weights of the mixture {name}")),
+            f"{name}_means": ((*axes, f"{name}_coordinate"), means, named(f"means of the mixture {name}")),
+            f"{name}_roots": (
+                (*axes, f"{name}_entry"), roots, {**named(f"roots of the covariances of the mixture {name}"), **error},
+            ),
+        },
+        {
+            "time": ("time", np.asarray(times, float), named("training time, sum of learning rates")),
+            f"{name}_coordinate": (f"{name}_coordinate", list(mixtures[0].names)),
+        },
+    )  # fmt: skip
+
+
+def mixture_names(dataset: xr.Dataset) -> tuple[str, ...]:
+    """Names of the mixtures that a group holds."""
+    ends = ("_weights", "_means", "_roots")
+    found = [str(v).removesuffix("_roots") for v in dataset.data_vars if str(v).endswith("_roots")]
+    return tuple(name for name in found if all(f"{name}{end}" in dataset for end in ends))
+
+
+def mixture_series(dataset: xr.Dataset, name: str) -> tuple[GaussianMixture, ...]:
+    """Stored mixtures as objects again, one for each time.
+
+    Raises
+    ------
+    FileError
+        If the arrays are no mixture: what is wrong, and at which time.
+    """
+    axes = ("time", f"{name}_component")
+    accepted = {"weights": axes, "means": (*axes, f"{name}_coordinate"), "roots": (*axes, f"{name}_entry")}
+    parts = {part: dataset[f"{name}_{part}"] for part in accepted}
+    for part, dimensions in accepted.items():
+        if parts[part].dims != dimensions:
+            raise FileError(f"{name}_{part} has the axes {parts[part].dims}: {dimensions} are accepted")
+    if f"{name}_coordinate" not in dataset.coords:
+        raise FileError(f"mixture {name} does not name its coordinates: {name}_coordinate is accepted")
+    names = tuple(map(str, dataset[f"{name}_coordinate"].values))
+    found = []
+    for i in range(dataset.sizes["time"]):
+        arrays = SinglePrecision(*(parts[part].values[i] for part in accepted))
+        try:
+            found.append(from_single_precision(arrays, names))
+        except DomainError as error:
+            raise FileError(f"mixture {name} at place {i} of time: {error}") from None
+    return tuple(found)
 
 
 def moments(samples: Mapping[str, Array]) -> dict[str, Any]:
