@@ -7,19 +7,24 @@ in that case. Either falls short when it does not fail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import xarray as xr
 
-from fpsim.uncertainty.verdict import Claim, Identity, Verdict, threshold
+from fpsim.scenario.records import named
+from fpsim.uncertainty.verdict import Claim, Expected, Identity, Verdict, threshold
 
 __all__ = [
     "CONTROL",
     "collected_verdicts",
     "controlled_verdicts",
     "part",
+    "records_of",
     "shortfalls_of",
+    "stored_records",
     "verdict_dataset",
     "verdict_lines",
 ]
@@ -62,6 +67,37 @@ def verdict_dataset(
         {name: column for name, column in columns.items() if column[1]},
         {name: labels for name, labels in coordinates.items() if labels},
         {"together": verdicts[0].together if verdicts else 1},
+    )
+
+
+def stored_records(records: Iterable[Identity | Claim]) -> xr.Dataset:
+    """Records that need more than a run's file keeps, as arrays of a stage's data set, from which
+    :func:`records_of` makes them again; the tolerance of an identity is ``nan``.
+    """
+    rows = tuple(records)
+    tolerances = [r.tolerance if isinstance(r, Claim) else math.nan for r in rows]
+    return xr.Dataset(
+        {
+            "record_residual": ("record", [float(r.residual) for r in rows], named("relative residual of the record")),
+            "record_error": ("record", [float(r.error) for r in rows], named("its error")),
+            "record_tolerance": ("record", tolerances, named("residual up to which the claim counts as true")),
+            "record_freedom": ("record", [r.freedom if isinstance(r, Claim) else 1 for r in rows], named("freedom")),
+            "record_expected": ("record", [r.expected for r in rows], {"long_name": "verdict that is expected"}),
+        },
+        {"record": ("record", [r.name for r in rows], {"long_name": "identity or claim"})},
+    )
+
+
+def records_of(dataset: xr.Dataset) -> tuple[Identity | Claim, ...]:
+    """The records of a stage that kept them by :func:`stored_records`."""
+    columns = (dataset[f"record{column}"].values for column in ("", "_residual", "_error", "_tolerance", "_freedom"))
+    return tuple(
+        Identity(str(name), float(residual), float(error), expected=expected)
+        if math.isnan(tolerance)
+        else Claim(str(name), float(residual), float(error), float(tolerance), int(freedom), expected=expected)
+        for name, residual, error, tolerance, freedom, expected in zip(
+            *columns, (cast("Expected", str(e)) for e in dataset["record_expected"].values), strict=True
+        )
     )
 
 

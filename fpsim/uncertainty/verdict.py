@@ -25,7 +25,18 @@ import numpy as np
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable, read_only_mapping
 
-__all__ = ["ALPHA", "Claim", "Expected", "Identity", "Record", "Verdict", "judged_together", "shortfalls", "threshold"]
+__all__ = [
+    "ALPHA",
+    "Claim",
+    "Expected",
+    "Identity",
+    "Record",
+    "Verdict",
+    "control",
+    "judged_together",
+    "shortfalls",
+    "threshold",
+]
 
 Verdict: TypeAlias = Literal["holds", "fails", "trivial", "inconclusive"]
 Expected: TypeAlias = Literal["holds", "fails", "trivial"]
@@ -166,6 +177,11 @@ class Claim(Record):
 
 
 R = TypeVar("R", bound=Record)
+
+
+def control(record: R) -> R:
+    """The record as a control, false on purpose: it is expected to fail."""
+    return replace(record, expected="fails")
 
 
 def judged_together(records: Iterable[R]) -> tuple[R, ...]:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 import xarray as xr
 
-from fpsim.scenario.judgement import collected_verdicts, part, shortfalls_of, verdict_dataset, verdict_lines
-from fpsim.uncertainty.verdict import Claim, Identity
+from fpsim.scenario.judgement import (
+    collected_verdicts,
+    part,
+    records_of,
+    shortfalls_of,
+    stored_records,
+    verdict_dataset,
+    verdict_lines,
+)
+from fpsim.uncertainty.verdict import Claim, Identity, control
 
 GOOD = [Identity("exact", 1e-4, 1e-4), Claim("true", 0.01, 0.001, 0.05, 3)]
 CONTROL = Claim("false on purpose", 0.5, 0.01, 0.05, 3)
@@ -65,3 +73,17 @@ def test_parts_of_several_stages_are_one_table_and_live_in_one_tree():
     assert list(table["claim"].values) == ["true", "false on purpose", "cannot fail"]
     tree.dataset = table  # the root and the parts have dimensions of their own
     assert len(shortfalls_of(collected_verdicts(tree, "verdicts"))) == 2
+
+
+def test_records_that_a_stage_keeps_are_the_same_when_read_again(tmp_path):
+    """Through a file, beside arrays of the stage."""
+    from fpsim.storage import load_tree, provenance, save
+
+    records = (*GOOD, control(CONTROL), TRIVIAL)
+    stage = xr.Dataset({"width": ("time", [1.0, 2.0])}).merge(stored_records(records))
+    save(
+        xr.DataTree.from_dict({"/": xr.Dataset(attrs=provenance(config="", seed=0, command="test")), "/stage": stage}),
+        tmp_path / "run.h5",
+    )
+    assert records_of(load_tree(tmp_path / "run.h5")["stage"].to_dataset()) == records
+    assert [r.met for r in records] == [True, True, True, False]
