@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpsim.ensemble.ensemble import Divergence, Ensemble, State
-from fpsim.ensemble.interrupt import deferred_interrupt
 from fpsim.ensemble.recording import kept_steps, record_steps, tracked_names
 from fpsim.ensemble.replicas import Replicas
 from fpsim.ensemble.statistics import TILE, EnsembleStatistics, Statistics, measure, observable_names, observables
 from fpsim.experiment import Experiment
 from fpsim.support.checks import instance_of, whole_number
 from fpsim.support.errors import DomainError, ValidityWarning
+from fpsim.support.interrupts import deferred_interrupt
 from fpsim.support.memory import check_memory
 from fpsim.support.progress import check_progress
 from fpsim.support.random_streams import RNG, key_of

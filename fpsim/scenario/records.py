@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -17,10 +17,17 @@ from fpsim.density.gaussian_mixture.single_precision import (
 )
 from fpsim.support.errors import DomainError, FileError
 
+if TYPE_CHECKING:
+    from fpsim.comparison import Budget, Comparison
+
 __all__ = [
+    "TRAINING_TIME",
+    "budget_dataset",
+    "comparison_dataset",
     "density_at",
     "density_series",
     "density_variable",
+    "distances_dataset",
     "entry_names",
     "grid_coordinates",
     "group",
@@ -33,6 +40,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+TRAINING_TIME = {"units": "1", "long_name": "training time, steps x learning rate"}
 
 
 def group(tree: xr.DataTree, *path: str) -> xr.Dataset:
@@ -232,3 +240,88 @@ def moments(samples: Mapping[str, Array]) -> dict[str, Any]:
 def named(long_name: str) -> dict[str, str]:
     """Attributes of a dimensionless variable."""
     return {"units": "1", "long_name": long_name}
+
+
+def comparison_dataset(times: Array, rows: Mapping[str, Sequence[Sequence[Comparison]]]) -> xr.Dataset:
+    """Distances with floors by (time, theory, observable), ``nan`` where a theory claims nothing.
+
+    Parameters
+    ----------
+    rows : mapping
+        By theory, for each time, its comparisons; their observables may differ from theory to theory.
+    """
+    observables = list(dict.fromkeys(c.observable for series in rows.values() for c in series[0]))
+    fields: dict[str, tuple[Callable[[Comparison], float], str]] = {
+        "distance": (lambda c: c.value, "total variation between theory and ensemble"),
+        "floor": (lambda c: c.floor, "mean distance if theory were true"),
+        "spread": (lambda c: c.spread, "standard deviation of the distance if theory were true"),
+        "z": (lambda c: c.z, "(distance - floor) / spread"),
+        "band_low": (lambda c: c.band[0], "lower end of the 95 % band"),
+        "band_high": (lambda c: c.band[1], "upper end of the 95 % band"),
+    }
+    variables: dict[str, Any] = {}
+    for name, (get, long_name) in fields.items():
+        values = np.full((len(times), len(rows), len(observables)), np.nan)
+        for j, series in enumerate(rows.values()):
+            for i, row in enumerate(series):
+                for c in row:
+                    values[i, j, observables.index(c.observable)] = get(c)
+        variables[name] = (("time", "theory", "observable"), values, named(long_name))
+    coordinates = {"time": ("time", times, TRAINING_TIME), "theory": list(rows), "observable": observables}
+    return xr.Dataset(variables, coordinates)
+
+
+def distances_dataset(rows: Mapping[str, Sequence[Comparison]]) -> xr.Dataset:
+    """All kinds of distances by (theory, quantity, measure), ``nan`` where one does not apply."""
+    every = [c for row in rows.values() for c in row]
+    quantities = list(dict.fromkeys(c.observable for c in every))
+    measures = list(dict.fromkeys(c.distance for c in every))
+    variables = {}
+    for name in ("value", "floor", "spread", "z"):
+        values = np.full((len(rows), len(quantities), len(measures)), np.nan)
+        for i, row in enumerate(rows.values()):
+            for c in row:
+                values[i, quantities.index(c.observable), measures.index(c.distance)] = getattr(c, name)
+        variables[name] = (("theory", "quantity", "measure"), values, named(name))
+    return xr.Dataset(variables, {"theory": list(rows), "quantity": quantities, "measure": measures})
+
+
+def budget_dataset(budgets: Mapping[str, Sequence[Budget]]) -> xr.Dataset:
+    """Error budgets by (theory, observable, cause), ``nan`` where a cause does not apply; totals and words."""
+    every = [budget for row in budgets.values() for budget in row]
+    causes = list(dict.fromkeys(row.source for budget in every for row in budget.rows))
+    observables = list(dict.fromkeys(budget.observable for budget in every))
+    shape = len(budgets), len(observables)
+    parts = {
+        "distance": "total variation between two neighbouring laws of the chain",
+        "floor": "mean distance if they were the same",
+        "spread": "standard deviation of the distance if they were the same",
+        "error": "distance freed of its floor",
+        "share": "error over the sum of all errors",
+        "resolved": "1 where the distance is seen above its floor",
+    }
+    whole = {
+        "total": ("total", "total variation between SGD and the theory"),
+        "total_floor": ("floor", "mean of the total if the theory were true"),
+        "total_spread": ("spread", "standard deviation of the total if the theory were true"),
+        "leading": ("leading", "source of the largest resolved error"),
+        "sentence": ("sentence", "the finding in words"),
+    }
+    found: dict[str, Any] = {name: np.full((*shape, len(causes)), np.nan) for name in parts}
+    found |= {name: np.full(shape, np.nan) for name in whole}
+    found |= {name: np.full(shape, "", object) for name in ("leading", "sentence")}
+    for i, row in enumerate(budgets.values()):
+        for budget in row:
+            j = observables.index(budget.observable)
+            for part in budget.rows:
+                for name in parts:
+                    found[name][i, j, causes.index(part.source)] = getattr(part, name)
+            for name, (key, _) in whole.items():
+                found[name][i, j] = getattr(budget, key)
+    dims = ("theory", "observable")
+    variables: dict[str, Any] = {name: ((*dims, "cause"), found[name], named(text)) for name, text in parts.items()}
+    variables |= {name: (dims, found[name], named(text)) for name, (_, text) in whole.items()}
+    return xr.Dataset(
+        {**variables, **{n: (dims, found[n].astype(str)) for n in ("leading", "sentence")}},
+        {"theory": list(budgets), "observable": observables, "cause": causes},
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import xarray as xr
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fpsim.experiment import Experiment
     from fpsim.storage import Checkpoint
     from fpsim.support.progress import Progress, Reporter
+
+T = TypeVar("T")
 
 __all__ = ["MissingGroupError", "Results", "Workbench"]
 
@@ -78,11 +80,23 @@ class Workbench(Results):
         self.path = ""
         self._reporter = reporter
         self._checkpoint = checkpoint
-        self._ensembles: dict[str, Ensemble] = {}
+        self._made: dict[str, object] = {}
 
     def progress(self, task: str) -> Progress:
         """``progress(share)`` of a task, by its name as it is shown."""
         return self._reporter(task)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What ``make()`` answers, made once for all stages; it must be the same whenever a run goes on.
+
+        Parameters
+        ----------
+        name : str
+            What is made, unique within the run.
+        """
+        if name not in self._made:
+            self._made[name] = make()
+        return cast(T, self._made[name])
 
     def train(
         self,
@@ -108,9 +122,10 @@ class Workbench(Results):
         """
         from fpsim.scenario.training import train_kept
 
-        if name not in self._ensembles:
-            path = self.path
-            self._ensembles[name] = train_kept(
+        path = self.path
+        return self.once(
+            f"ensemble {name}",
+            lambda: train_kept(
                 experiment,
                 replicas=replicas,
                 steps=steps,
@@ -120,5 +135,5 @@ class Workbench(Results):
                 threads=self.threads,
                 progress=self.progress(f"{name}: train {replicas} replicas"),
                 partial=None if partial is None else lambda ensemble: {path: partial(ensemble)},
-            )
-        return self._ensembles[name]
+            ),
+        )

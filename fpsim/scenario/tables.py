@@ -26,7 +26,7 @@ class Column:
     Parameters
     ----------
     heading : str
-    values : sequence
+    values : sequence or array, shape (rows,)
         Numbers or words.
     form : str
         Format of a number, ``".4g"`` for example.
@@ -35,9 +35,9 @@ class Column:
     """
 
     heading: str
-    values: Sequence[Any]
+    values: Any
     form: str = ".4g"
-    errors: Sequence[float] | None = None
+    errors: Any = None
 
     def cells(self) -> list[str]:
         """The entries as text."""

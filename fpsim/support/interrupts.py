@@ -1,4 +1,4 @@
-"""Interrupts (Ctrl-C) during a run: none is lost, none cuts a write of the file.
+"""Interrupts (Ctrl-C): none is lost, none cuts a piece of work or a write of a file.
 
 Numerical loops may turn an interrupt into a shorter result of their own. What is written into a file must be whole, so
 a run notices every interrupt by itself, whoever else handled it.
@@ -11,8 +11,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-__all__ = ["held_interrupts", "noticed_interrupts"]
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["deferred_interrupt", "held_interrupts", "noticed_interrupts"]
 
 
 @contextlib.contextmanager
@@ -57,3 +61,27 @@ def noticed_interrupts() -> Iterator[Callable[[], None]]:
         signal.set_wakeup_fd(before)
         os.close(read)
         os.close(write)
+
+
+@contextlib.contextmanager
+def deferred_interrupt() -> Iterator[threading.Event]:
+    """Turn the first interrupt into an event that is set; a second one interrupts as usual.
+
+    Outside the main thread, where Python delivers no signals, the event is never set.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""Laws between SGD and a closure, each differing from the one before in one thing only, as ensembles of replicas.
+"""Laws between SGD and a theory, each differing from the one before in one thing only, as ensembles of replicas.
 
 1. SGD with independent batches, where the run shuffles epochs or shares batches: the replicas of the theory.
 2. SGD with Gaussian gradients of the same mean and covariance. One such step is a step of weak second order for the
@@ -11,17 +11,16 @@ No closure enters: what is left between 3 and a closure is the closure's doing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.ensemble import train
+from fpsim.ensemble.train import train
 from fpsim.experiment import Experiment
-from fpsim.support.progress import Reporter
+from fpsim.support.progress import Progress
 
-__all__ = ["BATCHES", "NOISE", "ORDER", "Link", "links"]
+__all__ = ["BATCHES", "NOISE", "ORDER", "Link", "intermediate_laws"]
 
 Array = NDArray[np.float64]
 BATCHES = "dependent batches"
@@ -48,10 +47,30 @@ class Link:
     weights: dict[str, Array]
 
 
-def links(
-    experiment: Experiment, *, replicas: int, step: int, svag: int, seed: int, threads: int | None, report: Reporter
-) -> Iterator[Link]:
-    """Train the intermediate ensembles to a step of the original; seeds are independent of each other."""
+def intermediate_laws(
+    experiment: Experiment,
+    *,
+    replicas: int,
+    step: int,
+    svag: int,
+    seed: int,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Link, ...]:
+    """Train the intermediate ensembles to a step of the original; seeds are independent of each other.
+
+    Parameters
+    ----------
+    step : int
+        Step of the experiment at whose time the laws are wanted.
+    svag : int
+        ``l`` of the SVAG ensemble.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On an interrupt.
+    """
     sgd = experiment.sgd
     changes = []
     if sgd.sampling in ("epochs", "shared"):
@@ -59,6 +78,7 @@ def links(
         changes.append(("independent batches", BATCHES, sgd))
     changes.append(("Gaussian noise", NOISE, replace(sgd, noise="gaussian")))
     changes.append((f"sme1 (SVAG, l = {svag})", ORDER, replace(sgd, noise="svag", svag_l=svag)))
+    found = []
     for index, (name, source, changed) in enumerate(changes):
         ensemble = train(
             replace(experiment, sgd=changed),
@@ -66,7 +86,12 @@ def links(
             steps=[step * changed.svag_l],
             rng=np.random.SeedSequence([seed, 1 + index]),
             threads=threads,
-            progress=report(f"budget: {name}"),
         )
+        if ensemble.interrupted:
+            raise KeyboardInterrupt
         alive = ~ensemble.divergence.mask
-        yield Link(name, source, {m: w[-1, alive].reshape(int(alive.sum()), -1) for m, w in ensemble.weights.items()})
+        weights = {m: w[-1, alive].reshape(int(alive.sum()), -1) for m, w in ensemble.weights.items()}
+        found.append(Link(name, source, weights))
+        if progress is not None:
+            progress((index + 1) / len(changes))
+    return tuple(found)

@@ -1,0 +1,205 @@
+"""Distances between an ensemble and the laws that theories give for it, by weights and by outputs; error budgets.
+
+Densities are compared in planes, with all replicas; outputs, losses and own observables by equal numbers of weights
+drawn from both. Every distance has its own sampling floor. Limits: a law claims outputs only if it is joint, or if its
+matrices are to be paired at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpsim.comparison import (
+    Budget,
+    Comparison,
+    Refinement,
+    Stage,
+    compare_all,
+    compare_density,
+    compare_samples,
+    error_budget,
+)
+from fpsim.comparison.distances import DISTANCES
+from fpsim.comparison.network_outputs import network_outputs
+from fpsim.density import Density
+from fpsim.ensemble.intermediate_laws import ORDER, intermediate_laws
+from fpsim.network import Network
+from fpsim.studies.case import MATRICES, Case
+from fpsim.studies.laws import Law
+from fpsim.support.progress import Progress
+from fpsim.support.random_streams import numpy_generator
+from fpsim.support.threads import Team
+
+__all__ = ["Observables", "all_distances", "budgets", "compare_law", "observed"]
+
+Array = NDArray[np.float64]
+Observables = Mapping[str, Callable[[Network, Array, Array, Array], Array]]
+"""Own observables by name: functions of network, weights (R, k, d), (R, d, k) and data, one number for each replica."""
+CELLS = {1: 32, 2: 64}
+"""Cells of equal count through which a budget sees a density, by dimension: few, so that the floor is low."""
+CAUSE = {"joint": "joint law"}
+
+
+def observed(
+    case: Case, weights: tuple[Array, Array], *, probes: Sequence[int], own: Observables, seed: Sequence[int]
+) -> dict[str, Array]:
+    """Outputs, losses and own observables of weights on the training set, by name."""
+    network, x = case.experiment.network, case.x
+    found = network_outputs(network, weights, x, probes=probes, rng=numpy_generator(np.random.SeedSequence(seed)))
+    return found | {name: np.asarray(function(network, *weights, x)) for name, function in own.items()}
+
+
+def compare_law(
+    case: Case,
+    law: Law,
+    *,
+    outputs: bool,
+    probes: Sequence[int],
+    draws: int,
+    seed: int,
+    own: Observables | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[list[Comparison]]:
+    """Total variation between a law and the ensemble at every recorded time.
+
+    Parameters
+    ----------
+    outputs : bool
+        Whether the law claims outputs: pooled, at probes, losses and own observables.
+    draws : int
+        Weights drawn from the law, and at most so many replicas, for outputs.
+
+    Returns
+    -------
+    list of list of Comparison
+        By time, then by observable.
+    """
+    rows: list[list[Comparison]] = [[] for _ in case.times]
+
+    def work(begin: int, end: int) -> None:
+        for i in range(begin, end):
+            time = float(case.times[i])
+            rows[i] = [
+                compare_density(series[i], case.points(plane, i), observable=_density(plane), time=time)
+                for plane, series in law.planes.items()
+            ]
+            if outputs:
+                truth, drawn = _both(case, law, i, probes=probes, draws=draws, seed=seed, own=own or {})
+                rows[i] += [
+                    compare_samples(truth[name], drawn[name], observable=name, time=time)
+                    for name in truth
+                    if not name.startswith("Q_")
+                ]
+            if progress is not None:
+                progress(sum(map(bool, rows)) / len(rows))
+
+    with Team(threads) as team:
+        team.share(work, len(rows))
+    return rows
+
+
+def _density(plane: str) -> str:
+    return f"density {plane.replace('_', ', ')}"
+
+
+def _both(
+    case: Case, law: Law, index: int, *, probes: Sequence[int], draws: int, seed: int, own: Observables
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Outputs of replicas and of draws from a law."""
+    drawn = law.draw(index, draws, case, rng=np.random.SeedSequence([seed, index, 1]))
+    return (
+        observed(case, case.weights(index, draws), probes=probes, own=own, seed=[seed, index, 0]),
+        observed(case, drawn, probes=probes, own=own, seed=[seed, index, 2]),
+    )
+
+
+def all_distances(
+    case: Case, law: Law, *, outputs: bool, probes: Sequence[int], measured: int, seed: int, own: Observables
+) -> list[Comparison]:
+    """Distances of every kind at the last time, with the first ``measured`` replicas."""
+    found: list[Comparison] = []
+    last = len(case.times) - 1
+    for plane, series in law.planes.items():
+        points, density = case.points(plane, last)[:measured], series[-1]
+        found += _every(density, points, _density(plane))
+        if plane in MATRICES and density.grid.ndim > 1:
+            for axis, name in enumerate(density.grid.names):
+                found += _every(density.marginal(axis), points[:, axis], name)
+    if outputs:
+        truth, drawn = _both(case, law, last, probes=probes, draws=measured, seed=seed, own=own)
+        for name, values in truth.items():
+            most = max(measured // values.shape[1], 100) if values.ndim > 1 else measured
+            found += _every(drawn[name][:most], values[:most], name)
+    return found
+
+
+def _every(what: Density | Array, sample: Array, observable: str) -> tuple[Comparison, ...]:
+    """Kolmogorov and Smirnov's distance is left out in the plane: it is the largest of the marginals."""
+    planar = isinstance(what, Density) and what.grid.ndim > 1
+    names = [d for d in DISTANCES if not (planar and d == "kolmogorov_smirnov")]
+    return compare_all(what, sample, observable=observable, distances=names)
+
+
+def budgets(
+    case: Case,
+    laws: Mapping[str, Law],
+    *,
+    coarse: Mapping[str, tuple[Mapping[str, Density], Mapping[str, Density], float]],
+    order: str,
+    svag: int,
+    seed: int,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, list[Budget]]:
+    """Error budgets of the densities of both matrices at the last time, by law.
+
+    The chain is SGD, SGD with Gaussian noise, the modified equation without any closure, the law. From the joint law of
+    second order the last link of the chain is left out, since SGD with Gaussian noise stands for that order.
+
+    Parameters
+    ----------
+    coarse : mapping
+        By closure: densities on wider cells, with a looser tolerance, and the ratio of the tolerances.
+    order : {"sme1", "sme2"}
+        Order of the joint law.
+    """
+    assert case.ensemble.steps is not None
+    chain = intermediate_laws(
+        case.experiment,
+        replicas=len(case.ensemble.divergence.mask),
+        step=int(case.ensemble.steps[-1]),
+        svag=svag,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+    )
+    found: dict[str, list[Budget]] = {}
+    for name, law in laws.items():
+        used = [link for link in chain if not (name == "joint" and order != "sme1" and link.source == ORDER)]
+        found[name] = [
+            error_budget(
+                [
+                    Stage("SGD", case.points(m, len(case.times) - 1)),
+                    *(Stage(link.name, link.weights[m][:, :2], link.source) for link in used),
+                    Stage(name, law.planes[m][-1], CAUSE.get(name, "closure")),
+                ],
+                observable=_density(m),
+                refinements=list(_refinements(coarse.get(name), m)),
+                time=float(case.times[-1]),
+                bins=CELLS[law.planes[m][-1].grid.ndim],
+            )
+            for m in MATRICES
+        ]
+    return found
+
+
+def _refinements(
+    coarse: tuple[Mapping[str, Density], Mapping[str, Density], float] | None, matrix: str
+) -> Iterator[Refinement]:
+    if coarse is not None:
+        yield Refinement("grid", coarse[0][matrix])
+        yield Refinement("time step", coarse[1][matrix], order=1.0, ratio=coarse[2])
