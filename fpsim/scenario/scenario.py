@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fpsim.scenario.catalogue import programs
 from fpsim.scenario.parameters.sections import Parameters
-from fpsim.scenario.parameters.toml_text import check_values, toml_text
+from fpsim.scenario.parameters.toml_text import check_values, read_toml_text, toml_text
 from fpsim.scenario.parameters.values import dotted, merged, with_values
 from fpsim.scenario.results import Results
 from fpsim.scenario.tables import Table
@@ -143,6 +144,14 @@ class Scenario(Immutable):
         object.__setattr__(self, "quick", read_only_mapping(self.quick))
         with_values(self.parameters, self.quick, where="quick")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.source in programs():
+            return _of_config, (self.config, self.defaults)
+        return super().__reduce__()
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Scenario:
+        return self
+
     def parts(self) -> Iterator[tuple[StageFunction, str, tuple[str, ...]]]:
         """Function, group and keys of all that is to be computed, in order."""
         for stage in self.stages:
@@ -191,6 +200,15 @@ class Scenario(Immutable):
         """Names and parameters as TOML, from which the scenario is found again."""
         head = {"scenario": self.source, "name": self.name, "title": self.title, "description": self.description}
         return toml_text({**head, **self.parameters.model_dump(exclude_none=True)})
+
+
+def _of_config(config: str, defaults: Parameters | None) -> Scenario:
+    """A scenario of the package, pickled as its configuration."""
+    from fpsim.scenario.loading import scenario_from
+
+    found = scenario_from(read_toml_text(config, "pickle"), where="pickle")
+    assert isinstance(found, Scenario)
+    return replace(found, defaults=defaults)
 
 
 def _short(value: Any) -> str:

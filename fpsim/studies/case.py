@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.closures.fit_and_judge import fit_and_judge
 from fpsim.density import Density, Grid, from_samples
 from fpsim.ensemble import Ensemble
 from fpsim.experiment import Experiment
@@ -71,6 +73,23 @@ class Case:
         """Names of all weights, ``W1`` before ``W2``."""
         return tuple(n for m in MATRICES for n in entry_names(m, self.experiment.network.shapes[m]))
 
+    @cached_property
+    def fit(self) -> Ensemble:
+        """Replicas that closures may learn from: half of them, or all where replicas are not independent."""
+        return self.ensemble if self._dependent else fit_and_judge(self.ensemble)[0]
+
+    @cached_property
+    def judge(self) -> Case:
+        """The other replicas, in the same planes: what closures are judged by."""
+        if self._dependent:
+            return self
+        judging = fit_and_judge(self.ensemble)[1]
+        return Case(self.experiment, judging, _survivors(judging), self.grids, self.planes)
+
+    @property
+    def _dependent(self) -> bool:
+        return self.experiment.sgd.sampling == "shared"
+
     def weights(self, index: int, most: int | None = None) -> tuple[Array, Array]:
         """Weights of one time in their shapes (R, k, d), (R, d, k)."""
         shapes = self.experiment.network.shapes
@@ -113,12 +132,16 @@ def case_of(ensemble: Ensemble, *, cells: int, named: str = "") -> Case:
             f"{ensemble.divergence.first_step}; a smaller sgd.learning_rate or sgd.temperature is accepted"
         )
     shapes = experiment.network.shapes
-    samples = {m: ensemble.weights[m][:, alive] for m in MATRICES}
-    flat = {m: w.reshape(len(w), w.shape[1], -1) for m, w in samples.items()}
+    flat = _survivors(ensemble)
     grids = {m: _box(flat[m], entry_names(m, shapes[m]), cells) for m in MATRICES}
     planes = {m: _part(grid, 2) for m, grid in grids.items()}
     planes[VALLEY] = _joined(*(_part(grid, 1) for grid in grids.values()))
     return Case(experiment, ensemble, flat, grids, planes)
+
+
+def _survivors(ensemble: Ensemble) -> dict[str, Array]:
+    kept = {m: ensemble.weights[m][:, ~ensemble.divergence.mask] for m in MATRICES}
+    return {m: w.reshape(len(w), w.shape[1], -1) for m, w in kept.items()}
 
 
 def _box(samples: Array, names: tuple[str, ...], cells: int) -> Grid:

@@ -1,6 +1,7 @@
 """Distances between an ensemble and the laws that theories give for it, by weights and by outputs; error budgets.
 
-Densities are compared in planes, with all replicas; outputs, losses and own observables by equal numbers of weights
+Densities are compared in planes: the joint law with all replicas, closures with the half that they did not learn from;
+outputs, losses and own observables by equal numbers of weights
 drawn from both. Every distance has its own sampling floor. Limits: a law claims outputs only if it is joint, or if its
 matrices are to be paired at random.
 """
@@ -78,6 +79,7 @@ def compare_law(
     list of list of Comparison
         By time, then by observable.
     """
+    case = _judging(case, law.name)
     rows: list[list[Comparison]] = [[] for _ in case.times]
 
     def work(begin: int, end: int) -> None:
@@ -102,6 +104,11 @@ def compare_law(
     return rows
 
 
+def _judging(case: Case, law: str) -> Case:
+    """Replicas that a law is judged by."""
+    return case if law == "joint" else case.judge
+
+
 def _density(plane: str) -> str:
     return f"density {plane.replace('_', ', ')}"
 
@@ -121,6 +128,7 @@ def all_distances(
     case: Case, law: Law, *, outputs: bool, probes: Sequence[int], measured: int, seed: int, own: Observables
 ) -> list[Comparison]:
     """Distances of every kind at the last time, with the first ``measured`` replicas."""
+    case = _judging(case, law.name)
     found: list[Comparison] = []
     last = len(case.times) - 1
     for plane, series in law.planes.items():
@@ -183,7 +191,7 @@ def budgets(
         found[name] = [
             error_budget(
                 [
-                    Stage("SGD", case.points(m, len(case.times) - 1)),
+                    Stage("SGD", _judging(case, name).points(m, len(case.times) - 1)),
                     *(Stage(link.name, link.weights[m][:, :2], link.source) for link in used),
                     Stage(name, law.planes[m][-1], CAUSE.get(name, "closure")),
                 ],

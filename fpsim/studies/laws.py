@@ -1,7 +1,8 @@
 """Laws that theories give for an ensemble's weights: the joint law of all weights, closures of one matrix.
 
 Each is evolved from the experiment's start to the recorded times. A closure's law has a density for each matrix; the
-joint law has everything, and is seen in the same planes. Limits: closures of one matrix need grids over its entries
+joint law has everything, and is seen in the same planes.
+Closures may learn from one half of the ensemble only. Limits: closures of one matrix need grids over its entries
 (three at most in practice); their outputs exist only if matrices are paired at random, which is asked for by name.
 """
 
@@ -28,7 +29,8 @@ __all__ = ["CLOSURES", "Closure", "Law", "closure_law", "coarse_solutions", "joi
 
 Array = NDArray[np.float64]
 Closure = Callable[[Any, Any, Any], Any]
-"""``closure(experiment, matrix, ensemble)``: the equation of one matrix, in the coordinates of its entries."""
+"""``closure(experiment, matrix, ensemble)``: the equation of one matrix, in the coordinates of its entries; the
+ensemble is the half that may be learned from."""
 
 CLOSURES: dict[str, Closure] = {
     "conditional": conditional,
@@ -167,7 +169,7 @@ def _solved(
     start = case.experiment.start
     if start.kind not in ("gaussian", "he"):
         raise DomainError(f"start {start.kind!r}: closures begin with independent normal entries")
-    equations = tuple(closure(case.experiment, m, case.ensemble) for m in MATRICES)
+    equations = tuple(closure(case.experiment, m, case.fit) for m in MATRICES)
     entries = start.entries(case.experiment.network)
     grids = [g.with_shape([n // wider for n in g.shape]) for g in (case.grids[m] for m in MATRICES)]
     begin = [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fpsim.scenario import load_scenario, report, run
-from fpsim.scenario.kinds.bottleneck.figures import bottleneck_figures
+from fpsim.plots.network_figures import study_figures
+from fpsim.scenario import Results, load_scenario, report, run
 
 SMALL = {
     "ensemble.replicas": 4000,
     "time.records": 6,
     "theory.cells": 56,
+    "theory.components": 4096,
     "comparison.theory_samples": 4000,
     "comparison.measured": 400,
     "comparison.probes": 1,
@@ -52,52 +53,45 @@ def test_conditional_closure_is_right_in_both(tree):
 def test_the_budget_names_the_closure(tree):
     budget = tree["offset/budget"].to_dataset()
     for matrix in ("density W1", "density W2"):
-        field = budget.sel(closure="mean-field", observable=matrix)
+        field = budget.sel(theory="mean-field", observable=matrix)
         assert field["leading"].item() == "closure"
         assert "leading cause is closure" in field["sentence"].item()
         assert float(field["error"].sel(cause="grid")) < 0.2 * float(field["total"])
-        assert float(budget["share"].sel(closure="mean-field", observable=matrix).sum()) == pytest.approx(1.0)
-    loss = budget.sel(closure="conditional", observable="loss")
-    assert loss["leading"].item() == "correlation of the matrices"
+        assert float(budget["share"].sel(theory="mean-field", observable=matrix).sum()) == pytest.approx(1.0)
 
 
-def test_balance_is_kept_by_the_ensemble(tree):
-    """Q of the linear network is conserved up to the noise's work: the wrong closure is seen in its law."""
-    z = tree["offset/distances"].to_dataset()["z"].isel(time=-1).sel(quantity="Q_1_1")
-    assert float(z.sel(closure="mean-field", measure="covariance")) > 4
+def test_balance_is_that_of_the_joint_law(tree):
+    """Q of the linear network is conserved up to the noise's work: its law is that of the ensemble."""
+    z = tree["offset/distances"].to_dataset()["z"].sel(quantity="Q_1_1", theory="joint")
     assert np.isfinite(z).all()
+    assert float(z.sel(measure="total_variation")) < 5
     assert "where it comes from" in report(tree)
 
 
-def test_table_names_the_floor_of_every_closure(tree):
-    """z can be recomputed from each row; parts that cancel are called so."""
+def test_table_names_the_floor_of_every_theory(tree):
+    """z can be recomputed from each row."""
     lines = report(tree).splitlines()
-    row = next(line for line in lines if line.startswith("density W1")).replace("±", "").split()[2:]
+    row = next(line for line in lines if line.startswith("density W1 ")).split()[2:]
     table = tree["offset/comparison"].to_dataset().isel(time=-1).sel(observable="density W1")
-    for i, closure in enumerate(table["closure"].values):
-        distance, floor, spread, z = (float(x) for x in row[4 * i : 4 * i + 4])
-        one = table.sel(closure=closure)
+    for i, theory in enumerate(table["theory"].values):
+        distance, floor, z = (float(x) for x in row[3 * i : 3 * i + 3])
+        one = table.sel(theory=theory)
         assert floor == pytest.approx(float(one["floor"]), abs=1e-4)
-        assert spread == pytest.approx(float(one["spread"]), abs=1e-4)
         assert distance == pytest.approx(float(one["distance"]), abs=1e-4)
-        assert z == pytest.approx(float(one["z"]), abs=0.06)
-    assert any(line.startswith("mean field, loss: parts cancel") for line in lines)
-    assert not any(line.startswith("mean field, density") and "cancel" in line for line in lines)
+        assert z == pytest.approx(float((one["distance"] - one["floor"]) / one["spread"]), abs=0.06)
 
 
 def test_pictures_say_what_lies_beyond_and_whose_floor(tree):
-    figures = dict(bottleneck_figures(tree))
+    figures = dict(study_figures(Results(tree), ["offset"], ["joint", "conditional", "mean-field"]))
     axes = figures["distances"].axes[0]
     floors = [c for c in axes.collections if "floor" in str(c.get_label())]
-    assert len(floors) == 2
     table = tree["offset/comparison"].to_dataset().sel(observable="density W1")
-    for band, closure in zip(floors, table["closure"].values, strict=True):
-        one = table.sel(closure=closure)
+    assert len(floors) == 3
+    for band, theory in zip(floors, table["theory"].values, strict=True):
+        one = table.sel(theory=theory)
         top = band.get_paths()[0].vertices[:, 1].max()
         assert top == pytest.approx(float((one["floor"] + 4 * one["spread"]).max()))
-    outputs = tree["offset/outputs"].to_dataset()
-    width = float(outputs["loss"][1] - outputs["loss"][0])
-    beyond = 1 - width * float(outputs["loss_density"].sel(source="conditional").sum())
-    losses = next(ax for ax in figures["outputs"].axes if ax.get_xlabel() == "loss")
-    assert [t.get_text() for t in losses.texts] == [f"conditional closure: {100 * beyond:.0f} % beyond the axis"]
     assert "± 4 standard errors" in figures["widths"].axes[0].get_legend_handles_labels()[1]
+    for ax in figures["budget"].axes:
+        assert max(bar.get_width() for bar in ax.patches) <= 1.0
+        assert max(ax.get_xticks()) <= 1.0

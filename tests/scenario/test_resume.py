@@ -22,7 +22,7 @@ from fpsim.storage import load_tree
 
 SMALL = """
 name = "small"
-kind = "bottleneck"
+scenario = "bottleneck"
 
 [data]
 source = "iris"
@@ -44,7 +44,7 @@ replicas = 200
 stored = 200
 
 [theory]
-closures = ["mean-field"]
+laws = ["mean-field"]
 cells = 32
 tolerance = 0.2
 
@@ -69,7 +69,7 @@ def run_here(path, checkpoint_seconds=0.0):
 def begin(path):
     """A process of its own that runs the scenario; a server that has imported the package forks it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fpsim.scenario.kinds.bottleneck"])
+    context.set_forkserver_preload(["fpsim.studies.comparisons"])
     process = context.Process(target=run_here, args=(path,))
     process.start()
     return process
@@ -175,11 +175,11 @@ def stop_at(monkeypatch, target, attribute, count):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_stopped_after_any_snapshot_resumes_to_the_same_bits(count, tmp_path, whole, monkeypatch):
-    from fpsim.scenario import running
+    from fpsim.scenario import files
 
     path = tmp_path / "run.h5"
     with monkeypatch.context() as patch:
-        stop_at(patch, running, "save", count)
+        stop_at(patch, files, "save", count)
         with pytest.raises(Killed):
             run_here(path, checkpoint_seconds=np.inf)
     assert load_tree(path).attrs["complete"] == 0
@@ -237,7 +237,7 @@ def test_training_goes_on_from_the_newest_intact_checkpoint(tmp_path, whole, mon
 def test_a_checkpoint_of_another_configuration_is_not_used(tmp_path, monkeypatch):
     path = tmp_path / "run.h5"
     stopped_in_training(path, monkeypatch)
-    other = small().model_copy(update={"seed": 5})
+    other = small().with_values({"seed": 5})
     run_to_file(other, path, quiet=True, threads=1, overwrite=True)
     run_to_file(other, tmp_path / "fresh.h5", quiet=True, threads=1)
     assert_same(load_tree(path), load_tree(tmp_path / "fresh.h5"))
@@ -364,20 +364,20 @@ def test_a_second_writer_is_refused_while_a_run_writes(tmp_path, whole, capsys):
 @pytest.mark.parametrize("name", available())
 def test_every_scenario_resumes_to_the_same_bits(name, tmp_path, monkeypatch):
     """Stopped after the middle one of its snapshots, at quick size; with another number of threads."""
-    from fpsim.scenario import running
+    from fpsim.scenario import files
 
-    scenario, saves, original = load_scenario(name, quick=True), Counter(), running.save
+    scenario, saves, original = load_scenario(name, quick=True), Counter(), files.save
 
     def counted(tree, target):
         saves["made"] += 1
         original(tree, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(running, "save", counted)
+        patch.setattr(files, "save", counted)
         run_to_file(scenario, tmp_path / "whole.h5", quiet=True, threads=1)
     assert saves["made"] >= 3
     with monkeypatch.context() as patch:
-        stop_at(patch, running, "save", (saves["made"] + 1) // 2)
+        stop_at(patch, files, "save", (saves["made"] + 1) // 2)
         with pytest.raises(Killed):
             run_to_file(scenario, tmp_path / "run.h5", quiet=True, threads=2)
     resume_file(tmp_path / "run.h5", quiet=True, threads=2)

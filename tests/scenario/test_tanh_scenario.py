@@ -11,6 +11,7 @@ SMALL = {
     "ensemble.replicas": 4000,
     "time.records": 6,
     "theory.cells": 56,
+    "theory.components": 1024,
     "comparison.theory_samples": 4000,
     "comparison.measured": 0,
     "comparison.probes": 1,

@@ -11,10 +11,11 @@ import pytest
 import xarray as xr
 
 import fpsim
+from fpsim import SGD, BottleneckAutoEncoder, Experiment, Start
+from fpsim.datasets import digits
 from fpsim.density import Grid, gaussian
 from fpsim.ensemble import train
 from fpsim.runs.run import Run, density_variables
-from fpsim.scenario.kinds.bottleneck.stages import experiment_of
 from fpsim.scenario.records import density_variable, grid_coordinates
 from fpsim.support.errors import DomainError, FileError
 
@@ -25,18 +26,23 @@ def run(quick_run):
 
 
 def test_the_scenario_is_the_resolved_one(run):
-    assert run.scenario.ensemble.replicas == 4000
-    assert run.scenario.sgd.learning_rate == 0.05
+    assert run.scenario.parameters.ensemble.replicas == 4000
+    assert run.scenario.parameters.sgd.learning_rate == 0.05
     assert run.complete
-    assert tomllib.loads(run.attributes["config"])["seed"] == run.scenario.seed == run.attributes["seed"]
+    assert tomllib.loads(run.attributes["config"])["seed"] == run.seed == run.attributes["seed"]
 
 
 def test_weights_are_those_of_the_trainer(run):
     """Trained again, at the last recorded time."""
-    step = round(run.scenario.time.end / run.scenario.sgd.learning_rate)
-    experiment = experiment_of(run.scenario, run.scenario.start["offset"])
-    stored = run.scenario.ensemble.stored
-    ensemble = train(experiment, replicas=stored, steps=[step], rng=run.scenario.seed)
+    p = run.scenario.parameters
+    experiment = Experiment(
+        digits(2),
+        BottleneckAutoEncoder(2, 1),
+        SGD(**p.sgd.model_dump()),
+        Start.gaussian({"W1": [[0.6, 0.2]], "W2": [[0.6], [0.2]]}, 0.1),
+    )
+    stored = p.ensemble.stored
+    ensemble = train(experiment, replicas=stored, steps=[round(p.time.end / p.sgd.learning_rate)], rng=p.seed)
     weights = run.weights["offset/ensemble"]
     assert weights["W1"].shape == (11, stored, 1, 2)
     assert weights["W2"].shape == (11, stored, 2, 1)

@@ -7,9 +7,9 @@ import pytest
 
 from fpsim.datasets import iris
 from fpsim.ensemble import train
+from fpsim.ensemble.intermediate_laws import BATCHES, NOISE, ORDER, intermediate_laws
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
-from fpsim.scenario.kinds.bottleneck.chain import BATCHES, NOISE, ORDER, links
 
 REPLICAS, STEP = 4000, 60
 
@@ -20,8 +20,7 @@ def experiment(**changes):
 
 
 def chain(setting, svag=4):
-    silent = lambda _task: lambda _share: None  # noqa: E731
-    return list(links(setting, replicas=REPLICAS, step=STEP, svag=svag, seed=3, threads=1, report=silent))
+    return intermediate_laws(setting, replicas=REPLICAS, step=STEP, svag=svag, seed=3, threads=1)
 
 
 def moments(weights):
