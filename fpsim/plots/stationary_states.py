@@ -13,7 +13,7 @@ from fpsim.plots.style import COLOURS, axes_or_new
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_collapse", "plot_threshold", "plot_valley"]
+__all__ = ["plot_collapse", "plot_medians", "plot_threshold", "plot_valley", "plot_way_to_valley"]
 
 MARKERS = "osD^vPXd"
 
@@ -51,6 +51,26 @@ def plot_collapse(
     return ax
 
 
+def plot_medians(
+    x: ArrayLike, median: ArrayLike, low: ArrayLike, high: ArrayLike, exact: ArrayLike, *, ax: Axes | None = None
+) -> Axes:
+    """Medians that fall by orders of magnitude, from ``low`` to ``high``, over a curve of exact ones, shape (2, n).
+
+    The curve ends where it would stretch the logarithmic axis: a decade below the lowest median.
+    """
+    ax = axes_or_new(ax)
+    m = np.asarray(median)
+    reach = [m - np.asarray(low), np.asarray(high) - m]
+    style = {"fmt": "o", "color": COLOURS["ensemble"], "markersize": 4, "label": "SGD ensemble ± 4 σ"}
+    ax.errorbar(np.asarray(x), m, yerr=reach, **style)
+    places, curve = np.asarray(exact)
+    seen = curve > 0.1 * m.min()
+    ax.plot(places[seen], curve[seen], color=COLOURS["theory"], label="stationary law")
+    ax.set_xlim(left=0.8 * float(np.min(np.asarray(x))))
+    ax.set_yscale("log")
+    return ax
+
+
 def plot_threshold(x: float, *, ax: Axes | None = None, label: str = "threshold") -> Axes:
     """A vertical line, and everything beyond it shaded."""
     ax = axes_or_new(ax)
@@ -69,4 +89,18 @@ def plot_valley(
     ax.plot(np.asarray(w), np.asarray(q), ".", color=colour, markersize=2.5, alpha=0.6, markeredgewidth=0, label=label)
     ax.set_xlabel("w = u v")
     ax.set_ylabel("q = u² − v²")
+    return ax
+
+
+def plot_way_to_valley(time: ArrayLike, w: ArrayLike, q: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """Replicas in ``w`` and ``q``, shapes (T, R), at the start, on the way and at the end, from light to dark."""
+    import matplotlib as mpl
+
+    ax = axes_or_new(ax)
+    t, first, second = np.asarray(time), np.asarray(w), np.asarray(q)
+    chosen = np.unique(np.round(np.array([0.0, 0.15, 1.0]) * (t.size - 1)).astype(int))
+    for k, index in enumerate(chosen):
+        colour = mpl.colormaps["viridis"](0.9 - 0.9 * k / (len(chosen) - 1))
+        plot_valley(first[index], second[index], ax=ax, colour=colour, label=f"t = {t[index]:g}")
+    ax.legend(markerscale=5)
     return ax

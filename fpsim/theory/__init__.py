@@ -21,7 +21,13 @@ from fpsim.theory.scalar_network import (
 from fpsim.theory.scales import LearningRate, Scales, scales_of
 from fpsim.theory.shuffled_epochs import epoch_variance, epoch_variance_path, iid_variance, iid_variance_path
 from fpsim.theory.stationary_covariance import minimum_near, stationary_covariance
-from fpsim.theory.stationary_law import BalancedLaw, collapse_rate, collapse_threshold, discrete_collapse_rate
+from fpsim.theory.stationary_law import (
+    BalancedLaw,
+    collapse_rate,
+    collapse_threshold,
+    discrete_collapse_rate,
+    discrete_collapse_threshold,
+)
 
 __all__ = [
     "BalancedLaw",
@@ -36,6 +42,7 @@ __all__ = [
     "collapse_rate",
     "collapse_threshold",
     "discrete_collapse_rate",
+    "discrete_collapse_threshold",
     "effective_learning_rate",
     "epoch_variance",
     "epoch_variance_path",

@@ -20,12 +20,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
+from scipy.optimize import brentq
 from scipy.special import roots_genlaguerre
 
 from fpsim.support.errors import DomainError
 from fpsim.theory.weight_coordinates import Array
 
-__all__ = ["BalancedLaw", "collapse_rate", "collapse_threshold", "discrete_collapse_rate"]
+__all__ = [
+    "BalancedLaw",
+    "collapse_rate",
+    "collapse_threshold",
+    "discrete_collapse_rate",
+    "discrete_collapse_threshold",
+]
 
 NODES = 120
 """Gauss-Hermite nodes of the discrete rate."""
@@ -70,6 +77,21 @@ def discrete_collapse_rate(learning_rate: float, batch_size: int, *, variance: f
     g = x2 + label_noise * np.sqrt(x2 / batch_size) * normal
     mean = np.sum(share[:, None] * weight * np.log(np.abs(1.0 + learning_rate * g))) / (share.sum() * weight.sum())
     return float(2.0 * mean / learning_rate)
+
+
+def discrete_collapse_threshold(batch_size: int, *, variance: float, label_noise: float) -> float:
+    """Learning rate at which steps of SGD neither leave ``w = 0`` nor are attracted by it.
+
+    A root of :func:`discrete_collapse_rate`, whose arguments these are; ``nan`` where it does not lie between 0.3 and
+    1.5 times the threshold of the Fokker-Planck equation.
+    """
+    limit = collapse_threshold(variance, 2.0 * variance**2, variance * label_noise**2) * batch_size
+    ends = 0.3 * limit, 1.5 * limit
+
+    def rate(learning_rate: float) -> float:
+        return discrete_collapse_rate(learning_rate, batch_size, variance=variance, label_noise=label_noise)
+
+    return float(brentq(rate, *ends)) if rate(ends[0]) > 0.0 > rate(ends[1]) else float("nan")
 
 
 @dataclass(frozen=True)
@@ -140,10 +162,25 @@ class BalancedLaw:
         total = np.trapezoid(np.exp(logarithm - scale), x)
         return np.asarray(np.exp(self.log_density(w) - scale) / total)
 
+    def averaged(self, edges: ArrayLike) -> Array:
+        """Averages of the density over bins, for histograms."""
+        e = np.asarray(edges, dtype=np.float64)
+        return np.diff(self.cdf(np.maximum(e, 1e-300))) / np.diff(e)
+
+    def quantile_error(self, level: ArrayLike, samples: int) -> Array:
+        """Standard error ``sqrt(p (1 - p) / n) / density`` of the quantiles of many independent samples."""
+        p = np.asarray(level, dtype=np.float64)
+        return np.sqrt(p * (1.0 - p) / samples) / self.density(self.quantile(p))
+
     @property
     def mean_square(self) -> float:
-        """``E (w - 1)^2``, which sets the decay of the balance: ``d ln|q| / dt = -theta (kappa (w - 1)^2 + s0)``."""
+        """``E (w - 1)^2``, which sets the decay of the balance (:attr:`balance_rate`)."""
         return self._expectation(lambda w: (w - 1.0) ** 2)
+
+    @property
+    def balance_rate(self) -> float:
+        """``-E d ln|q| / dt = theta (kappa E (w - 1)^2 + s0)``: how fast replicas come to the leaf ``q = 0``."""
+        return self.theta * (self.kappa * self.mean_square + self.s0)
 
     @property
     def mean(self) -> float:

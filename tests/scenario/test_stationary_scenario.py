@@ -10,11 +10,12 @@ import xarray as xr
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from fpsim.scenario import load_scenario, run
+from fpsim.scenario import Results, load_scenario, run
 from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, run_shortfalls
-from fpsim.scenario.shared.kind import kind_named
+from fpsim.scenario.tables import read_tables
 from fpsim.support.errors import ConfigError, MemoryLimitError
+from fpsim.uncertainty.verdict import judged_together, shortfalls
 
 NAME = "stationary-law"
 LABEL, RATE = 20.0, 0.00125
@@ -99,7 +100,7 @@ def test_medians_below_the_threshold_and_collapse_beyond_it(tree):
 
 def test_growth_near_zero_changes_sign_at_the_threshold(tree):
     """Against drawn multipliers ``1 + eta (x^2 + x e)``; the sign is that of ``2 c - theta (kappa + s0)``."""
-    growth = tree["growth"].to_dataset()
+    growth = tree["collapse"].to_dataset()
     rng = np.random.default_rng(5)
     x, e = rng.normal(size=(2, 1_000_000))
     g = x * x + LABEL * x * e
@@ -120,20 +121,28 @@ def test_nothing_falls_short_and_everything_is_drawn(tree):
     assert [name for name, _ in figures_of(tree)] == ["law", "collapse"]
     text = report(tree)
     assert "0.251 of the threshold" in text
-    numbered = [line for line in text.splitlines() if line[:1] == " " and line.split()[0][0].isdigit()]
-    assert len(numbered) == 5 + 9
-    assert set(tree.to_dataset().data_vars) >= {"quantile", "exact_quantile", "z", "rate", "exact_rate"}
+    assert [len(table["rows"]) for table in read_tables(tree)] == [5, 9]
+    assert set(tree.to_dataset().data_vars) == {"quantile", "quantile_error", "exact_quantile", "z"}
+
+
+def test_a_wrong_quantile_is_a_claim_that_fails(tree):
+    wrong = group(tree, "law").copy(deep=True)
+    wrong["quantile"][2] += 5.0 * wrong["quantile_error"][2]
+    scenario = load_scenario(NAME, quick=True)
+    again = Results(xr.DataTree.from_dict({"/law": wrong, "/collapse": group(tree, "collapse")}))
+    (line,) = shortfalls(judged_together(scenario.claims(scenario.parameters, again)))
+    assert line.startswith("claim quantile 0.5 of w")
+    almost_normal = group(tree, "law").copy(deep=True)
+    almost_normal["exact_quantile"][2] = almost_normal["exact_quantile"][[0, 4]].mean()
+    again = Results(xr.DataTree.from_dict({"/law": almost_normal, "/collapse": group(tree, "collapse")}))
+    assert not any(c.name.startswith("control") for c in scenario.claims(scenario.parameters, again))
 
 
 def test_what_is_done_is_not_done_again(tree):
     """Nor is it different when it is: an interrupted run goes on to the same bits, with one thread."""
     part = xr.DataTree.from_dict({"/law": tree["law"].to_dataset()})
-    scenario = load_scenario(NAME, quick=True)
-    stages = kind_named("stationary").stages(scenario, part, threads=1, report=lambda _t: lambda _share: None)
-    found = {path: dataset for groups in stages for path, dataset in groups.items()}
-    assert list(found) == ["/collapse", "/growth"]
-    for path, dataset in found.items():
-        xr.testing.assert_identical(dataset, group(tree, path[1:]))
+    found = run(load_scenario(NAME, quick=True), threads=1, done=part)
+    xr.testing.assert_identical(group(found, "collapse"), group(tree, "collapse"))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from fpsim.theory import (
     collapse_rate,
     collapse_threshold,
     discrete_collapse_rate,
+    discrete_collapse_threshold,
     from_valley,
     landscape_of,
     modified_equation,
@@ -148,7 +149,20 @@ def test_moments_of_the_stationary_law(constants):
     total = integral(lambda w: 1.0)
     assert law.mean == pytest.approx(integral(lambda w: w) / total, rel=1e-7)
     assert law.mean_square == pytest.approx(integral(lambda w: (w - 1.0) ** 2) / total, rel=1e-7)
-    assert theta * (kappa * law.mean_square + s0) == pytest.approx(2 * c * (1 - law.mean), rel=1e-9)
+    assert law.balance_rate == pytest.approx(theta * (kappa * law.mean_square + s0), rel=1e-12)
+    assert law.balance_rate == pytest.approx(2 * c * (1 - law.mean), rel=1e-9)
+
+
+def test_bins_and_errors_of_quantiles():
+    """Bins by quadrature; errors against the scatter of quantiles of drawn samples."""
+    law, edges = BalancedLaw(**LAW), np.array([0.0, 0.3, 0.9, 2.0])
+    total = quad(lambda x: _weight(law, np.exp(x)) * np.exp(x), -60.0, 20.0, limit=400, points=[-5.0, 0.0, 5.0])[0]
+    for k, found in enumerate(law.averaged(edges)):
+        inside = quad(lambda w: _weight(law, w), edges[k], edges[k + 1], limit=400)[0]
+        assert found == pytest.approx(inside / total / (edges[k + 1] - edges[k]), rel=1e-3)
+    levels, rng = np.array([0.1, 0.5, 0.9]), np.random.default_rng(3)
+    scatter = np.quantile(law.quantile(rng.random((2_000, 400))), levels, axis=1).std(axis=1)
+    np.testing.assert_allclose(law.quantile_error(levels, 400), scatter, rtol=4 * (0.5 / 2_000) ** 0.5 + 0.03)
 
 
 def _weight(law, w):
@@ -171,6 +185,20 @@ def test_discrete_collapse_rate_by_sampling(batch_size):
         discrete = discrete_collapse_rate(rate, batch_size, variance=c, label_noise=label)
         errors.append(abs(discrete - limit))
     assert np.polyfit(np.log(etas), np.log(errors), 1)[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_discrete_collapse_threshold_by_sampling():
+    """Drawn multipliers grow below it and shrink above it, 4 sigma; ``nan`` where steps have none near the limit."""
+    c, label, found = 1.3, 20.0, discrete_collapse_threshold(2, variance=1.3, label_noise=20.0)
+    assert found == pytest.approx(2 * collapse_threshold(c, 2 * c**2, c * label**2), rel=0.05)
+    rng = np.random.default_rng(9)
+    x, e = rng.normal(size=(2, 400_000, 2))
+    x *= c**0.5
+    g = np.mean(x * x + label * x * e, axis=1)
+    for rate, sign in ((0.85 * found, 1.0), (1.15 * found, -1.0)):
+        sample = sign * np.log(np.abs(1 + rate * g))
+        assert sample.mean() > 4 * sample.std() / len(sample) ** 0.5
+    assert np.isnan(discrete_collapse_threshold(1, variance=1.0, label_noise=0.1))
 
 
 @pytest.mark.filterwarnings("ignore::fpsim.support.errors.ValidityWarning")  # one or two of 10,000 replicas diverge
