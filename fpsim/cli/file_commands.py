@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fpsim.cli.application import app
-from fpsim.cli.options import File, beside, pictures_beside
+from fpsim.cli.options import Code, File, beside, pictures_beside
 from fpsim.cli.terminal import errors_of, say
 
 __all__ = ["animate", "info", "plot", "report"]
@@ -28,17 +28,20 @@ def info(file: File) -> None:
 
 
 @app.command()
-def plot(file: File, out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None) -> None:
+def plot(
+    file: File, out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None, scenario: Code = None
+) -> None:
     """Draw the pictures of a run again, from its file alone.
 
     Example: fpsim plot digits-bottleneck.h5 --out pictures
     """
-    from fpsim.scenario import draw_figures
+    from fpsim.scenario import draw_figures, scenario_code
     from fpsim.storage import load_tree
 
+    code = scenario_code(scenario)
     with errors_of(file):
         tree = load_tree(file)
-        for path in draw_figures(tree, out or pictures_beside(file)):
+        for path in draw_figures(tree, out or pictures_beside(file), code=code):
             say(str(path))
         if not int(tree.attrs["complete"]):
             say(f"{file}: the run is not complete; fpsim resume goes on with it", err=True)
@@ -64,21 +67,25 @@ def animate(
 
 @app.command()
 def report(
-    file: File, out: Annotated[Path | None, typer.Option(help="HTML file; default beside the run.")] = None
+    file: File,
+    out: Annotated[Path | None, typer.Option(help="HTML file; default beside the run.")] = None,
+    scenario: Code = None,
 ) -> None:
     """Write one self-contained HTML page of a run: pictures, tables, configuration, provenance.
 
     Example: fpsim report digits-bottleneck.h5
     """
     from fpsim.runs.html_page import html_report
+    from fpsim.scenario import scenario_code
     from fpsim.storage import derived_file, load_tree
     from fpsim.support.errors import FileError
 
     target = out or beside(file, ".html")
     if target.suffix not in (".html", ".htm"):
         raise FileError(f"{target}: a page is written into a file that ends in .html; no other is touched")
+    code = scenario_code(scenario)
     with errors_of(file):
-        page = html_report(load_tree(file))
+        page = html_report(load_tree(file), code=code)
         with derived_file(target) as part:
             part.write_text(page, encoding="utf-8", errors="replace")
     say(str(target))

@@ -1,8 +1,7 @@
-"""Commands that run scenarios: list, run, resume; each only parses, calls one function and prints its answer."""
+"""Commands that run scenarios: run, resume; each only parses, calls one function and prints its answer."""
 
 from __future__ import annotations
 
-import itertools
 import logging
 import shlex
 import sys
@@ -16,35 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fpsim.cli.application import app
-from fpsim.cli.options import Checkpoint, Figures, File, Quiet, Strict, Threads, pictures_beside
+from fpsim.cli.options import Checkpoint, Code, Figures, File, Quiet, Strict, Threads, pictures_beside
+from fpsim.cli.scenario_commands import complete_scenario
 from fpsim.cli.terminal import errors_of, printable, say
 
 if TYPE_CHECKING:
     from fpsim.scenario import Outcome
 
-__all__ = ["list_scenarios", "resume", "run"]
-
-
-def _complete_scenario(incomplete: str) -> list[str]:
-    from fpsim.scenario import available
-
-    return [name for name in available() if name.startswith(incomplete)]
-
-
-@app.command("list")
-def list_scenarios() -> None:
-    """List the scenarios that come with the package, by subject.
-
-    Example: fpsim list
-    """
-    from fpsim.scenario import catalogue_entries
-
-    entries = catalogue_entries()
-    width = max(len(entry.name) for entry in entries)
-    for number, (subject, group) in enumerate(itertools.groupby(entries, key=lambda entry: entry.subject)):
-        typer.echo(f"\n{subject}" if number else subject)
-        for entry in group:
-            typer.echo(f"  {entry.name:<{width}}  {entry.title}")
+__all__ = ["resume", "run"]
 
 
 @app.command()
@@ -53,7 +31,7 @@ def run(
         str,
         typer.Argument(
             help="Name of a scenario (see fpsim list), a TOML file, or a Python file that defines `scenario`.",
-            autocompletion=_complete_scenario,
+            autocompletion=complete_scenario,
         ),
     ],
     out: Annotated[
@@ -82,7 +60,8 @@ def run(
         changes["seed"] = seed
     resolved = load_scenario(scenario, changes=changes, quick=quick)
     target = out or Path(f"{resolved.name}.h5")
-    with _session(target, quiet):
+    own = f" --scenario {shlex.quote(scenario)}" if scenario.endswith(".py") else ""
+    with _session(target, quiet, own):
         outcome = run_to_file(
             resolved,
             target,
@@ -104,16 +83,19 @@ def resume(
     quiet: Quiet = False,
     strict: Strict = False,
     checkpoint: Checkpoint = 15.0,
+    scenario: Code = None,
 ) -> None:
     """Go on with an interrupted run, to the same result as if it had not been interrupted.
 
     Example: fpsim resume digits-bottleneck.h5
     """
-    from fpsim.scenario import resume_file
+    from fpsim.scenario import resume_file, scenario_code
 
-    with _session(file, quiet), errors_of(file):
+    code = scenario_code(scenario)
+    with _session(file, quiet, f" --scenario {shlex.quote(str(scenario))}" if scenario else ""), errors_of(file):
         outcome = resume_file(
             file,
+            code=code,
             figures=figures or pictures_beside(file),
             threads=threads,
             quiet=quiet,
@@ -123,8 +105,11 @@ def resume(
 
 
 @contextmanager
-def _session(target: Path, quiet: bool) -> Iterator[None]:
-    """Log lines where there is no terminal, warnings as lines, the time it took; an interrupt says what is kept."""
+def _session(target: Path, quiet: bool, own: str) -> Iterator[None]:
+    """Log lines where there is no terminal, warnings as lines, the time it took; an interrupt says what is kept.
+
+    ``own`` is the option that names a scenario of the user's, for the command that goes on.
+    """
     begun = time.perf_counter()
     if not quiet and not sys.stderr.isatty():
         logging.getLogger("fpsim").setLevel(logging.INFO)
@@ -140,7 +125,8 @@ def _session(target: Path, quiet: bool) -> Iterator[None]:
             done = [
                 node.path for node in load_tree(target).leaves if node.path != "/" and node.attrs.get("complete", 1)
             ]
-            kept = f"{target} keeps {len(done)} finished groups; go on with: fpsim resume {shlex.quote(str(target))}"
+            going_on = f"fpsim resume {shlex.quote(str(target))}{own}"
+            kept = f"{target} keeps {len(done)} finished groups; go on with: {going_on}"
         except FileError:
             kept = "nothing was written yet"
         say(f"fpsim: interrupted; {kept}", err=True)

@@ -11,7 +11,8 @@ import xarray as xr
 
 from fpsim.plots import styled
 from fpsim.scenario.parameters.toml_text import read_toml_text
-from fpsim.scenario.running import figures_of, report, run_shortfalls
+from fpsim.scenario.running import figures_of, report, run_shortfalls, scenario_if_known
+from fpsim.scenario.scenario import Scenario
 
 __all__ = ["html_report"]
 
@@ -34,10 +35,18 @@ dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 """
 
 
-def html_report(tree: xr.DataTree) -> str:
+def html_report(tree: xr.DataTree, *, code: Scenario | None = None) -> str:
     """The page as text; it needs no other file and no network.
 
-    An interrupted run gives a page of what is there, and says that it is not complete.
+    An interrupted run gives a page of what is there, and says that it is not complete. One whose scenario is code that
+    is not here gives everything but pictures, and says how to get them.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        The run.
+    code : Scenario, optional, keyword-only
+        The scenario of a user's own file, which a run names but never brings.
     """
     attributes = {str(k): str(v) for k, v in tree.attrs.items()}
     complete = attributes.get("complete") == "1"
@@ -45,7 +54,7 @@ def html_report(tree: xr.DataTree) -> str:
     see = html.escape(str(read_toml_text(attributes["config"], "the page").get("see", "")).strip())
     parts = {
         "table": ("Theory beside experiment", f"{_shortfalls(tree, complete)}<pre>{html.escape(report(tree))}</pre>"),
-        "pictures": ("Pictures", "".join(_pictures(tree))),
+        "pictures": ("Pictures", "".join(_pictures(tree, code))),
         "configuration": ("Configuration", f"<pre>{html.escape(attributes['config'])}</pre>"),
         "provenance": ("Provenance", _provenance(attributes)),
     }
@@ -59,9 +68,14 @@ def html_report(tree: xr.DataTree) -> str:
     )
 
 
-def _pictures(tree: xr.DataTree) -> Iterator[str]:
+def _pictures(tree: xr.DataTree, code: Scenario | None) -> Iterator[str]:
+    if scenario_if_known(tree, where="the page", code=code) is None:
+        file = html.escape(str(tree.attrs["kind"]))
+        command = f"<code>fpsim report RUN.h5 --scenario {file}</code>"
+        yield f"<p>The scenario of this run is in a file of its own, which draws the pictures: {command}</p>"
+        return
     with styled():
-        for name, figure in figures_of(tree):
+        for name, figure in figures_of(tree, code=code):
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png")
             data = base64.b64encode(buffer.getvalue()).decode()

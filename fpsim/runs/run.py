@@ -13,9 +13,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from fpsim.density import Density, GaussianMixture
+from fpsim.scenario.loading import scenario_code
 from fpsim.scenario.parameters.sections import ScenarioBase
 from fpsim.scenario.records import density_series, group, mixture_names, mixture_series
-from fpsim.scenario.running import scenario_of_run
+from fpsim.scenario.running import scenario_if_known
 from fpsim.scenario.scenario import Scenario
 from fpsim.storage import load_tree
 from fpsim.support.checks import shown
@@ -34,14 +35,14 @@ class Run:
     ----------
     path : Path
         The file.
-    scenario : Scenario
-        The resolved scenario: run it again, or change it and run that.
+    scenario : Scenario or None
+        The resolved scenario: run it again, or change it and run that. ``None`` where it is code that is not here.
     tree : xarray.DataTree
         All groups as labelled arrays; see docs/file-format.md.
     """
 
     path: Path
-    scenario: Scenario | ScenarioBase
+    scenario: Scenario | ScenarioBase | None
     tree: xr.DataTree = field(repr=False)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -55,6 +56,8 @@ class Run:
     @property
     def seed(self) -> int:
         """Seed of all its random numbers."""
+        if self.scenario is None:
+            return int(self.tree.attrs["seed"])
         return self.scenario.parameters.seed if isinstance(self.scenario, Scenario) else self.scenario.seed
 
     @property
@@ -115,19 +118,26 @@ class Run:
         return np.asarray(group(self.tree, path)["time"].values, dtype=np.float64)
 
 
-def load(path: str | Path) -> Run:
+def load(path: str | Path, *, scenario: Scenario | str | Path | None = None) -> Run:
     """Read a file that ``fpsim run`` wrote: scenario, densities, weights, labelled arrays (``fpsim.load``).
+
+    Parameters
+    ----------
+    scenario : Scenario or path, optional, keyword-only
+        The user's scenario that a run names but never brings, or the Python file that defines it. Without it a run of
+        such a scenario has everything but this.
 
     Raises
     ------
     FileError
         If the file is missing, damaged, not written by fpsim, of a newer schema, or if its scenario is of a kind that
-        this version does not know.
+        this version does not know, or another one than was given.
     """
     if not isinstance(path, str | Path):
         raise DomainError(f"path is {shown(path)}: the path of a file is accepted, as in 'digits.h5'")
     tree = load_tree(path)
-    return Run(Path(path), scenario_of_run(tree, where=str(path)), tree)
+    code = scenario_code(scenario)
+    return Run(Path(path), scenario_if_known(tree, where=str(path), code=code), tree)
 
 
 def density_variables(data: xr.Dataset) -> tuple[str, ...]:

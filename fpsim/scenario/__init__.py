@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fpsim.scenario.catalogue import available, catalogue_entries
     from fpsim.scenario.files import Outcome, draw_figures, resume_file, run_to_file
-    from fpsim.scenario.loading import load_scenario, scenario_from
+    from fpsim.scenario.loading import copy_scenario, load_scenario, scenario_code, scenario_from
     from fpsim.scenario.parameters.sections import (
         Data,
         EnsembleSize,
@@ -40,7 +40,7 @@ else:
         {
             "fpsim.scenario.catalogue": ("available", "catalogue_entries"),
             "fpsim.scenario.files": ("Outcome", "draw_figures", "resume_file", "run_to_file"),
-            "fpsim.scenario.loading": ("load_scenario", "scenario_from"),
+            "fpsim.scenario.loading": ("copy_scenario", "load_scenario", "scenario_code", "scenario_from"),
             "fpsim.scenario.parameters.sections": (
                 "Data",
                 "EnsembleSize",
@@ -87,6 +87,7 @@ __all__ = [
     "Workbench",
     "available",
     "catalogue_entries",
+    "copy_scenario",
     "density_at",
     "density_variable",
     "draw_figures",
@@ -101,6 +102,7 @@ __all__ = [
     "run",
     "run_shortfalls",
     "run_to_file",
+    "scenario_code",
     "scenario_from",
     "to_toml",
 ]

@@ -15,7 +15,16 @@ import xarray as xr
 
 from fpsim._version import __version__
 from fpsim.scenario.parameters.sections import ScenarioBase
-from fpsim.scenario.running import figures_of, report, run, run_shortfalls, scenario_of_run, to_toml, with_unfinished
+from fpsim.scenario.running import (
+    figures_of,
+    report,
+    run,
+    run_shortfalls,
+    scenario_if_known,
+    scenario_of_run,
+    to_toml,
+    with_unfinished,
+)
 from fpsim.scenario.scenario import Scenario
 from fpsim.storage import (
     Checkpoint,
@@ -192,7 +201,8 @@ def _write_run(
 
 
 def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None, code: Scenario | None) -> Outcome:
-    drawn = draw_figures(tree, figures, code=code) if figures else ()
+    known = figures and scenario_if_known(tree, where=str(target), code=code) is not None
+    drawn = draw_figures(tree, figures, code=code) if figures and known else ()
     return Outcome(target, drawn, report(tree), run_shortfalls(tree))
 
 

@@ -1,8 +1,9 @@
-"""Scenarios found by name or in a file.
+"""Scenarios found by name or in a file, and copies of them to change.
 
 A scenario comes by name, from a Python file that defines ``scenario``, or from a TOML file of parameters that names a
 scenario of the package. Limits: a Python file is run as it is, with the rights of the user, as ``python FILE`` would;
-TOML names a scenario by its name and never a path.
+TOML names a scenario by its name and never a path. A scenario of a user's file bears the file's name ("my_study.py"),
+under which none of the package is ever found.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ from typing import Any
 
 from fpsim.scenario.catalogue import available, programs
 from fpsim.scenario.parameters.sections import ScenarioBase
-from fpsim.scenario.parameters.toml_text import check_values, read_toml_text
+from fpsim.scenario.parameters.toml_text import check_values, read_toml_text, toml_text
+from fpsim.scenario.parameters.values import put_value
 from fpsim.scenario.scenario import Scenario
-from fpsim.scenario.shared.kind import scenario_of_kind
+from fpsim.scenario.shared.kind import config_of_kind, scenario_of_kind
+from fpsim.storage import derived_file
 from fpsim.support.checks import shown
-from fpsim.support.errors import ConfigError, DomainError, FpsimError
+from fpsim.support.errors import ConfigError, DomainError, FileError, FpsimError
 
-__all__ = ["load_scenario", "scenario_from"]
+__all__ = ["copy_scenario", "load_scenario", "scenario_code", "scenario_from"]
 
 HEAD = ("scenario", "name", "title", "description", "quick")
 """Keys of a TOML file that are none of the parameters."""
+CODE = ("stages", "check", "claims", "tables", "figures", "conclusions", "summary")
+"""Attributes of a scenario that hold functions."""
 
 
 def load_scenario(
@@ -65,6 +70,84 @@ def load_scenario(
     if not isinstance(found, Scenario):
         return scenario_of_kind(found.model_dump(exclude_none=True), changes=changes, quick=quick, where=str(path))
     return _changed(found, changes, quick)
+
+
+def scenario_code(scenario: Scenario | str | Path | None) -> Scenario | None:
+    """The code of a user's scenario, given as such or as the Python file that defines it.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not there or none of Python, or it defines no scenario.
+    """
+    if scenario is None or isinstance(scenario, Scenario):
+        return scenario
+    if isinstance(scenario, str | Path) and Path(scenario).suffix != ".py":
+        raise ConfigError(f"scenario {shown(str(scenario))}: a Python file that defines `scenario` is accepted")
+    found = load_scenario(scenario)
+    return found if isinstance(found, Scenario) else None
+
+
+def copy_scenario(name: str, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Put a scenario into a file of one's own, to be changed.
+
+    Parameters
+    ----------
+    name : str
+        A name that :func:`fpsim.scenario.available` knows, or a file.
+    path : str or Path
+        Ends in ``.py`` for the code, in ``.toml`` for all parameters with the quick ones.
+    overwrite : bool, keyword-only
+        Replace a file that is there.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ConfigError
+        If nothing of that name exists, or it has no code of its own.
+    FileError
+        If the file exists or cannot be written.
+    """
+    target, source = Path(path), _found(str(name))
+    if target.suffix == ".py":
+        content = _code_to_copy(name, source)
+    elif target.suffix == ".toml":
+        content = _parameters_to_copy(name).encode()
+    else:
+        raise ConfigError(f"{target}: a file that ends in .py (code) or .toml (parameters) is accepted")
+    if not overwrite and (target.is_symlink() or target.exists()):
+        raise FileError(f"{target}: exists already; choose another name or allow overwriting with --force")
+    with derived_file(target) as part:
+        part.write_bytes(content)
+    return target
+
+
+def _code_to_copy(name: str, source: Path) -> bytes:
+    if source.suffix == ".py":
+        return source.read_bytes()
+    program = _read_toml(source).get("scenario")
+    way = f", or the code that it belongs to: --from {program}" if isinstance(program, str) else ""
+    raise ConfigError(f"{name} has no code of its own but parameters: a file that ends in .toml is accepted{way}")
+
+
+def _parameters_to_copy(name: str) -> str:
+    """All parameters as TOML, with the quick ones; the name is that of the new file."""
+    scenario = load_scenario(name)
+    if isinstance(scenario, ScenarioBase):
+        return config_of_kind(scenario).replace(f'name = "{scenario.name}"\n', "", 1)
+    if scenario.source not in programs():
+        raise ConfigError(
+            f"{name} is code of your own: a file that ends in .py is accepted, or --set for single values"
+        )
+    quick: dict[str, Any] = {}
+    for key, value in scenario.quick.items():
+        put_value(quick, key, value)
+    head = {"scenario": scenario.source, "title": scenario.title, "description": scenario.description}
+    return toml_text({**head, **scenario.parameters.model_dump(exclude_none=True), "quick": quick})
 
 
 def scenario_from(
@@ -108,9 +191,11 @@ def scenario_from(
 
 def _defining(name: Any, code: Scenario | None, where: str) -> Scenario:
     """The scenario of a name: the one given, or one of the package."""
-    if code is not None and code.source == name:
-        return code
     known = programs()
+    if code is not None and (code.source == name or name not in known):
+        if code.source != name:
+            raise ConfigError(f"{where}: scenario = {shown(name)}; the file given defines {code.source!r}")
+        return code
     if not isinstance(name, str) or name not in known:
         raise ConfigError(f"{where}: scenario = {shown(name)}: accepted are {', '.join(known)}")
     found = _run_python(known[name])
@@ -167,7 +252,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _run_python(path: Path) -> Scenario | ScenarioBase:
     """The ``scenario`` of a Python file, named after the file."""
-    ours = path in programs().values()
+    ours = path.resolve() in [program.resolve() for program in programs().values()]
     name = f"fpsim_scenario_{path.stem}" if ours else f"scenario_{path.stem}"
     found = getattr(sys.modules.get(name), "scenario", None) if ours else None  # a user's file may have changed
     if found is None:
@@ -177,7 +262,17 @@ def _run_python(path: Path) -> Scenario | ScenarioBase:
     if not isinstance(found, Scenario):
         raise ConfigError(f"{path}: scenario is {shown(found)}: scenario = Scenario(...) is accepted")
     named = _name_of(path)
-    return replace(found, name=found.name or named, source=found.source or named, defaults=found.parameters)
+    source = named if ours else found.source if _is_of_the_package(found) else path.name
+    return replace(found, name=found.name or named, source=source, defaults=found.parameters)
+
+
+def _is_of_the_package(scenario: Scenario) -> bool:
+    """Whether it is one of ours with other values: its source then finds all of its code again."""
+    program = programs().get(scenario.source)
+    if program is None:
+        return False
+    ours = _run_python(program)
+    return all(getattr(scenario, part) == getattr(ours, part) for part in CODE)
 
 
 def _executed(path: Path, name: str) -> Any:

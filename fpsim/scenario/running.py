@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import xarray as xr
 
 from fpsim._version import __version__
+from fpsim.scenario.catalogue import programs
 from fpsim.scenario.judgement import shortfalls_of, verdict_dataset, verdict_lines
 from fpsim.scenario.loading import scenario_from
 from fpsim.scenario.missing import INCOMPLETE, NOT_COMPUTABLE, missing_from, possible, reason, with_missing
@@ -43,6 +44,7 @@ __all__ = [
     "report",
     "run",
     "run_shortfalls",
+    "scenario_if_known",
     "scenario_of_run",
     "to_toml",
     "with_unfinished",
@@ -241,6 +243,14 @@ def scenario_of_run(tree: xr.DataTree, *, where: str, code: Scenario | None = No
         raise FileError(f"{error}; {_way_out(tree)}") from None
 
 
+def scenario_if_known(tree: xr.DataTree, *, where: str, code: Scenario | None = None) -> Scenario | ScenarioBase | None:
+    """As :func:`scenario_of_run`; ``None`` for a run whose scenario is code that is not here."""
+    source = read_toml_text(str(tree.attrs.get("config", "")), where).get("scenario")
+    if code is None and isinstance(source, str) and source not in programs():
+        return None
+    return scenario_of_run(tree, where=where, code=code)
+
+
 def _way_out(tree: xr.DataTree) -> str:
     version = tree.attrs.get("fpsim_version", "of an unknown version")
     return (
@@ -280,6 +290,8 @@ def report(tree: xr.DataTree) -> str:
         return str(tree.attrs["table"])
     unfinished = "This run is not complete; fpsim resume goes on with it."
     if tree.attrs["kind"] not in kind_names():
+        if tree.attrs.get("complete") == 1:  # of another version, which says so
+            scenario_of_run(tree, where=str(tree.attrs["scenario"]))
         return unfinished
     table = kind_named(tree.attrs["kind"]).report
     if tree.attrs.get("complete") == 1:

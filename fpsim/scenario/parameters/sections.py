@@ -47,6 +47,7 @@ class Data(Section):
     """The training set."""
 
     source: Literal["digits", "iris"] = "digits"
+    """Name of a data set that comes with the package."""
     components: Annotated[int, Field(ge=1, le=64)] = 2
     """Leading principal components kept: the input width d of the bottleneck."""
 
@@ -55,19 +56,28 @@ class NetworkShape(Section):
     """The bottleneck auto-encoder f(x) = W2 phi(W1 x)."""
 
     bottleneck: Annotated[int, Field(ge=1, le=16)] = 1
+    """Width of the hidden layer."""
     activation: str = "linear"
+    """Activation function phi of the hidden layer."""
 
 
 class Sgd(Section):
     """One stochastic-gradient-descent experiment."""
 
     learning_rate: Positive = 0.05
+    """Step size eta: W is moved by - eta times the gradient."""
     batch_size: Annotated[int, Field(ge=1)] = 8
+    """Samples B of a mini-batch."""
     sampling: Literal["iid", "without_replacement", "epochs", "fresh", "shared"] = "iid"
+    """How the samples of a mini-batch are drawn."""
     weight_decay: NonNegative = 0.0
+    """Coefficient a of the term a |W|^2 / 2 of the loss."""
     label_noise: NonNegative = 0.0
+    """Standard deviation of the normal noise on every target."""
     temperature: NonNegative = 0.0
+    """Temperature T of the Langevin noise: variance 2 eta T per step."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Heavy-ball momentum mu."""
 
 
 class StartPoint(Section):
@@ -76,27 +86,34 @@ class StartPoint(Section):
     mean: Numbers = 0.0
     """One number, or one per entry of the flattened matrix (the same for both matrices)."""
     std: Positive = 0.1
+    """Standard deviation of every entry."""
 
 
 class EnsembleSize(Section):
     """How many independent runs, and how many of them are kept in the file."""
 
     replicas: Annotated[int, Field(ge=100, le=10_000_000)] = 50_000
+    """Independent runs of the experiment."""
     stored: Annotated[int, Field(ge=0)] = 2_000
+    """Replicas whose weights are kept in the file."""
 
 
 class Time(Section):
     """Training time t = steps * learning_rate, recorded at ``records`` equal intervals after the start."""
 
     end: Positive = 10.0
+    """Training time at which the run ends."""
     records: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Number of equal intervals."""
 
 
 class Theory(Section):
     """The Fokker-Planck side."""
 
     closures: tuple[Literal["mean-field", "conditional"], ...] = ("mean-field", "conditional")
+    """Closures that are solved."""
     order: Literal["sme1", "sme2", "sme2c"] = "sme1"
+    """Modified equation: first order, second order, and that with the O(eta^2) terms of the noise."""
     cells: Annotated[int, Field(ge=16, le=4096)] = 128
     """Cells along each axis of a weight density."""
     tolerance: Annotated[float, Field(gt=0, le=0.5)] = 1e-2

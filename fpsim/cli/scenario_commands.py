@@ -1,0 +1,85 @@
+"""Commands about scenarios themselves: list, show, new."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fpsim.cli.application import app
+from fpsim.cli.terminal import say
+
+__all__ = ["complete_scenario", "list_scenarios", "new", "show"]
+
+WIDTH = 110
+
+
+def complete_scenario(incomplete: str) -> list[str]:
+    """Names of scenarios that begin so, for the shell."""
+    from fpsim.scenario import available
+
+    return [name for name in available() if name.startswith(incomplete)]
+
+
+@app.command("list")
+def list_scenarios() -> None:
+    """List the scenarios that come with the package, by subject.
+
+    Example: fpsim list
+    """
+    from fpsim.scenario import catalogue_entries
+
+    entries = catalogue_entries()
+    width = max(len(entry.name) for entry in entries)
+    for number, (subject, group) in enumerate(itertools.groupby(entries, key=lambda entry: entry.subject)):
+        typer.echo(f"\n{subject}" if number else subject)
+        for entry in group:
+            typer.echo(f"  {entry.name:<{width}}  {entry.title}")
+
+
+@app.command()
+def show(
+    scenario: Annotated[
+        str, typer.Argument(help="Name of a scenario, a TOML or a Python file.", autocompletion=complete_scenario)
+    ],
+) -> None:
+    """Say what a scenario is for, and its parameters: key, value, meaning, what is accepted.
+
+    Example: fpsim show momentum
+    """
+    from fpsim.scenario import catalogue_entries, load_scenario
+    from fpsim.scenario.parameters.meaning import parameter_lines
+    from fpsim.scenario.scenario import Scenario
+
+    found = load_scenario(scenario)
+    if isinstance(found, Scenario):
+        purpose, subject, lines = found.purpose, found.subject, parameter_lines(found.parameters, found.quick)
+    else:
+        purpose = found.see
+        subject = next((e.subject for e in catalogue_entries() if e.name == found.name), "More")
+        quick = {f"{section}.{key}": v for section, values in found.quick.items() for key, v in values.items()}
+        lines = parameter_lines(found, quick)
+    paragraphs = [
+        textwrap.fill(" ".join(text.split()), WIDTH, break_on_hyphens=False) for text in purpose.split("\n\n")
+    ]
+    say("\n".join([found.title or found.name, f"({subject})", "", "\n\n".join(paragraphs), *lines]))
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(help="File to write: .py for the code, .toml for the parameters.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="NAME", help="Scenario to copy.", autocompletion=complete_scenario)
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Copy a scenario into a file of your own, to be changed and run.
+
+    Example: fpsim new my_study.py --from momentum
+    """
+    from fpsim.scenario import copy_scenario
+
+    say(str(copy_scenario(source, file, overwrite=force)))
