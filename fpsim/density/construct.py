@@ -1,7 +1,9 @@
 """Densities from formulas and from samples.
 
-``gaussian`` and ``mixture`` give exact cell averages when the covariance is diagonal and Gauss-Legendre averages
-otherwise; what lies outside the box is cut and the rest normalised to mass one, so a Gaussian should fit its box.
+``gaussian`` and ``mixture`` give exact cell averages when the covariance is diagonal, and those of
+:mod:`fpsim.density.gaussian_mixture` or Gauss-Legendre averages otherwise. Along periodic axes they are wrapped. What
+lies outside the box is cut and the rest normalised to mass one: of more than a thousandth a warning tells, more than
+half is refused (:mod:`fpsim.density.placement`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.density.density import Density
 from fpsim.density.grid import Grid
+from fpsim.density.placement import check_inside, check_place
 from fpsim.support.checks import answer, real_array, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.memory import check_memory
@@ -21,6 +24,12 @@ from fpsim.support.memory import check_memory
 __all__ = ["from_function", "from_samples", "gaussian", "mixture"]
 
 Array = NDArray[np.float64]
+
+IMAGES = 8.5
+"""Standard deviations within which a Gaussian is wrapped around a ring; what lies beyond is less than rounding."""
+
+MOST_IMAGES = 200
+"""Images of a wrapped Gaussian, per axis."""
 
 
 def _check_grid(grid: object, *, arrays: int) -> None:
@@ -51,30 +60,61 @@ def _covariance(covariance: ArrayLike, ndim: int) -> Array:
     return full
 
 
-def _gaussian_values(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Array:
-    """Probability of every cell under N(mean, covariance)."""
+def _mean(mean: ArrayLike, grid: Grid) -> Array:
     mu = real_array(mean, "mean")
     if mu.shape not in ((), (grid.ndim,)) or not np.isfinite(mu).all():
         raise DomainError(f"mean is {mu.tolist()}: a finite number or ({grid.ndim},) of them is accepted")
-    mu = np.broadcast_to(mu, (grid.ndim,))
-    cov = _covariance(covariance, grid.ndim)
+    return np.broadcast_to(mu, (grid.ndim,))
+
+
+def _gaussian_values(grid: Grid, mu: Array, cov: Array) -> Array:
+    """Probability of every cell under N(mu, cov), wrapped around periodic axes."""
+    shifts = [_images(grid, axis, float(mu[axis]), float(cov[axis, axis]) ** 0.5) for axis in range(grid.ndim)]
     if np.allclose(cov, np.diag(np.diag(cov)), rtol=0, atol=1e-15 * np.abs(cov).max()):
         values = np.ones(grid.shape)
         for axis, edges in enumerate(grid.edges):
-            z = (edges - mu[axis]) / np.sqrt(cov[axis, axis])
+            z = (edges - mu[axis] - shifts[axis][:, None]) / np.sqrt(cov[axis, axis])
             shape = [1] * grid.ndim
             shape[axis] = -1
-            values *= _interval(z[:-1], z[1:]).reshape(shape)
+            values *= _interval(z[:, :-1], z[:, 1:]).sum(axis=0).reshape(shape)
         return values
     precision = np.linalg.inv(cov)
 
     def shape_of(*x: Array) -> Array:
-        d = [xi - m for xi, m in zip(x, mu, strict=True)]
-        quadratic = sum(precision[i, j] * d[i] * d[j] for i, j in product(range(grid.ndim), repeat=2))
-        return np.exp(-0.5 * np.asarray(quadratic))
+        total = np.zeros(())
+        for image in product(*shifts):
+            d = [xi - m - shift for xi, m, shift in zip(x, mu, image, strict=True)]
+            quadratic = sum(precision[i, j] * d[i] * d[j] for i, j in product(range(grid.ndim), repeat=2))
+            total = total + np.exp(-0.5 * np.asarray(quadratic))
+        return total
 
     norm = grid.cell_volume / np.sqrt(np.linalg.det(2.0 * np.pi * cov))
     return norm * _cell_averages(grid, shape_of, order=4 if grid.ndim < 4 else 2)
+
+
+def _images(grid: Grid, axis: int, mean: float, std: float) -> Array:
+    """Shifts of the images of a Gaussian that reach into the box of an axis; zero where it is not periodic."""
+    if not grid.periodic(axis):
+        return np.zeros(1)
+    length = grid.upper[axis] - grid.lower[axis]
+    first = np.floor((grid.lower[axis] - mean - IMAGES * std) / length)
+    last = np.ceil((grid.upper[axis] - mean + IMAGES * std) / length)
+    if last - first > MOST_IMAGES:
+        raise DomainError(
+            f"a standard deviation of {std:g} on a ring of {length:g} along {grid.names[axis]}: one up to about "
+            f"{MOST_IMAGES / (2 * IMAGES) * length:.3g} is accepted; it is uniform long before"
+        )
+    return length * np.arange(first, last + 1.0)
+
+
+def _beyond(grid: Grid, mu: Array, cov: Array) -> Array:
+    """Share of a Gaussian beyond the lower and the upper wall of every axis, shape (ndim, 2)."""
+    from scipy.special import ndtr
+
+    std = np.sqrt(np.diag(cov))
+    beyond = np.stack([ndtr((grid.lower - mu) / std), ndtr((mu - grid.upper) / std)], axis=1)
+    beyond[[grid.periodic(axis) for axis in range(grid.ndim)]] = 0.0
+    return np.asarray(beyond)
 
 
 def _cell_averages(grid: Grid, function: Callable[..., ArrayLike], *, order: int) -> Array:
@@ -94,7 +134,7 @@ def _cell_averages(grid: Grid, function: Callable[..., ArrayLike], *, order: int
 
 
 def gaussian(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Density:
-    """Normal density ``N(mean, covariance)``, cut to the box and normalised to mass one.
+    """Normal density ``N(mean, covariance)``, cut to the box (wrapped on a ring) and normalised to mass one.
 
     Parameters
     ----------
@@ -106,12 +146,17 @@ def gaussian(grid: Grid, mean: ArrayLike, covariance: ArrayLike) -> Density:
     Raises
     ------
     DomainError
-        If the covariance is not positive definite or the box holds nothing of the density.
+        If the covariance is not positive definite or the box holds less than half of the density.
     MemoryLimitError
         If arrays of the grid's size do not fit into the machine; so for all makers of densities.
     """
     _check_grid(grid, arrays=4)
-    return _normalized(grid, _gaussian_values(grid, mean, covariance))
+    mu, cov = _mean(mean, grid), _covariance(covariance, grid.ndim)
+    what = f"gaussian of mean {mu.tolist()}"
+    check_inside(grid, _beyond(grid, mu, cov), what, becomes="cut")
+    values = _gaussian_values(grid, mu, cov)
+    check_place(grid, mu, np.sqrt(np.diag(cov)), values, what)
+    return _normalized(grid, values)
 
 
 def mixture(grid: Grid, weights: ArrayLike, means: Sequence[ArrayLike], covariances: Sequence[ArrayLike]) -> Density:
@@ -139,8 +184,12 @@ def mixture(grid: Grid, weights: ArrayLike, means: Sequence[ArrayLike], covarian
     if w.ndim != 1 or not (np.isfinite(w) & (w >= 0.0)).all() or not w.any():
         raise DomainError(f"mixture weights are {w.tolist()}: finite weights >= 0, not all zero, are accepted")
     _check_grid(grid, arrays=4 + len(w))
-    parts = zip(w, means, covariances, strict=True)
-    return _normalized(grid, np.sum([wk * _gaussian_values(grid, m, c) for wk, m, c in parts], axis=0))
+    parts = [(_mean(m, grid), _covariance(c, grid.ndim)) for m, c in zip(means, covariances, strict=True)]
+    check_inside(grid, np.tensordot(w / w.sum(), [_beyond(grid, *part) for part in parts], 1), "mixture", becomes="cut")
+    values = [_gaussian_values(grid, *part) for part in parts]
+    for k, ((mu, cov), found) in enumerate(zip(parts, values, strict=True)):
+        check_place(grid, mu, np.sqrt(np.diag(cov)), found, f"component {k} of the mixture")
+    return _normalized(grid, np.tensordot(w, values, 1))
 
 
 def from_function(grid: Grid, function: Callable[..., ArrayLike], *, order: int = 2, normalize: bool = True) -> Density:
@@ -163,10 +212,12 @@ def from_function(grid: Grid, function: Callable[..., ArrayLike], *, order: int 
 def from_samples(grid: Grid, samples: ArrayLike, *, weights: ArrayLike | None = None) -> Density:
     """Histogram density of samples (M, ndim); its mass is the share of the samples inside the box.
 
+    Samples are wrapped around periodic axes.
+
     Raises
     ------
     DomainError
-        If the samples have the wrong shape, are not finite, or all lie outside the box.
+        If the samples have the wrong shape, are not finite, or more than half of their weight lies outside the box.
     """
     _check_grid(grid, arrays=4)
     x = real_array(samples, "samples")
@@ -183,8 +234,23 @@ def from_samples(grid: Grid, samples: ArrayLike, *, weights: ArrayLike | None = 
         total = float(w.sum())
     if not total > 0.0:
         raise DomainError("samples hold nothing: at least one, of positive weight, is accepted")
+    x = _wrapped(grid, x)
+    share = np.full(len(x), 1.0 / total) if weights is None else w / total
+    outside = np.stack([share @ (x < grid.lower), share @ (x > grid.upper)], axis=1)
+    check_inside(grid, outside, "samples", becomes="left out")
     counts, _ = np.histogramdd(x, bins=[np.asarray(e) for e in grid.edges], weights=weights)
+    if len(x) and not np.ptp(x, axis=0).any():
+        check_place(grid, x[0], np.zeros(grid.ndim), counts, "the point of all samples")
     return Density(grid, counts / (total * grid.cell_volume))
+
+
+def _wrapped(grid: Grid, x: Array) -> Array:
+    """Points with their images in the box along periodic axes."""
+    around = [grid.periodic(axis) for axis in range(grid.ndim)]
+    if not any(around):
+        return x
+    length = np.subtract(grid.upper, grid.lower)
+    return np.where(around, x - length * np.floor((x - grid.lower) / length), x)
 
 
 def _normalized(grid: Grid, values: Array) -> Density:

@@ -44,16 +44,29 @@ def call(coefficient: Callable[..., Any], x: Mesh, t: float, p: Any) -> Any:
         raise
 
 
-def checked(raw: Any, what: str, shape: tuple[int, ...]) -> Array:
-    """A coefficient as a finite array that broadcasts to ``shape``; ``DomainError`` naming it and the place."""
+def checked(raw: Any, what: str, shape: tuple[int, ...], x: Mesh | None = None) -> Array:
+    """A coefficient as a finite array that broadcasts to ``shape``; ``DomainError`` naming it and the place.
+
+    ``x``: the coordinates of the places, if they are to be named.
+    """
     array = real_array(raw, what)
     array = array.reshape((1,) * len(shape)) if array.ndim == 0 else array
     if not fits(array.shape, shape):
         raise DomainError(f"{what} has shape {array.shape}: what broadcasts to {shape} is accepted")
     if not all_finite(array):
         where = tuple(int(v) for v in np.argwhere(~np.isfinite(array))[0])
-        raise DomainError(f"{what} is {array[where]} at {where}: finite values are accepted")
+        at = "" if x is None else f", coordinates {_coordinates(x, where)}"
+        raise DomainError(
+            f"{what} is {array[where]} at {where}{at}: finite values are accepted; only on reflecting walls, which "
+            "carry no current, may drift and potential do without"
+        )
     return array
+
+
+def _coordinates(x: Mesh, where: tuple[int, ...]) -> str:
+    """Coordinates of an index of what broadcasts to the mesh."""
+    places = [xi[tuple(min(k, n - 1) for k, n in zip(where, xi.shape, strict=True))] for xi in x]
+    return f"({', '.join(f'{place:.6g}' for place in places)})"
 
 
 def components(raw: Any, ndim: int) -> list[Any]:
@@ -131,4 +144,5 @@ def scalar_on_cells(scalar: Coefficient, what: str, grid: Grid, t: float, p: Any
     """A scalar coefficient at cell centres (minimal broadcast shape), or ``None``."""
     if scalar is None:
         return None
-    return checked(call(scalar, grid.mesh(), t, p) if callable(scalar) else scalar, what, grid.shape)
+    x = grid.mesh()
+    return checked(call(scalar, x, t, p) if callable(scalar) else scalar, what, grid.shape, x)

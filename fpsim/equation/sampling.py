@@ -8,12 +8,14 @@ are fourth-order central differences of callables (step ``h / 16``) and second-o
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
 from fpsim.equation.calculus import Calculus
 from fpsim.equation.conversion import correction_of_callable, ito_correction
@@ -107,7 +109,7 @@ def _drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: 
     total: Any = 0.0  # what is added to it is an array of its own, and no zero keeps a sign
     drift = equation.drift
     if callable(drift):
-        total += checked(components(call(drift, x, t, p), grid.ndim)[axis], f"drift component {axis}", shape_of(x))
+        total += checked(components(call(drift, x, t, p), grid.ndim)[axis], f"drift component {axis}", shape_of(x), x)
     elif drift is not None:
         given = components(drift, grid.ndim)[axis]
         cells = checked(given, f"drift component {axis}", grid.shape)
@@ -124,12 +126,31 @@ def _drift(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: float, p: 
 def drift_on_faces(equation: FokkerPlanck, grid: Grid, axis: int, *, t: float = 0.0, p: Any = None) -> Array:
     """Ito drift along ``axis`` on the faces of that axis; minimal broadcast shape.
 
+    A reflecting wall carries no current, so that its value is not needed: where callables have none there (drift
+    ``1 / r`` or potential ``-log r`` at ``r = 0``), that of the next face stands in.
+
     Raises
     ------
     DomainError
         If a coefficient has the wrong number of components, a wrong shape, or is not finite (with the place).
     """
-    return _drift(equation, grid, axis, grid.mesh(faces_of=axis), t, p, True)
+    x = grid.mesh(faces_of=axis)
+    try:
+        return _drift(equation, grid, axis, x, t, p, True)
+    except DomainError as refusal:
+        for sides in ((0,), (1,), (0, 1)):
+            if all(grid.boundary[axis][side] is Boundary.REFLECTING for side in sides):
+                with suppress(DomainError):
+                    return _drift(equation, grid, axis, _moved_inwards(x, axis, sides), t, p, True)
+        raise refusal
+
+
+def _moved_inwards(x: Mesh, axis: int, sides: tuple[int, ...]) -> Mesh:
+    """A mesh of faces, with those at the walls moved to the next ones."""
+    faces = np.moveaxis(x[axis].copy(), axis, 0)
+    for side in sides:
+        faces[-side] = faces[-2 if side else 1]
+    return (*x[:axis], np.moveaxis(faces, 0, axis), *x[axis + 1 :])
 
 
 def drift_on_cells(equation: FokkerPlanck, grid: Grid, *, t: float = 0.0, p: Any = None) -> tuple[Array, ...]:

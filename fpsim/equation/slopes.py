@@ -64,7 +64,7 @@ def downhill(scalar: Callable[..., Any], what: str, x: Mesh, axis: int, h: float
     d = h / 16.0
 
     def at(y: Mesh) -> Array:
-        return checked(call(scalar, y, t, p), what, shape_of(y))
+        return checked(call(scalar, y, t, p), what, shape_of(y), y)
 
     return _difference(_shifted(at, x, axis, d, scalar, what, t, SMALL), -d)  # the bits of the negative difference
 

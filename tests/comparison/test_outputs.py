@@ -124,7 +124,7 @@ def diverged():
         (lambda n: outputs.pooled(n, W1[:, :1], W2, DATA), r"W1 has shape \(7, 1, 3\): \(replicas, 2, 3\)"),
         (lambda n: outputs.at_probes(n, W1, W2, DATA[:, :2]), r"probes have shape \(200, 2\)"),
         (lambda n: outputs.pooled(n, W1, W2, DATA, per_replica=0), "per_replica is 0"),
-        (lambda n: draw_weights({"W1": gaussian(Grid.box((-1, 1, 8)), 0, 0.1)}, 5, network=n), "W1, W2, or W alone"),
+        (lambda n: draw_weights({"W1": gaussian(Grid.box((-1, 1, 8)), 0, 0.05)}, 5, network=n), "W1, W2, or W alone"),
     ],
 )
 def test_bad_input_is_refused_in_words(call, message):

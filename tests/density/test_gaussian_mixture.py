@@ -64,6 +64,7 @@ def test_marginal_on_a_line_is_exact_in_every_cell():
     assert np.abs(cells - np.sum(ends, axis=0)).max() < 2e-5
 
 
+@pytest.mark.filterwarnings("ignore::fpsim.support.errors.ValidityWarning")
 @pytest.mark.parametrize("width", [0.5, 0.06, 0.01])
 def test_marginal_on_a_plane(width):
     """Oblique components, wider and narrower than the cells, against sums over cells a hundredth as large."""

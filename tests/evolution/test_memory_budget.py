@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_refused_before_it_is_allocated(ndim, cells):
         return tuple(-xi for xi in x)
 
     grid = Grid((-2.0,) * ndim, (2.0,) * ndim, (cells,) * ndim)
-    start = gaussian(Grid((-2.0,) * ndim, (2.0,) * ndim, (8,) * ndim), 0.0, 0.3)
+    start = gaussian(Grid((-2.0,) * ndim, (2.0,) * ndim, (8,) * ndim), 0.0, 0.28)
     equation = FokkerPlanck(drift=drift, diffusion=turning)
     with pytest.raises(MemoryLimitError, match=r"needs about .* GB: at most 100 MB .* about .* cells fit"):
         Propagator(equation, grid, memory="100 MB")

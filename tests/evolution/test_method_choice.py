@@ -32,6 +32,7 @@ def test_drift_towards_walls_without_mass(turning):
         assert error <= result.error[-1] <= 2e-3, cells
 
 
+@pytest.mark.filterwarnings("ignore:.*unless that wall is meant")
 @pytest.mark.parametrize("noise", [0.05, 0.2])
 def test_saddle_whose_tails_touch_the_walls(noise):
     """Drift (x, -y): a millionth of the mass lies at the walls where noise is large."""

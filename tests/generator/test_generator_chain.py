@@ -260,9 +260,9 @@ WELL, START = double_well()
         (lambda: propagate(3, START, [1.0], method="rational"), "generator is a int: a Generator is accepted"),
         (lambda: propagate(WELL, 3, [1.0], method="rational"), "of an observable: a density is accepted"),
         (lambda: propagate(WELL, START, [1.0], method="fast"), "method is 'fast': one of 'auto'"),
-        (lambda: propagate(WELL, gaussian(Grid.box((-2, 2, 9)), 0.0, 1.0), [1.0], method="rational"), "lives on"),
+        (lambda: propagate(WELL, gaussian(Grid.box((-2, 2, 9)), 0.0, 0.3), [1.0], method="rational"), "lives on"),
         (
-            lambda: propagate(PLANE, gaussian(PLANE.grid, 0.5, 0.1), [1.0], method="rational"),
+            lambda: propagate(PLANE, gaussian(PLANE.grid, 0.5, 0.02), [1.0], method="rational"),
             "2 axes.*other methods take",
         ),
         (

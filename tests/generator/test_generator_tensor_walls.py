@@ -99,6 +99,6 @@ def test_mass_and_signs():
     assert min(min(link.forward.min(), link.backward.min()) for link in generator.links) >= 0.0
     np.testing.assert_allclose(generator.matrix.sum(axis=1), -generator.outflow, atol=1e-12 * generator.fastest)
     closed = build_generator(FokkerPlanck(diffusion=PLANE), Grid.box((-1, 1, 16), (-1, 1, 16)))
-    later = propagate(closed, gaussian(closed.grid, (0.5, 0.5), 0.05), [1.0])[0]
+    later = propagate(closed, gaussian(closed.grid, (0.5, 0.5), 0.02), [1.0])[0]
     assert later.mass == pytest.approx(1.0, abs=1e-13)
     np.testing.assert_allclose(stationary_density(closed).values, 0.25, rtol=1e-12)

@@ -44,4 +44,4 @@ def test_walls_that_are_refused(boundary):
 def test_four_dimensions_are_refused():
     grid = Grid.box(*[(0, 1, 3)] * 4)
     with pytest.raises(DomainError, match="up to three dimensions"):
-        evolve_fipy(FokkerPlanck(diffusion=0.1), gaussian(grid, 0.5, 0.1), np.array([1.0]))
+        evolve_fipy(FokkerPlanck(diffusion=0.1), gaussian(grid, 0.5, 0.01), np.array([1.0]))

@@ -61,7 +61,7 @@ def _fill_line(weights, means, covariances, lower, spacing, out):  # type: ignor
     for k in range(weights.size):
         parts = _parts(covariances[k, 0, 0], h)
         step = h / parts
-        variance = covariances[k, 0, 0] + step * step / 12.0
+        variance = max(covariances[k, 0, 0], (step / COARSE) ** 2) + step * step / 12.0
         reach = REACH * np.sqrt(variance)
         first = max(0, int(np.floor((means[k, 0] - reach - lower[0]) / h)))
         last = min(cells, int(np.floor((means[k, 0] + reach - lower[0]) / h)) + 1)
@@ -85,8 +85,8 @@ def _fill_plane(weights, means, covariances, lower, spacing, out):  # type: igno
         given_x = c - b * b / a if a > 0.0 else c
         px, py = _parts(given_y, hx), _parts(given_x, hy)
         sx, sy = hx / px, hy / py
-        a += sx * sx / 12.0
-        c += sy * sy / 12.0
+        a += max((sx / COARSE) ** 2 - given_y, 0.0) + sx * sx / 12.0
+        c += max((sy / COARSE) ** 2 - given_x, 0.0) + sy * sy / 12.0
         slope = b / a
         given_x = c - b * slope
         width = np.sqrt(given_x)

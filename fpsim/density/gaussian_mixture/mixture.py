@@ -21,6 +21,7 @@ from fpsim.density.density import Density
 from fpsim.density.gaussian_mixture.evaluation import Blocks, blocks_of, log_density_and_score
 from fpsim.density.gaussian_mixture.marginal import grid_averages
 from fpsim.density.grid import Grid
+from fpsim.density.placement import check_inside, check_place
 from fpsim.support.checks import real_array, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable
@@ -197,7 +198,8 @@ class GaussianMixture(Immutable):
         Parameters
         ----------
         grid : Grid
-            Of one or two dimensions; mass outside it is left out.
+            Of one or two dimensions; mass outside it is left out, and a warning says how much if it is more than a
+            thousandth.
         *axes : int or str
             Coordinates, one for each axis of the grid; those that the grid names by default.
         threads : int, optional, keyword-only
@@ -205,7 +207,7 @@ class GaussianMixture(Immutable):
         Raises
         ------
         DomainError
-            If the grid has other dimensions than one or two, or nothing lies in it.
+            If the grid has other dimensions than one or two, or less than half of the mass lies in it.
         """
         index = self._axes(axes or grid.names)
         if grid.ndim > 2 or len(index) != grid.ndim:
@@ -213,7 +215,22 @@ class GaussianMixture(Immutable):
                 f"{len(index)} coordinates on a grid of {grid.ndim} dimensions: one or two of each are accepted"
             )
         means, covariances = np.ascontiguousarray(self.means[:, index]), np.ascontiguousarray(self._part(index, index))
-        return Density(grid, grid_averages(self.weights, means, covariances, grid, threads=threads))
+        check_inside(grid, self._beyond(grid, means, covariances), "mixture", becomes="left out")
+        values = grid_averages(self.weights, means, covariances, grid, threads=threads)
+        inside = Density(grid, values)
+        if self.size == 1:
+            check_place(
+                grid, means[0], np.sqrt(np.diag(covariances[0])), values, f"gaussian of mean {means[0].tolist()}"
+            )
+        return inside
+
+    def _beyond(self, grid: Grid, means: Array, covariances: Array) -> Array:
+        """Share of the mass beyond the lower and the upper wall of every axis of a grid, shape (ndim, 2)."""
+        from scipy.special import ndtr
+
+        std = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 1e-300))
+        beyond = [self.weights @ ndtr((grid.lower - means) / std), self.weights @ ndtr((means - grid.upper) / std)]
+        return np.stack(beyond, axis=1)
 
     def conditional(self, known: Mapping[Axis, float]) -> GaussianMixture:
         """Mixture of the other coordinates, given the values of some.
