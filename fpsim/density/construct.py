@@ -185,7 +185,8 @@ def mixture(grid: Grid, weights: ArrayLike, means: Sequence[ArrayLike], covarian
         raise DomainError(f"mixture weights are {w.tolist()}: finite weights >= 0, not all zero, are accepted")
     _check_grid(grid, arrays=4 + len(w))
     parts = [(_mean(m, grid), _covariance(c, grid.ndim)) for m, c in zip(means, covariances, strict=True)]
-    check_inside(grid, np.tensordot(w / w.sum(), [_beyond(grid, *part) for part in parts], 1), "mixture", becomes="cut")
+    beyond = np.tensordot(w / w.sum(), np.stack([_beyond(grid, *part) for part in parts]), 1)
+    check_inside(grid, beyond, "mixture", becomes="cut")
     values = [_gaussian_values(grid, *part) for part in parts]
     for k, ((mu, cov), found) in enumerate(zip(parts, values, strict=True)):
         check_place(grid, mu, np.sqrt(np.diag(cov)), found, f"component {k} of the mixture")

@@ -8,7 +8,6 @@ Limits: shares are those of each axis alone; periodic axes have no outside.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +35,13 @@ MOVED = 0.01
 """Cells that a density may be moved without a word."""
 
 
-def check_inside(grid: Grid, beyond: Sequence[tuple[float, float]], what: str, *, becomes: str, level: int = 2) -> None:
+def check_inside(grid: Grid, beyond: Array, what: str, *, becomes: str, level: int = 2) -> None:
     """Check that a density lies inside its box.
 
     Parameters
     ----------
     grid : Grid
-    beyond : sequence of (float, float)
+    beyond : ndarray, shape (ndim, 2)
         Share of the mass beyond the lower and the upper wall of every axis.
     what : str
         Name of what is put on the grid.
@@ -56,11 +55,10 @@ def check_inside(grid: Grid, beyond: Sequence[tuple[float, float]], what: str, *
     DomainError
         If more than half of it lies outside.
     """
-    inside = np.prod([max(1.0 - sum(pair), 0.0) for pair in beyond])
-    outside = 1.0 - float(inside)
+    outside = 1.0 - float(np.prod(np.maximum(1.0 - beyond.sum(axis=1), 0.0)))
     if not outside > WORTH_WARNING:
         return
-    axis, side = max(((a, s) for a in range(grid.ndim) for s in (0, 1)), key=lambda place: beyond[place[0]][place[1]])
+    axis, side = divmod(int(beyond.argmax()), 2)
     end, value = (("lower", grid.lower[axis]), ("upper", grid.upper[axis]))[side]
     text = f"{what}: {outside:.3g} of the mass lies outside the box, most of it beyond {grid.names[axis]} = {value:g}, "
     text += f"the {end} wall"
