@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument("--width", type=float)
     parser.add_argument("--tolerance", type=float)
     parser.add_argument("--order", default="sme2")
+    parser.add_argument("--no-errors", action="store_true", help="one run, without estimates of its errors")
     chosen = parser.parse_args()
     d, k, start, components, width = CASES[chosen.case]
     options = {"components": chosen.components or components, "width": chosen.width or width}
@@ -104,11 +105,12 @@ def main() -> None:
     sgd = SGD(0.05, 8, temperature=0.002)
     experiment = Experiment(digits(d), BottleneckAutoEncoder(d, k), sgd, start)
     equation, begin = joint(experiment, order=chosen.order), joint_start(experiment)
+    options["estimate_errors"] = not chosen.no_errors
     evolve_mixture(equation, begin, [0.01], components=256, width=0.2, rng=0)  # compile
     cpu, wall = time.process_time(), time.perf_counter()
     result = evolve_mixture(equation, begin, TIMES, rng=1, **options)
     print(f"{chosen.case}: {time.process_time() - cpu:.1f} CPU s, {time.perf_counter() - wall:.1f} s of wall time")
-    print(result)
+    print(result, f"{result.steps} steps, {result.rejected} rejected, {result.kicks} kicks")
     cpu = time.process_time()
     runs = ensemble(experiment, 7, RUNS)
     print(f"{RUNS} SGD runs: {time.process_time() - cpu:.1f} CPU s")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fpsim.equation.points import PointCoefficients
 from fpsim.evolution.moment_closure.closure import Rate, columns_at_once, moment_rate
-from fpsim.evolution.moment_closure.kicks import kick
+from fpsim.evolution.moment_closure.kicks import NARROW, kick, principal_widths
 from fpsim.evolution.moment_closure.runge_kutta import integrate
 from fpsim.evolution.moment_closure.start import StartLike, start_components
 from fpsim.support.threads import Team
@@ -27,8 +27,12 @@ Array = NDArray[np.float64]
 
 GROWTH = 0.4
 """Growth of ``(width / s)^2`` that the first interval between kicks allows: about that from ``NARROW`` to one."""
-WIDE, CLOSE = 1.25, 1.08
-"""Widths before a kick, in units of the accepted one, above which intervals shrink and below which they grow."""
+AIM, MOST = 1.06, 1.25
+"""Width before a kick, in units of the accepted one: aimed at; and above which the interval is taken back."""
+SLOWER, FASTER = 0.7, 1.3
+"""Change of the interval from one kick to the next."""
+SHORTEST = 1e-7
+"""Shortest interval between kicks, relative to the whole time."""
 FIRST_STEP = 0.1
 """First step, relative to the interval between kicks."""
 RESOLVED = 0.05
@@ -91,7 +95,7 @@ def travel(problem: Problem, components: int, width: Array, kick_times: tuple[fl
     interval = _first_interval(rate, state, n, width, problem.times[-1]) if narrow else np.inf
     step = np.full(components, min(FIRST_STEP * interval, 0.01 * problem.times[-1]) if problem.times[-1] > 0 else 0.0)
     error, states, errors = np.zeros(components), [], []
-    steps = rejected = kicks = number = 0
+    steps = rejected = kicks = 0
     now, next_kick, kicked = 0.0, interval, []
     planned = list(kick_times) if kick_times is not None else None
     if planned is not None:
@@ -99,22 +103,28 @@ def travel(problem: Problem, components: int, width: Array, kick_times: tuple[fl
     for t in problem.times:
         while now < t:
             end = min(float(t), next_kick)
+            before = [a.copy() for a in (state, step, error)]
             taken = flow(problem, state, now, end, step, width, error)
+            if narrow:
+                principal = principal_widths(state, width, threads=problem.threads)
+                if planned is None and principal.largest > MOST and end - now > SHORTEST * problem.times[-1]:
+                    state, step, error = before
+                    interval = 0.5 * (end - now)
+                    next_kick = now + interval
+                    rejected += sum(taken)
+                    continue
             steps, rejected, now = steps + taken[0], rejected + taken[1], end
             problem.progress(now / problem.times[-1])
             if now == next_kick:
-                number += 1
                 kicked.append(now)
-                largest = 0.0
                 for h in (0, 1):
-                    part = np.ascontiguousarray(state[:, h * half : (h + 1) * half])
-                    count, wide = kick(part, width, (problem.key, h, number), threads=problem.threads)
-                    state[:, h * half : (h + 1) * half] = part
-                    kicks, largest = kicks + count, max(largest, wide)
+                    columns = slice(h * half, (h + 1) * half)
+                    kicks += kick(state, width, principal, columns, (problem.key, h, len(kicked)))
                 if planned is not None:
                     next_kick = planned.pop(0) if planned else np.inf
                 else:
-                    interval *= 0.7 if largest > WIDE else 1.3 if largest < CLOSE else 1.0
+                    grown = max(principal.largest**2 - NARROW**2, 1e-3)
+                    interval *= min(max((AIM**2 - NARROW**2) / grown, SLOWER), FASTER)
                     next_kick = now + interval
         states.append(state.copy())
         errors.append(float(error.mean()))
