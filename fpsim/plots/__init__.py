@@ -8,6 +8,7 @@ from fpsim.plots.densities import (
     plot_image,
     plot_marginal,
     plot_measured,
+    plot_sources,
 )
 from fpsim.plots.style import COLOURS, LABELS, styled
 
@@ -21,5 +22,6 @@ __all__ = [
     "plot_image",
     "plot_marginal",
     "plot_measured",
+    "plot_sources",
     "styled",
 ]

@@ -17,10 +17,20 @@ from fpsim.plots.style import COLOURS, LABELS, LINES, axes_or_new
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_curves", "plot_density", "plot_distances", "plot_image", "plot_marginal", "plot_measured"]
+__all__ = [
+    "plot_curves",
+    "plot_density",
+    "plot_distances",
+    "plot_image",
+    "plot_marginal",
+    "plot_measured",
+    "plot_sources",
+]
 
 SIGMAS = 4.0
 """Standard errors in a bar of a measured point."""
+CUT = 2.2
+"""Height of an axis of densities, over the experiment's maximum."""
 
 
 def plot_density(
@@ -66,6 +76,29 @@ def plot_marginal(
     else:
         ax.plot(np.asarray(x), np.asarray(values), **LINES.get(source, {}) | style)
     ax.set_ylim(bottom=0, auto=True)  # curves drawn later may be higher
+    return ax
+
+
+def plot_sources(
+    x: ArrayLike, densities: Mapping[str, ArrayLike], *, ax: Axes | None = None, experiment: str = "ensemble"
+) -> Axes:
+    """Densities of several sources, the experiment's filled; where one is ``CUT`` times as high, a note says so.
+
+    Parameters
+    ----------
+    densities : mapping of str to array_like, shape (len(x),)
+        By source, in the order in which they are drawn.
+    experiment : str
+        The source that sets the height of the axis.
+    """
+    ax = axes_or_new(ax)
+    tops = {source: float(np.max(values)) for source, values in densities.items()}
+    for source, values in densities.items():
+        plot_marginal(x, values, source=source, ax=ax, filled=source == experiment)
+    height = CUT * tops[experiment]
+    ax.set_ylim(0, min(height, 1.1 * max(tops.values())))
+    cut = [f"{LABELS.get(source, source)} reaches {top:.3g}" for source, top in tops.items() if top > height]
+    ax.annotate("\n".join(cut), (0.01, 0.98), xycoords="axes fraction", va="top", fontsize=8)
     return ax
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 
 import pytest
+import xarray as xr
 
-from fpsim.scenario import load_scenario, report, run
+from fpsim.scenario import Results, load_scenario, report, run, run_shortfalls
 from fpsim.support.errors import ValidityWarning
+from fpsim.uncertainty.verdict import judged_together, shortfalls
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,20 @@ def test_table_ranks(tree):
     lines = report(tree).splitlines()
     offset = [line.split("  ")[0] for line in lines[3:8]]
     assert set(offset[3:]) == {"mean field", "empirical path"}
+
+
+def test_every_verdict_is_the_expected_one(tree):
+    """Closures that forget the correlation fail by width and density; one that is right is told if it is not."""
+    assert run_shortfalls(tree) == ()
+    assert "mean field has its maximum at u =" in report(tree)
+    wrong = tree["offset/ranking"].to_dataset().copy(deep=True)
+    wrong["distance"].loc["joint"] += 0.1
+    groups = {"/offset/ranking": wrong, "/symmetric/ranking": tree["symmetric/ranking"].to_dataset()}
+    scenario = load_scenario("closures-ranked", quick=True)
+    records = judged_together(scenario.claims(scenario.parameters, Results(xr.DataTree.from_dict(groups))))
+    (line,) = shortfalls(records)
+    assert line.startswith("claim offset, joint: density")
+    assert sum(record.expected == "fails" for record in records) == 8
 
 
 def test_joint_lies_on_the_ensemble_within_sampling_and_grid_error(tree):
