@@ -1,18 +1,26 @@
-"""HTML page of a run, self-contained: what to see, pictures, table, configuration, provenance."""
+"""HTML page of a run, self-contained: purpose, changed keys, tables, verdicts, conclusions, pictures, provenance.
+
+Tables and verdicts are those of the file. Limits: a run of a version that kept no tables shows its table as text.
+"""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import xarray as xr
 
 from fpsim.plots import styled
+from fpsim.scenario.judgement import verdict_tables
+from fpsim.scenario.missing import missing_from
 from fpsim.scenario.parameters.toml_text import read_toml_text
+from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, run_shortfalls, scenario_if_known
 from fpsim.scenario.scenario import Scenario
+from fpsim.scenario.tables import read_tables
 
 __all__ = ["html_report"]
 
@@ -30,6 +38,12 @@ figure { margin: 1.4rem 0; } figcaption { font-size: .95rem; font-weight: 600; m
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 6px; font-size: .82rem; }
 summary { cursor: pointer; }
 @media (max-width: 40rem) { pre { font-size: .7rem; } }
+table { border-collapse: collapse; font-size: .9rem; margin: 1.4rem 0 .3rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
+th, td { padding: .25rem .8rem .25rem 0; text-align: right; vertical-align: top; border-bottom: 1px solid var(--line); }
+th { font-weight: 600; } .word { text-align: left; } td:not(.word) { white-space: nowrap; }
+.note { font-size: .85rem; margin: .2rem 0; max-width: 60rem; } .changed { font-size: .9rem; overflow-wrap: anywhere; }
+.conclusions { max-width: 44rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .9rem; }
 dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 """
@@ -51,9 +65,8 @@ def html_report(tree: xr.DataTree, *, code: Scenario | None = None) -> str:
     attributes = {str(k): str(v) for k, v in tree.attrs.items()}
     complete = attributes.get("complete") == "1"
     title = html.escape(attributes["title"])
-    see = html.escape(str(read_toml_text(attributes["config"], "the page").get("see", "")).strip())
     parts = {
-        "table": ("Theory beside experiment", f"{_shortfalls(tree, complete)}<pre>{html.escape(report(tree))}</pre>"),
+        "table": ("Theory beside experiment", _shortfalls(tree, complete) + _tables(tree)),
         "pictures": ("Pictures", "".join(_pictures(tree, code))),
         "configuration": ("Configuration", f"<pre>{html.escape(attributes['config'])}</pre>"),
         "provenance": ("Provenance", _provenance(attributes)),
@@ -64,8 +77,48 @@ def html_report(tree: xr.DataTree, *, code: Scenario | None = None) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
-        f'<h1>{title}</h1><nav>{links}</nav>{state}<p class="see">{see}</p>{body}</body></html>\n'
+        f"<h1>{title}</h1><nav>{links}</nav>{state}{_purpose(attributes)}{body}</body></html>\n"
     )
+
+
+def _purpose(attributes: Mapping[str, str]) -> str:
+    """What the scenario is for, and the keys whose values are not its own."""
+    old = read_toml_text(attributes["config"], "the page").get("see", "")
+    paragraphs = attributes.get("description", str(old)).strip().split("\n\n")
+    said = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
+    keys = "".join(f"<li><code>{html.escape(line)}</code></li>" for line in attributes.get("changed", "").splitlines())
+    changed = f'<div class="changed">Changed in this run:<ul>{keys}</ul></div>' if keys else ""
+    return f'<div class="see">{said}{changed}</div>'
+
+
+def _tables(tree: xr.DataTree) -> str:
+    """Tables, verdicts and conclusions; the text of the table where the file has only that."""
+    if "tables" not in tree.attrs:
+        return f"<pre>{html.escape(report(tree))}</pre>"
+    tables = read_tables(tree)
+    if "claims" in tree.children:
+        tables += verdict_tables(group(tree, "claims"))
+    missing = "".join(f'<p class="short">missing: {html.escape(line)}</p>' for line in missing_from(tree))
+    sentences = "".join(f"<p>{html.escape(line)}</p>" for line in str(tree.attrs.get("conclusions", "")).splitlines())
+    said = f'<div class="conclusions">{sentences}</div>' if sentences else ""
+    return missing + "".join(map(_table, tables)) + said
+
+
+def _table(cells: Mapping[str, Any]) -> str:
+    """One table; it scrolls by itself where the page is narrower."""
+    words = set(cells["words"])
+
+    def row(values: list[Any], tag: str) -> str:
+        inner = "".join(
+            f"<{tag}{' class=word' if i in words else ''}>{html.escape(str(value))}</{tag}>"
+            for i, value in enumerate(values)
+        )
+        return f"<tr>{inner}</tr>"
+
+    head = f"<caption>{html.escape(str(cells['title']))}</caption><thead>{row(cells['headings'], 'th')}</thead>"
+    body = "".join(row(values, "td") for values in cells["rows"])
+    notes = "".join(f'<p class="note">{html.escape(str(note))}</p>' for note in cells["notes"])
+    return f'<div class="wide" tabindex="0"><table>{head}<tbody>{body}</tbody></table></div>{notes}'
 
 
 def _pictures(tree: xr.DataTree, code: Scenario | None) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import xarray as xr
 
@@ -27,6 +27,7 @@ __all__ = [
     "stored_records",
     "verdict_dataset",
     "verdict_lines",
+    "verdict_tables",
 ]
 
 CONTROL = "control: "
@@ -159,6 +160,26 @@ def verdict_lines(table: xr.Dataset) -> list[str]:
             lines.append(f"{name!s:<{width}}{residual:>12.3g}{shown:>12}{tolerance:>12.3g}  {_verdict(one, 'claim')}")
         lines.append("")
     return lines
+
+
+def verdict_tables(table: xr.Dataset) -> list[dict[str, Any]]:
+    """The two tables as cells, as :meth:`fpsim.scenario.tables.Table.as_cells` gives them."""
+    errors = threshold(int(table.attrs.get("together", 1)))
+    found = []
+    for kind, title in (("identity", "identities (numerics)"), ("claim", "claims (physics)")):
+        if kind not in table.coords:
+            continue
+        numbers = [name for name in ("residual", "error", "tolerance") if f"{kind}_{name}" in table]
+        rows = [
+            [str(one[kind].item()), *(f"{float(one[f'{kind}_{n}']):.2g}" for n in numbers), _verdict(one, kind)]
+            for one in (table.isel({kind: i}) for i in range(table.sizes[kind]))
+        ]
+        headings = [title, *numbers, "verdict"]
+        notes = [f"verdict: {RULES[kind].format(errors)}"]
+        found.append(
+            {"title": title, "headings": headings, "rows": rows, "words": [0, len(headings) - 1], "notes": notes}
+        )
+    return found
 
 
 def _verdict(row: xr.Dataset, kind: str) -> str:

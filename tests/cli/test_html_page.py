@@ -35,11 +35,7 @@ def page(quick_run, tmp_path_factory):
 def test_page_holds_pictures_table_configuration_and_provenance(page, quick_run):
     text = page.read_text(encoding="utf-8")
     assert text.count("data:image/png;base64,") == len(quick_run.figures)
-    for part in (
-        quick_run.report,
-        load_tree(quick_run.file).attrs["config"],
-        load_tree(quick_run.file).attrs["libraries"],
-    ):
+    for part in (load_tree(quick_run.file).attrs["config"], load_tree(quick_run.file).attrs["libraries"]):
         assert html.escape(part) in text
     for line in quick_run.shortfalls:
         assert html.escape(line) in text
