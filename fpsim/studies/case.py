@@ -29,6 +29,7 @@ MARGIN = 0.2
 """Share of the ensemble's range by which a grid reaches beyond it on each side."""
 FEWEST_ALIVE = 2
 FEWEST_CELLS = 16
+MOST_AXES = 4
 
 
 def entry_names(matrix: str, shape: tuple[int, int]) -> tuple[str, ...]:
@@ -47,7 +48,7 @@ class Case:
     samples : mapping of str to ndarray, shape (T, R, entries)
         Flattened matrices of the replicas that survived, by matrix.
     grids : mapping of str to Grid
-        Box of every matrix, over all its entries.
+        Box of every matrix, over all its entries where a grid can have so many, else over the first two.
     planes : mapping of str to Grid
         ``W1``, ``W2``: the first two entries (or one); ``W1_W2``: the first entry of both.
     """
@@ -145,10 +146,11 @@ def _survivors(ensemble: Ensemble) -> dict[str, Array]:
 
 
 def _box(samples: Array, names: tuple[str, ...], cells: int) -> Grid:
-    low, high = samples.min(axis=(0, 1)), samples.max(axis=(0, 1))
+    axes = len(names) if len(names) <= MOST_AXES else 2
+    low, high = samples.min(axis=(0, 1))[:axes], samples.max(axis=(0, 1))[:axes]
     reach = high - low
     shape = tuple(max(FEWEST_CELLS, round(cells * r / reach.max())) for r in reach)
-    return Grid(tuple(low - MARGIN * reach), tuple(high + MARGIN * reach), shape, names=names)
+    return Grid(tuple(low - MARGIN * reach), tuple(high + MARGIN * reach), shape, names=names[:axes])
 
 
 def _part(grid: Grid, axes: int) -> Grid:
