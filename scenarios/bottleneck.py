@@ -172,7 +172,7 @@ def trained(p: Bottleneck, run: Workbench, start: str) -> Case:
     """A start with its ensemble, the same for all stages."""
     total = round(p.time.end / p.sgd.learning_rate)
     found = run.train(
-        experiment_of(p, start),
+        run.once(f"{start} experiment", lambda: experiment_of(p, start)),
         name=f"{start} ensemble",
         replicas=p.ensemble.replicas,
         steps=[round(total * i / p.time.records) for i in range(p.time.records + 1)],
@@ -268,7 +268,9 @@ def budget(p: Bottleneck, run: Workbench, start: str, _: str) -> xr.Dataset:
     """Causes of the distances of the densities at the last time."""
     case, tolerance = trained(p, run, start), p.theory.tolerance
     coarse = {
-        name: coarse_solutions(case, CLOSURES_OF_MATRICES[name], tolerance=tolerance, ratio=LOOSER, threads=run.threads)
+        name: coarse_solutions(
+            case, evolved(p, run, start, name), tolerance=tolerance, ratio=LOOSER, threads=run.threads
+        )
         for name in p.laws
         if name != "joint"
     }

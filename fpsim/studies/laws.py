@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fpsim.closures import conditional, joint, joint_start, mean_field
 from fpsim.comparison import draw_weights
 from fpsim.density import Density, gaussian
+from fpsim.equation import FokkerPlanck
 from fpsim.evolution import Evolution, MixtureEvolution, evolve, evolve_mixture
 from fpsim.studies.case import MATRICES, Case
 from fpsim.support.errors import DomainError, ValidityWarning
@@ -57,6 +58,8 @@ class Law:
         Stated total variation that numerics make: of the worst plane, or of the density of a matrix.
     found : Evolution or MixtureEvolution
         The evolution itself.
+    equations : tuple of FokkerPlanck
+        Of both matrices, of a closure.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Law:
     correlation: Array | None
     error: Array
     found: Evolution | MixtureEvolution
+    equations: tuple[FokkerPlanck, ...] = ()
 
     def draw(self, index: int, count: int, case: Case, *, rng: RNG) -> tuple[Array, Array]:
         """Weights (count, k, d), (count, d, k) of one time; a closure's matrices are paired at random."""
@@ -130,7 +134,8 @@ def closure_law(
     DomainError
         If the experiment does not start from independent normal entries.
     """
-    found = _solved(case, closure, case.times, tolerance=tolerance, threads=threads, progress=progress)
+    equations = tuple(closure(case.experiment, m, case.fit) for m in MATRICES)
+    found = _solved(case, equations, case.times, tolerance=tolerance, threads=threads, progress=progress)
     by_matrix = dict(zip(MATRICES, zip(*found.densities, strict=True), strict=True))
     planes = {m: tuple(_seen(p) for p in series) for m, series in by_matrix.items()}
     mean, std = (
@@ -138,26 +143,26 @@ def closure_law(
         for key in ("mean", "std")
     )
     error = 0.5 * (np.asarray(found.time_error) + np.nan_to_num(found.grid_error))
-    return Law(name, planes, mean, std, None, error, found)
+    return Law(name, planes, mean, std, None, error, found, equations)
 
 
 def coarse_solutions(
-    case: Case, closure: Closure, *, tolerance: float, ratio: float, threads: int | None = None
+    case: Case, law: Law, *, tolerance: float, ratio: float, threads: int | None = None
 ) -> tuple[dict[str, Density], dict[str, Density], float]:
-    """Densities at the last time, by matrix: on cells twice as wide, and with a looser tolerance; and its ratio."""
+    """A closure's densities at the last time, by matrix: on cells twice as wide, with a looser tolerance; its ratio."""
     loose = min(ratio * tolerance, LOOSEST)
     last = case.times[-1:]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ValidityWarning)
-        wide = _solved(case, closure, last, tolerance=tolerance, threads=threads, wider=2, estimate=False)
-        rough = _solved(case, closure, last, tolerance=loose, threads=threads, estimate=False)
+        wide = _solved(case, law.equations, last, tolerance=tolerance, threads=threads, wider=2, estimate=False)
+        rough = _solved(case, law.equations, last, tolerance=loose, threads=threads, estimate=False)
     seen = [{m: _seen(p) for m, p in zip(MATRICES, found.final, strict=True)} for found in (wide, rough)]
     return seen[0], seen[1], loose / tolerance
 
 
 def _solved(
     case: Case,
-    closure: Closure,
+    equations: tuple[FokkerPlanck, ...],
     times: Array,
     *,
     tolerance: float,
@@ -169,7 +174,6 @@ def _solved(
     start = case.experiment.start
     if start.kind not in ("gaussian", "he"):
         raise DomainError(f"start {start.kind!r}: closures begin with independent normal entries")
-    equations = tuple(closure(case.experiment, m, case.fit) for m in MATRICES)
     entries = start.entries(case.experiment.network)
     grids = [g.with_shape([n // wider for n in g.shape]) for g in (case.grids[m] for m in MATRICES)]
     begin = [
