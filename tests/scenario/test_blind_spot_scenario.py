@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from fpsim.scenario import load_scenario, report, run, run_shortfalls
-from fpsim.scenario.kinds.blind_spot.mixtures import mixture_blocks, mixture_distance
+from fpsim.scenario import Results, load_scenario, report, run, run_shortfalls
+from fpsim.studies.output_mixtures import mixture_blocks, mixture_distance, outputs_needed
 from fpsim.support.errors import ConfigError
+from fpsim.uncertainty.verdict import judged_together, shortfalls
 
 WEIGHTS_AND_MORE = ("density W1", "density W2", "output at the probe", "loss")
 
@@ -105,21 +107,41 @@ def test_error_of_the_distance_of_other_mixtures():
     assert error.mean() == pytest.approx(distance.std(), rel=0.4)
 
 
-def test_outputs_that_are_needed(tree):
+def test_outputs_that_are_needed():
     """n grows as 1 / e^2 with the excess e; within the floor there is only a bound."""
-    changed = tree.copy(deep=True)
-    laws = changed["laws"].to_dataset()
-    known = {"distance": 9e-2, "floor": 8e-2, "spread": 1e-3, "error": 2e-3}
-    for key, value in known.items():
+    known = {"floor": 8e-2, "spread": 1e-3, "error": 2e-3, "of": (0.03, 0.01), "outputs": 1_000}
+    found = outputs_needed(9e-2, **known)
+    excess = (9e-2**2 - 8e-2**2 - 1e-3**2) ** 0.5
+    assert found.excess == pytest.approx(excess)
+    assert found.error == pytest.approx(9e-2 * 2e-3 / excess)
+    # at n outputs, floor and spread as n^(-1/2), the excess in quadrature stands three spreads above the floor
+    for count, e in ((found.fewest, excess + found.error), (found.most, excess - found.error)):
+        floor, spread = (x * (1_000 / count) ** 0.5 for x in known["of"])
+        assert np.hypot(e, floor) == pytest.approx(floor + 3.0 * spread)
+    within = outputs_needed(8.2e-2, **known)
+    assert within.most == np.inf
+    assert within.excess == pytest.approx((8.8e-2**2 - 8e-2**2) ** 0.5)
+
+
+def test_sentences_say_what_the_numbers_are(tree):
+    """A difference that is resolved is told with its error; a claim that fails is told as well."""
+    laws = tree["laws"].to_dataset().copy(deep=True)
+    for key, value in {"distance": 9e-2, "floor": 8e-2, "spread": 1e-3, "error": 2e-3}.items():
         laws[f"pooled_{key}"].loc["mean-field"] = value
-    changed["laws"].dataset = laws
-    del changed.attrs["table"]  # made of the numbers before
-    assert "differ by 0.041 ± 0.004" in report(changed)  # 9^2 = 8^2 + 4.12^2
-    laws["pooled_distance"].loc["mean-field"] = 8.2e-2
-    changed["laws"].dataset = laws
-    text = report(changed)
-    assert "no difference of the pooled outputs is resolved" in text
-    assert "More than" in text
+    comparison = tree["comparison"].to_dataset().copy(deep=True)
+    comparison["value"].loc["joint", "loss", "total_variation"] += 0.1
+    again = Results(xr.DataTree.from_dict({"/laws": laws, "/comparison": comparison}))
+    scenario = load_scenario("blind-spot", quick=True)
+    assert "differ by 0.041 ± 0.004" in " ".join(scenario.conclusions(scenario.parameters, again))
+    (line,) = shortfalls(judged_together(scenario.claims(scenario.parameters, again)))
+    assert line.startswith("claim joint: loss")
+
+
+def test_what_is_done_is_not_done_again(tree):
+    """A run that ended after its first stage goes on to the same bits, with one thread."""
+    part = xr.DataTree.from_dict({"/laws": tree["laws"].to_dataset()})
+    found = run(load_scenario("blind-spot", quick=True), threads=1, done=part)
+    xr.testing.assert_identical(found["comparison"].to_dataset(), tree["comparison"].to_dataset())
 
 
 def test_table_and_refusals(tree):
