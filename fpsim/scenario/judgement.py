@@ -71,10 +71,12 @@ def verdict_dataset(
     )
 
 
-def stored_records(records: Iterable[Identity | Claim]) -> xr.Dataset:
+def stored_records(records: Iterable[Identity | Claim] | Mapping[str, Identity | Claim]) -> xr.Dataset:
     """Records that need more than a run's file keeps, as arrays of a stage's data set, from which
-    :func:`records_of` makes them again; the tolerance of an identity is ``nan``.
+    :func:`records_of` makes them again; those of a mapping under its names. The tolerance of an identity is ``nan``.
     """
+    if isinstance(records, Mapping):
+        records = [replace(record, name=name) for name, record in records.items()]
     rows = tuple(records)
     tolerances = [r.tolerance if isinstance(r, Claim) else math.nan for r in rows]
     return xr.Dataset(
