@@ -21,7 +21,6 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from fpsim import datasets
 from fpsim.comparison.network_outputs import probe_indices
 from fpsim.ensemble import Ensemble
 from fpsim.experiment import SGD, Experiment, Start
@@ -152,10 +151,10 @@ class Bottleneck(Parameters):
 
 def experiment_of(p: Bottleneck, start: str) -> Experiment:
     """The experiment of one start."""
-    data = getattr(datasets, p.data.source)(components=p.data.components)
+    data, test = p.data.load(rng=p.seed)
     network = BottleneckAutoEncoder(p.data.components, p.network.bottleneck, p.network.activation)
     mean: Any = {m: np.resize(p.start[start].mean, shape) for m, shape in network.shapes.items()}
-    return Experiment(data, network, SGD(**p.sgd.model_dump()), Start.gaussian(mean, p.start[start].std))
+    return Experiment(data, network, SGD(**p.sgd.model_dump()), Start.gaussian(mean, p.start[start].std), test=test)
 
 
 def check(p: Bottleneck) -> None:

@@ -36,8 +36,8 @@ class Dataset(Immutable):
     x : ndarray, shape (N, d)
         One sample a row, dimensionless; read-only.
     basis : ndarray, shape (D, d), or None
-        Orthonormal directions of the coordinates in raw feature space; ``None``: the coordinates are the
-        features.
+        Directions of the coordinates in raw feature space, orthonormal unless features were standardised; ``None``:
+        the coordinates are the features.
     mean : ndarray, shape (D,), or None
         Raw mean that was subtracted; ``None``: nothing was.
     scale : float
@@ -153,7 +153,8 @@ def from_array(
     *,
     name: str = "array",
     components: int | None = None,
-    centre: bool = False,
+    centre: bool | None = None,
+    standardise: bool = False,
     normalise: bool = False,
 ) -> Dataset:
     """Make a dataset of the rows of ``x``.
@@ -165,10 +166,12 @@ def from_array(
     name : str
         What they are.
     components : int, optional
-        Project on so many leading principal components of the centred samples (implies ``centre``). The
-        sign of each component is fixed: its entry of largest magnitude is positive.
-    centre : bool
-        Subtract the mean.
+        Project on so many leading principal components of the centred samples. The sign of each component is fixed:
+        its entry of largest magnitude is positive.
+    centre : bool, optional
+        Subtract the mean; by default if there are ``components``.
+    standardise : bool
+        Divide every feature by its standard deviation (with 1/N) first.
     normalise : bool
         Divide by one overall factor, so that the leading principal component has variance 1 (with 1/N).
 
@@ -181,15 +184,22 @@ def from_array(
     raw = Dataset(name, np.atleast_2d(real_array(x, "x"))).x
     if components is not None and not 1 <= whole_number(components, "components", least=0) <= min(raw.shape):
         raise DomainError(f"components = {components}; 1 to {min(raw.shape)} is accepted for data of shape {raw.shape}")
-    mean = raw.mean(axis=0) if centre or components is not None else None
+    mean = raw.mean(axis=0) if (components is not None if centre is None else centre) else None
     centred = raw if mean is None else raw - mean
     basis = None
+    spread = raw.std(axis=0) if standardise else np.ones(raw.shape[1])
+    if standardise:
+        if np.any(np.ptp(raw, axis=0) == 0.0):
+            raise DomainError(
+                f"dataset {name!r}: a feature is the same for all samples; standardise needs some that differ"
+            )
+        centred, basis = centred / spread, np.diag(spread)
     if components is not None or normalise:
         _, singular, directions = np.linalg.svd(centred - centred.mean(axis=0), full_matrices=False)
     if components is not None:
-        basis = directions[:components].T
-        basis = basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(components)])
-        centred = centred @ basis
+        principal = directions[:components].T
+        principal = principal * np.sign(principal[np.abs(principal).argmax(axis=0), np.arange(components)])
+        centred, basis = centred @ principal, spread[:, None] * principal
     scale = 1.0
     if normalise:
         scale = float(singular[0]) / raw.shape[0] ** 0.5

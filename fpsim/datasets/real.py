@@ -12,13 +12,15 @@ from fpsim.datasets.files import read
 __all__ = ["digits", "iris"]
 
 
-def digits(components: int | None = 2) -> Dataset:
+def digits(components: int | None = 2, *, centre: bool = True) -> Dataset:
     """1797 handwritten digits (8 x 8 pixels), centred, scaled by one factor and projected.
 
     Parameters
     ----------
     components : int or None
         Leading principal components to keep, 1 to 64; ``None`` keeps the 64 pixels as coordinates.
+    centre : bool, keyword-only
+        Subtract the mean.
 
     Returns
     -------
@@ -34,16 +36,20 @@ def digits(components: int | None = 2) -> Dataset:
     """
     rows = gzip.decompress(read("digits.csv.gz")).decode().splitlines()
     pixels = np.array([row.split(",")[:64] for row in rows], dtype=np.float64)
-    return from_array(pixels, name="digits", components=components, centre=True, normalise=True)
+    return from_array(pixels, name="digits", components=components, centre=centre, normalise=True)
 
 
-def iris(components: int | None = 2) -> Dataset:
+def iris(components: int | None = 2, *, centre: bool = True, standardise: bool = False) -> Dataset:
     """150 irises (four lengths in cm), centred, scaled by one factor and projected.
 
     Parameters
     ----------
     components : int or None
         Leading principal components to keep, 1 to 4; ``None`` keeps the four lengths as coordinates.
+    centre : bool, keyword-only
+        Subtract the mean.
+    standardise : bool, keyword-only
+        Divide every length by its standard deviation first.
 
     Returns
     -------
@@ -59,4 +65,6 @@ def iris(components: int | None = 2) -> Dataset:
     """
     rows = read("iris.csv").decode().splitlines()[1:]
     lengths = np.array([row.split(",")[:4] for row in rows], dtype=np.float64)
-    return from_array(lengths, name="iris", components=components, centre=True, normalise=True)
+    return from_array(
+        lengths, name="iris", components=components, centre=centre, standardise=standardise, normalise=True
+    )

@@ -151,6 +151,7 @@ def _shortfalls(tree: xr.DataTree, complete: bool) -> str:
 
 
 def _provenance(attributes: dict[str, str]) -> str:
-    keys = ("scenario", "command", "seed", "created", "fpsim_version", "libraries", "machine")
+    keys = ["scenario", "command", "seed", "created", "fpsim_version", "libraries", "machine"]
+    keys += [key for key in ("data", "data_sha256") if key in attributes]
     rows = (f"<dt>{html.escape(k.replace('_', ' '))}</dt><dd>{html.escape(attributes[k])}</dd>" for k in keys)
     return f"<dl>{''.join(rows)}</dl>"

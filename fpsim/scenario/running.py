@@ -21,7 +21,7 @@ from fpsim.scenario.catalogue import programs
 from fpsim.scenario.judgement import shortfalls_of, verdict_dataset, verdict_lines
 from fpsim.scenario.loading import scenario_from
 from fpsim.scenario.missing import INCOMPLETE, NOT_COMPUTABLE, missing_from, possible, reason, with_missing
-from fpsim.scenario.parameters.sections import ScenarioBase
+from fpsim.scenario.parameters.sections import Data, Parameters, ScenarioBase
 from fpsim.scenario.parameters.toml_text import read_toml_text
 from fpsim.scenario.records import group, labelled
 from fpsim.scenario.results import MissingGroupError, Results, Workbench
@@ -104,11 +104,16 @@ def run(
         kind_named(kind).check(scenario)
         names, seed = {"title": scenario.title or scenario.name, "scenario": scenario.name, "kind": kind}, scenario.seed
     else:
+        origins = _origins_of_data(scenario.parameters)
+        if done is not None and done.attrs.get("data_sha256", "") != origins.get("data_sha256", ""):
+            raise FileError(
+                f"{origins.get('data', 'data')}: changed since the run began; the file as it was is accepted"
+            )
         if scenario.check is not None:
             scenario.check(scenario.parameters)
         seed = scenario.parameters.seed
         names = {"title": scenario.title, "scenario": scenario.name or "unnamed", "kind": scenario.source or "python"}
-        names |= {"description": scenario.purpose, "changed": "\n".join(scenario.changed)}
+        names |= {"description": scenario.purpose, "changed": "\n".join(scenario.changed), **origins}
         if done is not None:
             names["changed"] = str(done.attrs.get("changed", ""))
     tree = xr.DataTree() if done is None else finished_part(done)
@@ -125,6 +130,16 @@ def run(
     tree.attrs["complete"] = 1
     keep(tree)
     return tree
+
+
+def _origins_of_data(parameters: Parameters) -> dict[str, str]:
+    """Attributes that say where data of one's own come from, one line a table; a table that is refused is told here."""
+    own = [data for _, data in parameters if isinstance(data, Data) and data.is_own]
+    tables = [data.table() for data in own]
+    if not tables:
+        return {}
+    said = [f"{t.path}: {t.values.shape[0]} rows of {', '.join(t.columns)}" for t in tables]
+    return {"data": "\n".join(said), "data_sha256": "\n".join(t.sha256 for t in tables)}
 
 
 def _compute(scenario: Scenario, work: Workbench, keep: Callable[[xr.DataTree], None]) -> None:

@@ -7,9 +7,12 @@ the resolved configuration is written into the output file.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from fpsim.datasets import Dataset, DataTable
 
 __all__ = [
     "ComparisonSection",
@@ -29,6 +32,8 @@ __all__ = [
     "Time",
 ]
 
+ENDINGS = (".csv", ".npy", ".npz", ".parquet")
+"""Files that :func:`fpsim.datasets.read_table` reads."""
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Numbers = float | tuple[float, ...]
@@ -46,10 +51,71 @@ class Section(BaseModel):
 class Data(Section):
     """The training set."""
 
-    source: Literal["digits", "iris"] = "digits"
-    """Name of a data set that comes with the package."""
+    source: Annotated[str, Field(min_length=1)] = "digits"
+    """``digits``, ``iris``, or a table of one's own: a path that ends in .csv, .npy, .npz or .parquet."""
+    columns: tuple[str, ...] = ()
+    """Columns of a table to take, in this order; all if none are named."""
     components: Annotated[int, Field(ge=1, le=64)] = 2
     """Leading principal components kept: the input width d of the bottleneck."""
+    centre: bool = True
+    """Subtract the mean of every column."""
+    standardise: bool = False
+    """Divide every column by its standard deviation, before components are taken."""
+    test_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the samples that is held out of training; 0 holds none out."""
+
+    @model_validator(mode="after")
+    def _is_a_source(self) -> Data:
+        built_in = self.source in ("digits", "iris")
+        if not built_in and not self.source.lower().endswith(ENDINGS):
+            raise ValueError(
+                f"data.source = {self.source!r}: 'digits', 'iris' or a path that ends in {', '.join(ENDINGS)} "
+                "is accepted"
+            )
+        if built_in and self.columns:
+            raise ValueError("data.columns: for a table of one's own only")
+        if self.source == "digits" and self.standardise:
+            raise ValueError(
+                "data.standardise = true: false is accepted for digits, some pixels of which are always dark"
+            )
+        return self
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a table of one's own."""
+        return self.source not in ("digits", "iris")
+
+    def table(self) -> DataTable:
+        """The table of one's own, with its names and checksum."""
+        from fpsim.datasets import read_table
+
+        return read_table(self.source, columns=self.columns)
+
+    def load(self, *, rng: int) -> tuple[Dataset, Dataset | None]:
+        """Training set, and the test set if a share is held out.
+
+        The leading component has variance 1; ``rng`` chooses the samples that are held out.
+
+        Raises
+        ------
+        FileError, DomainError
+            If the file cannot be read, a number is missing, or there are too few columns or samples.
+        """
+        from fpsim.datasets import digits, iris, read_dataset
+
+        if self.source == "digits":
+            found = digits(self.components, centre=self.centre)
+        elif self.source == "iris":
+            found = iris(self.components, centre=self.centre, standardise=self.standardise)
+        else:
+            found = read_dataset(
+                self.source,
+                columns=self.columns,
+                components=self.components,
+                centre=self.centre,
+                standardise=self.standardise,
+            )
+        return found.split(self.test_share, rng=rng) if self.test_share else (found, None)
 
 
 class NetworkShape(Section):

@@ -109,7 +109,10 @@ def scenario_of_kind(
         model = kind_named(tree["kind"]).model
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return validated(model, tree, where=where)
+    found = validated(model, tree, where=where)
+    if getattr(getattr(found, "data", None), "is_own", False):
+        raise ConfigError(f"{where}: data.source of this scenario: digits and iris are accepted")
+    return found
 
 
 def config_of_kind(scenario: ScenarioBase) -> str:
