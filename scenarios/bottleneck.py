@@ -318,10 +318,14 @@ def conclusions(p: Bottleneck, run: Results) -> Iterator[str]:
 
 
 def summary(p: Bottleneck, run: Results) -> xr.Dataset:
-    """Distances of all starts at all times."""
-    starts = xr.DataArray(list(p.start), dims="start", name="start")
-    found = xr.concat([run[f"{start}/comparison"] for start in p.start], starts)
-    return found.rename(observable="compared")  # groups below have observables of their own
+    """Distances, means and widths of all starts at all times."""
+    how: Any = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "exact"}
+    sources, parts = xr.DataArray(["ensemble", *p.laws], dims="source", name="source"), []
+    for start in p.start:
+        widths = xr.concat([run[f"{start}/{name}"][["mean", "std"]] for name in sources.values], sources, **how)
+        compared = run[f"{start}/comparison"].rename(observable="compared")  # groups below have their own observables
+        parts.append(xr.merge([compared, widths], compat="override", join="exact"))
+    return xr.concat(parts, xr.DataArray(list(p.start), dims="start", name="start"), **how)
 
 
 def _of(name: str) -> Any:

@@ -37,7 +37,7 @@ def test_every_command_is_listed():
         [sys.executable, "-m", "fpsim", "--help"], capture_output=True, text=True, check=True
     ).stdout
     commands = re.findall(r"^  ([a-z]+)  ", helped.split("Commands:")[1], re.MULTILINE)
-    assert len(commands) == 9
+    assert {"run", "report", "validate"} <= set(commands)
     for command in commands:
         assert re.search(rf"`(fpsim )?{command}\b", TEXT), command
 
