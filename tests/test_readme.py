@@ -45,7 +45,7 @@ def test_every_command_is_listed():
 def test_a_scenario_in_python(tmp_path):
     (tmp_path / "my.py").write_text(BLOCKS[0])
     scenario = load_scenario(str(tmp_path / "my.py"))
-    assert (scenario.sgd.momentum, scenario.time.end) == (0.5, 4.0)
+    assert (scenario.parameters.sgd.momentum, scenario.parameters.time.end) == (0.5, 4.0)
 
 
 def test_problem_without_network(namespace):

@@ -203,10 +203,10 @@ def outputs_figure(run: Groups, starts: Sequence[str]) -> Figure:
         outputs = run[f"{case}/outputs"]
         for j, name in enumerate(names):
             one, ax = outputs.sel(observable=name), axes[i, j]
-            for source in outputs["source"].values:
-                density = one["density"].sel(source=source)
+            for source in outputs["law"].values:
+                density = one["density"].sel(law=source)
                 plot_marginal(one["centre"], density, source=str(source), ax=ax, filled=source == "ensemble")
-            ax.set_ylim(0, 1.45 * float(one["density"].sel(source="ensemble").max()))
+            ax.set_ylim(0, 1.45 * float(one["density"].sel(law="ensemble").max()))
             ax.set_title(f"first {name}" if name.startswith("output") else name)
             ax.set_xlabel("first output" if "output" in name else name)
             _note_beyond(ax, one["centre"], one["density"])
@@ -221,8 +221,8 @@ def outputs_figure(run: Groups, starts: Sequence[str]) -> Figure:
 def _note_beyond(ax: Axes, centres: xr.DataArray, densities: xr.DataArray, least: float = 0.05) -> None:
     """Say how much of a source lies beyond the axis: densities are normalised by all values, shown or not."""
     width, line = float(centres[1] - centres[0]), 0
-    for source in densities["source"].values:
-        beyond = 1.0 - width * float(densities.sel(source=source).sum())
+    for source in densities["law"].values:
+        beyond = 1.0 - width * float(densities.sel(law=source).sum())
         if beyond < least:
             continue
         note = ax.text(

@@ -111,7 +111,7 @@ class Scenario(Immutable):
     stages: tuple[StageFunction | Each, ...]
     description: str | None = ""
     subject: str = "More"
-    quick: Mapping[str, Any] = field(default_factory=dict)
+    quick: Mapping[str, Any] = field(default_factory=dict, compare=False)
     check: Callable[[Any], None] | None = None
     claims: Callable[[Any, Results], Iterable[Identity | Claim]] | None = None
     tables: Callable[[Any, Results], Iterable[Table]] | None = None

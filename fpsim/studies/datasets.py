@@ -58,12 +58,12 @@ def law_dataset(case: Case, law: Law) -> xr.Dataset:
 
 
 def outputs_dataset(case: Case, laws: Mapping[str, Mapping[str, Array]], *, probes: Sequence[int]) -> xr.Dataset:
-    """Histograms of outputs, losses and own observables on common bins, (source, observable, bin).
+    """Histograms of outputs, losses and own observables on common bins, (law, observable, bin).
 
     Parameters
     ----------
     laws : mapping
-        By source, values by observable; ``ensemble`` is one of them, and decides the bins.
+        By law, values by observable; ``ensemble`` is one of them, and decides the bins.
     probes : sequence of int
         Samples that the probes are; their pictures are kept if they have any.
     """
@@ -71,14 +71,14 @@ def outputs_dataset(case: Case, laws: Mapping[str, Mapping[str, Array]], *, prob
     found = [common_histograms({k: law[n] for k, law in laws.items()}, truth="ensemble", bins=BINS) for n in names]
     variables: dict[str, Any] = {
         "centre": (("observable", "bin"), np.array([c for c, _ in found]), named("bin centres")),
-        "density": (("source", "observable", "bin"), np.stack([d for _, d in found], axis=1), named("density")),
+        "density": (("law", "observable", "bin"), np.stack([d for _, d in found], axis=1), named("density")),
     }
     data = case.experiment.data
     raw = data.reconstruct(case.x[list(probes)]) if isinstance(data, Dataset) else np.empty((0, 0))
     if raw.shape[1] == 64:
         about = {"long_name": "probe, projected on the components kept", "units": "grey level, 0 to 16"}
         variables["probe_image"] = (("probe", "row", "column"), raw.reshape(-1, 8, 8), about)
-    return xr.Dataset(variables, {"source": list(laws), "observable": names, "probe": ("probe", list(probes))})
+    return xr.Dataset(variables, {"law": list(laws), "observable": names, "probe": ("probe", list(probes))})
 
 
 def _coordinates(case: Case) -> dict[str, Any]:

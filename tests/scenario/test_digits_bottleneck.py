@@ -90,7 +90,7 @@ def test_closures_claim_no_outputs_unless_asked(tree):
     for theory in ("conditional", "mean-field"):
         claimed = table["distance"].sel(theory=theory).dropna("observable")["observable"].values
         assert list(claimed) == ["density W1", "density W2"]
-    assert list(tree["offset/outputs"]["source"].values) == ["ensemble", "joint"]
+    assert list(tree["offset/outputs"]["law"].values) == ["ensemble", "joint"]
 
 
 def test_the_budget_names_the_leading_cause(tree):
