@@ -67,7 +67,7 @@ def orders(experiment: Experiment, found: Findings) -> tuple[Applicable, ...]:
     second = general or constant or f"error O(learning rate^2): {half**2:.2g} relative"
     corrected = general or constant or (
         "no better than sme2 with a temperature" if sgd.temperature else
-        "as sme2, and right in widths near a minimum; on grids and for moments, not for mixtures"
+        "as sme2, and right in widths near a minimum: for moments; all weights have no density under it"
     )  # fmt: skip
     return (
         Applicable("sme1", not general, first, None),

@@ -8,12 +8,13 @@ d = k = 1, 4 for d = 2, k = 1. For the linear network with d = k = 1 the coordin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fpsim.equation import PointwiseFokkerPlanck
+from fpsim.support.errors import DomainError
 from fpsim.theory.joint.points import hidden_symmetries, points_of
 from fpsim.theory.joint.start import weight_names
-from fpsim.theory.modified_equation import Order, modified_equation_of
+from fpsim.theory.modified_equation import modified_equation_of
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["joint"]
 
 
-def joint(experiment: Experiment, *, order: Order = "sme1") -> PointwiseFokkerPlanck:
+def joint(experiment: Experiment, *, order: Literal["sme1", "sme2"] = "sme1") -> PointwiseFokkerPlanck:
     """Fokker-Planck equation of all weights, ``W1`` before ``W2``, each in C order.
 
     The modified equation of the experiment's landscape; that of any other one is
@@ -31,14 +32,20 @@ def joint(experiment: Experiment, *, order: Order = "sme1") -> PointwiseFokkerPl
     ----------
     experiment : Experiment
         Network with a landscape (:func:`fpsim.theory.landscape_of`), all matrices trained.
-    order : {"sme1", "sme2", "sme2c"}
+    order : {"sme1", "sme2"}
         Order of the modified equation; beyond ``sme1`` only without momentum and with a constant learning rate.
+        ``sme2c`` is none of a density: its tensor is indefinite at almost all weights (docs/joint-law.md).
 
     Raises
     ------
     DomainError
-        If the network does not fit or the order does not apply to the training.
+        If the network does not fit, or the order is ``sme2c`` or does not apply to the training.
     """
+    if order == "sme2c":
+        raise DomainError(
+            "order 'sme2c' of all weights: its tensor is indefinite where mini-batch noise lacks full rank, so that it "
+            "has no density; sme1, sme2 are accepted"
+        )
     modified = modified_equation_of(experiment, order=order)
     on_grids = modified.fokker_planck()
     return PointwiseFokkerPlanck(

@@ -7,13 +7,14 @@ faster way than its callables offers it as :class:`PointwiseFokkerPlanck`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpsim.equation.diffusion import DiffusionField
 from fpsim.equation.fokker_planck import Coefficient, FokkerPlanck
 from fpsim.equation.sampling import diffusion_at, drift_at
 from fpsim.support.errors import DomainError
@@ -94,11 +95,17 @@ def coefficients_at_points(equation: FokkerPlanck, scale: Array) -> PointCoeffic
         raise DomainError("the equation depends on the density: a linear Fokker-Planck equation is accepted")
     spacing = tuple(float(s) for s in scale)
 
-    def evaluate(t: float, x: Array, drift: Array, diffusion: Array) -> None:
+    def ask(t: float, x: Array) -> tuple[tuple[Array, ...], DiffusionField]:
         places = tuple(x)
-        for out, b in zip(drift, drift_at(equation, places, spacing=spacing, t=t), strict=True):
+        return drift_at(equation, places, spacing=spacing, t=t), diffusion_at(equation, places, t=t)
+
+    def evaluate(t: float, x: Array, drift: Array, diffusion: Array) -> None:
+        try:
+            force, field = ask(t, x)
+        except DomainError as error:
+            raise _placed(ask, t, x, error) from None
+        for out, b in zip(drift, force, strict=True):
             out[:] = b
-        field = diffusion_at(equation, places, t=t)
         row = 0
         for i in range(len(x)):
             for j in range(i + 1):
@@ -107,3 +114,22 @@ def coefficients_at_points(equation: FokkerPlanck, scale: Array) -> PointCoeffic
                 row += 1
 
     return evaluate
+
+
+def _placed(ask: Callable[[float, Array], Any], t: float, x: Array, error: DomainError) -> DomainError:
+    """The error of a coefficient with the coordinates of one place where it occurs, found by halving."""
+
+    def refused(part: Array) -> DomainError | None:
+        try:
+            ask(t, part)
+        except DomainError as found:
+            return found
+        return None
+
+    while x.shape[1] > 1:
+        half = x.shape[1] // 2
+        x = x[:, :half] if refused(x[:, :half]) else x[:, half:]
+    found = refused(x)
+    if found is None:
+        return error
+    return DomainError(f"{found}; it is so at ({', '.join(f'{v:.4g}' for v in x[:, 0])}), t = {t:g}")

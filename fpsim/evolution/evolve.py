@@ -48,6 +48,7 @@ def evolve(
     *,
     tolerance: float = ...,
     threads: int | None = ...,
+    memory: float | str | None = ...,
     progress: Progress | None = ...,
 ) -> MixtureEvolution: ...
 
@@ -89,8 +90,8 @@ def evolve(
         A sequence is a coupled system: coefficients with a parameter ``p`` get the tuple of its densities.
     start : Density, sequence of Density, GaussianMixture, or SampledStart
         At time 0. The grid of a density is the grid of the computation. A mixture, in any number of dimensions, goes
-        to :func:`fpsim.evolution.evolve_mixture` with the tolerance, threads and progress given here (random numbers of
-        the key 0), which has more options.
+        to :func:`fpsim.evolution.evolve_mixture` with the tolerance, threads, memory and progress given here (random
+        numbers of the key 0), which has more options.
     times : array_like
         Increasing output times >= 0.
     tolerance : float, keyword-only
@@ -130,7 +131,11 @@ def evolve(
     if isinstance(start, GaussianMixture | SampledStart):
         if not isinstance(equation, FokkerPlanck):
             raise DomainError("several equations with a mixture: a single FokkerPlanck is accepted")
-        return evolve_mixture(equation, start, times, tolerance=tolerance, rng=0, threads=threads, progress=progress)
+        if method != "auto" or follow:
+            raise DomainError(f"method {method!r}, follow={follow} with a mixture: 'auto' and False are accepted")
+        return evolve_mixture(
+            equation, start, times, tolerance=tolerance, rng=0, threads=threads, memory=memory, progress=progress
+        )
     equations, starts, coupled = _system(equation, start)
     asked = Arguments(times, tolerance, method, progress, estimate_grid_error, follow)  # type: ignore[arg-type]
     grids = tuple(d.grid for d in starts)

@@ -8,7 +8,7 @@ from scipy.linalg import expm, solve_continuous_lyapunov
 from scipy.stats import norm
 
 from fpsim.density import GaussianMixture, Grid, gaussian
-from fpsim.equation import FokkerPlanck
+from fpsim.equation import FokkerPlanck, PointwiseFokkerPlanck
 from fpsim.evolution import evolve, evolve_mixture
 from fpsim.support.errors import DomainError, MemoryLimitError, ValidityWarning
 
@@ -123,17 +123,96 @@ def test_what_is_not_accepted(start, times, options, message):
         evolve_mixture(EQUATION, start, times, **options)
 
 
-def test_a_tensor_that_is_not_semidefinite_is_named():
+def tilted(x, y, t=0.0):
+    """Entries that are fine one by one; the tensor has the eigenvalue ``1 - 2 |x|``, and less later on."""
+    one = np.ones_like(x)
+    return [[one, 2.0 * x + t], [2.0 * x + t, one]]
+
+
+@pytest.mark.parametrize("start", [GaussianMixture.gaussian([0.0, 0.0], 1.0), np.array([[0.1, 0.0], [0.7, 0.2]])])
+def test_a_tensor_that_is_not_semidefinite_is_named(start):
+    equation = FokkerPlanck(drift=lambda x, y: (-(x**3), -y), diffusion=lambda x, y: tilted(x, y))
+    with pytest.raises(DomainError, match=r"not positive semidefinite.* it is so at \(.*\), t = 0") as caught:
+        evolve_mixture(equation, start, [1.0], components=256, width=0.2)
+    place = str(caught.value).split("so at (")[1].split(")")[0]
+    assert abs(float(place.split(",")[0])) > 0.499
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tensor_that_becomes_indefinite_says_when():
     equation = FokkerPlanck(
-        drift=lambda x, y: (-(x**3), -y), diffusion=lambda x, y: [[x, 0.0 * x], [0.0 * x, 1.0 + 0.0 * x]]
+        drift=lambda x, y: (-10.0 * x - x**3, -10.0 * y), diffusion=lambda x, y, t: tilted(0.0 * x, y, t)
     )
-    with pytest.raises(DomainError, match="diffusion entry"):
+    with pytest.raises(DomainError, match=r"semidefinite.*t = 1\.\d+"):
+        evolve_mixture(equation, np.zeros((1, 2)), [0.5, 1.5], components=64, width=0.5, estimate_errors=False)
+
+
+def kernel(t, x, drift, diffusion):
+    """``tilted`` as a kernel of one's own, whose answers nobody else looks at."""
+    drift[0], drift[1] = -(x[0] ** 3), -x[1]
+    diffusion[0], diffusion[1], diffusion[2] = 1.0, 2.0 * x[0] + t, 1.0
+
+
+def test_kernels_at_points_are_looked_at():
+    equation = PointwiseFokkerPlanck(drift=None, diffusion=1.0, at_points=kernel, names=("x", "y"))
+    with pytest.raises(DomainError, match=r"diffusion at \(.*\), t = 0 has the eigenvalue -"):
         evolve_mixture(equation, GaussianMixture.gaussian([0.0, 0.0], 1.0), [1.0], components=256, width=0.2)
+    with pytest.raises(DomainError, match=r"diffusion at \(.*\), t = 1.5 has the eigenvalue -0.5"):
+        evolve_mixture(equation, np.zeros((1, 2)), [1.5], components=64, width=9.0, estimate_errors=False)
 
 
-def test_more_components_than_memory():
+def test_a_constant_tensor_is_looked_at_too():
+    equation = FokkerPlanck(drift=lambda x, y: (-x, -y), diffusion=lambda x, y: tilted(0.0 * x + 1.0, y))
+    with pytest.raises(DomainError, match=r"eigenvalue -1.*so at"):
+        evolve_mixture(equation, GaussianMixture.gaussian([0.0, 0.0], 1.0), [1.0])
+
+
+def test_a_drift_that_is_not_finite_is_named():
+    equation = FokkerPlanck(drift=lambda x: np.where(x > 0.5, np.nan, -(x**3)), diffusion=0.1)
+    with pytest.raises(DomainError, match=r"drift component 0 is nan.*so at \(") as caught:
+        evolve_mixture(equation, GaussianMixture.gaussian([0.0], 1.0), [1.0], components=64, width=0.2)
+    assert float(str(caught.value).split("so at (")[1].split(")")[0]) > 0.5
+
+
+class Faulty:
+    """A start that answers places of another shape, or none that are finite."""
+
+    names = ("x",)
+    uniforms = 1
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def places(self, uniform):
+        return self.answer(uniform)
+
+    def invariant_under(self, matrix):
+        return False
+
+
+@pytest.mark.parametrize("answer", [lambda u: np.hstack([u, u]), lambda u: u * np.inf, lambda u: u[:3]])
+def test_a_start_that_cannot_be_sampled(answer):
+    with pytest.raises(DomainError, match="start gives places") as caught:
+        evolve_mixture(EQUATION, Faulty(answer), [1.0], components=64, width=0.2)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options", [{"components": 10**12, "width": 0.1}, {"components": 10**6, "width": 0.1, "memory": "1 MB"}]
+)
+def test_more_components_than_memory(options):
+    with pytest.raises(MemoryLimitError, match="components in 1 dimensions") as caught:
+        evolve_mixture(EQUATION, np.zeros((1, 1)), [1.0], **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_budget_goes_through_the_common_call():
+    start = GaussianMixture.gaussian([0.0], 0.5)
     with pytest.raises(MemoryLimitError, match="components in 1 dimensions"):
-        evolve_mixture(EQUATION, np.zeros((1, 1)), [1.0], components=10**12, width=0.1)
+        evolve(EQUATION, start, [1.0], memory="10 kB")
+    for options in ({"method": "sweeps"}, {"follow": True}):
+        with pytest.raises(DomainError, match="with a mixture"):
+            evolve(EQUATION, start, [1.0], **options)
 
 
 def test_a_tolerance_out_of_reach_says_why():

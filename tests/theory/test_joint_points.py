@@ -11,6 +11,7 @@ from fpsim.closures import joint, joint_start
 from fpsim.datasets import GaussianPopulation, digits, iris
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
+from fpsim.support.errors import DomainError
 from fpsim.theory import modified_equation_of
 from fpsim.theory.joint.data_quadrature import data_nodes
 
@@ -119,3 +120,31 @@ def test_balanced_start():
     experiment = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 8), Start.balanced(0.5))
     w = joint_start(experiment).places(np.random.default_rng(3).random((50, 4)))
     assert np.allclose((w[:, :2] ** 2).sum(axis=1), (w[:, 2:] ** 2).sum(axis=1))
+
+
+def corrected_tensor(w, x, eta, batch):
+    """``eta S / 2 + (eta^2 / 4)(H S + S H + (g . grad) S)`` from the samples alone, ``d = 2, k = 1``."""
+
+    def gradients(v):
+        h = x @ v[:2]
+        r = h[:, None] * v[2:] - x
+        return np.concatenate([(r @ v[2:])[:, None] * x, r * h[:, None]], axis=1)
+
+    def noise(v):
+        return np.cov(gradients(v).T, bias=True) / batch
+
+    g, s, step = gradients(w).mean(axis=0), noise(w), 1e-5
+    h = np.array(
+        [(gradients(w + e).mean(axis=0) - gradients(w - e).mean(axis=0)) / (2 * step) for e in step * np.eye(4)]
+    )
+    transport = (noise(w + step * g) - noise(w - step * g)) / (2 * step)
+    return 0.5 * eta * s + 0.25 * eta**2 * (h @ s + s @ h + transport)
+
+
+def test_why_sme2c_is_none_of_a_density():
+    experiment = Experiment(digits(2), BottleneckAutoEncoder(2, 1), SGD(0.05, 8), Start.gaussian(0.0, 0.5))
+    with pytest.raises(DomainError, match="indefinite where mini-batch noise lacks full rank"):
+        joint(experiment, order="sme2c")
+    w = np.random.default_rng(6).normal(0.0, 0.5, (50, 4))
+    values = np.linalg.eigvalsh([corrected_tensor(v, np.array(experiment.data.x), 0.05, 8) for v in w])
+    assert (values[:, 0] < -1e-6 * values[:, -1]).all()

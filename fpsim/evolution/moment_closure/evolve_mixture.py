@@ -34,11 +34,11 @@ from fpsim.equation.fokker_planck import FokkerPlanck
 from fpsim.equation.points import PointCoefficients, PointwiseFokkerPlanck, coefficients_at_points
 from fpsim.evolution.moment_closure.closure import packed, rows_of_state, unpacked
 from fpsim.evolution.moment_closure.marginal_error import Halves, bias_of, boxes_of, halves_of, noise_of
-from fpsim.evolution.moment_closure.population import Journey, Problem, flow, travel
+from fpsim.evolution.moment_closure.population import Journey, Problem, check_tensor, flow, travel
 from fpsim.evolution.moment_closure.start import SampledStart, StartLike, names_of, start_scale
 from fpsim.support.checks import real_array, real_number, whole_number
 from fpsim.support.errors import DomainError, ValidityWarning
-from fpsim.support.memory import check_memory
+from fpsim.support.memory import check_memory, memory_budget
 from fpsim.support.progress import Progress
 from fpsim.support.random_streams import RNG, key_of
 
@@ -130,6 +130,7 @@ def evolve_mixture(
     width: float | ArrayLike | None = None,
     rng: RNG = None,
     threads: int | None = None,
+    memory: float | str | None = None,
     progress: Progress | None = None,
     estimate_errors: bool = True,
 ) -> MixtureEvolution:
@@ -151,6 +152,8 @@ def evolve_mixture(
         Gives the one 64-bit key that all random numbers follow from.
     threads : int, keyword-only
         No influence on any number.
+    memory : float or str, keyword-only
+        Budget in bytes (or ``"2 GB"``): more components than fit into it are refused.
     progress : callable, keyword-only
         Called with the share of the present run that is done.
     estimate_errors : bool, keyword-only
@@ -160,9 +163,9 @@ def evolve_mixture(
     ------
     DomainError
         If an argument is not accepted: a start that cannot be sampled, an equation with a mean field or another
-        dimension, a diffusion that is not positive semidefinite at a point of the start.
+        dimension, a diffusion that is not positive semidefinite where components are (at which place and time).
     MemoryLimitError
-        If so many components do not fit into the machine.
+        If so many components do not fit into the budget.
     ToleranceError
         If a component cannot go on.
 
@@ -194,7 +197,8 @@ def evolve_mixture(
     scale = _scale(coefficients, mean, std, when[-1])
     if isinstance(start, GaussianMixture) and _is_exact(problem, mean, np.maximum(scale, 1e-3)):
         return _exact(problem, start, names)
-    runner = _Runner(problem, names, _kept_symmetries(equation, start), estimate_errors or components is None)
+    group, budget = _kept_symmetries(equation, start), memory_budget(memory)
+    runner = _Runner(problem, names, group, estimate_errors or components is None, budget)
     if components is not None:
         count = 2 * (-(-whole_number(components, "components", least=2) // 2))
         given = np.broadcast_to(real_array(width, "width"), (len(names),)).astype(np.float64)
@@ -240,13 +244,14 @@ class _Runner:
     names: tuple[str, ...]
     group: Array
     estimate: bool
+    budget: float
 
     def journey(self, count: int, width: Array, kick_times: tuple[float, ...] | None = None) -> Journey:
         words = rows_of_state(len(width)) * (len(self.problem.times) + 3)
         words += (len(width) + len(width) ** 2) * len(self.group) * len(self.problem.times)
         check_memory(
             8.0 * count * words, f"{count} components in {len(width)} dimensions at {len(self.problem.times)} times",
-            "fewer components or times need less",
+            "fewer components or times need less", budget=self.budget,
         )  # fmt: skip
         return travel(self.problem, count, width, kick_times)
 
@@ -279,6 +284,7 @@ def _exact(problem: Problem, start: GaussianMixture, names: tuple[str, ...]) -> 
     """Every component by itself: the closure of a linear drift with constant diffusion is exact."""
     problem, n = replace(problem, local_error=EXACT_ERROR), start.ndim
     state, states, errors = packed(start.means, start.covariances), [], []
+    check_tensor(problem.coefficients, state, n, 0.0)
     error, step, now = np.zeros(start.size), np.full(start.size, 0.01 * problem.times[-1]), 0.0
     steps = rejected = 0
     for t in problem.times:

@@ -19,9 +19,10 @@ from fpsim.evolution.moment_closure.closure import Rate, columns_at_once, moment
 from fpsim.evolution.moment_closure.kicks import NARROW, kick, principal_widths
 from fpsim.evolution.moment_closure.runge_kutta import integrate
 from fpsim.evolution.moment_closure.start import StartLike, start_components
+from fpsim.support.errors import DomainError
 from fpsim.support.threads import Team
 
-__all__ = ["Journey", "Problem", "flow", "travel"]
+__all__ = ["Journey", "Problem", "check_tensor", "flow", "travel"]
 
 Array = NDArray[np.float64]
 
@@ -35,6 +36,11 @@ SHORTEST = 1e-7
 """Shortest interval between kicks, relative to the whole time."""
 FIRST_STEP = 0.1
 """First step, relative to the interval between kicks."""
+LOOKED_AT = 1024
+"""Components at whose means the diffusion is looked at, at the start and at every output."""
+INDEFINITE = 1e-3
+"""Negative eigenvalue, relative to the trace, that is refused. A modified equation of order two with a temperature may
+be a little so where learning rate times curvature exceeds one."""
 RESOLVED = 0.05
 """Widths below this share of the accepted one need no relative accuracy."""
 
@@ -90,6 +96,7 @@ def travel(problem: Problem, components: int, width: Array, kick_times: tuple[fl
     state = np.concatenate(
         [start_components(problem.start, half, width, (problem.key, h, 0))[1] for h in (0, 1)], axis=1
     )
+    check_tensor(problem.coefficients, state, n, 0.0)
     rate = moment_rate(problem.coefficients, n)
     narrow = bool(np.isfinite(width).all())
     interval = _first_interval(rate, state, n, width, problem.times[-1]) if narrow else np.inf
@@ -126,9 +133,42 @@ def travel(problem: Problem, components: int, width: Array, kick_times: tuple[fl
                     grown = max(principal.largest**2 - NARROW**2, 1e-3)
                     interval *= min(max((AIM**2 - NARROW**2) / grown, SLOWER), FASTER)
                     next_kick = now + interval
+        check_tensor(problem.coefficients, state, n, float(t))
         states.append(state.copy())
         errors.append(float(error.mean()))
     return Journey(tuple(states), np.array(errors), steps, rejected, kicks, tuple(kicked))
+
+
+def check_tensor(coefficients: PointCoefficients, state: Array, n: int, t: float) -> None:
+    """Check the coefficients at the means of some components.
+
+    Raises
+    ------
+    DomainError
+        If one is not finite, or the diffusion not positive semidefinite: where, and by how much.
+    """
+    x = np.ascontiguousarray(state[:n, :: max(state.shape[1] // LOOKED_AT, 1)])
+    drift, packed = np.empty_like(x), np.empty((n * (n + 1) // 2, x.shape[1]))
+    coefficients(t, x, drift, packed)
+    finite = np.isfinite(drift).all(axis=0) & np.isfinite(packed).all(axis=0)
+    if not finite.all():
+        raise DomainError(
+            f"drift or diffusion at {_told(x[:, finite.argmin()])}, t = {t:g} is not finite: finite ones are accepted"
+        )
+    tensor = np.empty((x.shape[1], n, n))
+    rows, columns = np.tril_indices(n)
+    tensor[:, rows, columns] = tensor[:, columns, rows] = packed.T
+    lowest, trace = np.linalg.eigvalsh(tensor)[:, 0], np.trace(tensor, axis1=1, axis2=2)
+    below = lowest + INDEFINITE * np.abs(trace)
+    if (below < 0.0).any():
+        v = int(below.argmin())
+        raise DomainError(
+            f"diffusion at {_told(x[:, v])}, t = {t:g} has the eigenvalue {lowest[v]:.3g}: none below zero is accepted"
+        )
+
+
+def _told(x: Array) -> str:
+    return f"({', '.join(f'{v:.4g}' for v in x[:6])}{', ...' if len(x) > 6 else ''})"
 
 
 def _first_interval(rate: Rate, state: Array, n: int, width: Array, end: float) -> float:

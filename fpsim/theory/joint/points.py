@@ -1,8 +1,8 @@
 """Modified equations at points: drift and diffusion of all weights, for methods that follow points.
 
 Orders ``sme1`` and ``sme2`` have kernels in vector lanes: closed forms of a linear bottleneck (:mod:`.linear_lanes`),
-sums over few nodes of the data for tanh (:mod:`.tanh_lanes`, :mod:`.data_quadrature`). Any other network, ``sme2c`` and
-a population under tanh go through the landscape, which takes some hundred times longer.
+sums over few nodes of the data for tanh (:mod:`.tanh_lanes`, :mod:`.data_quadrature`). Any other network, and a
+population under tanh, go through the landscape, which takes some hundred times longer.
 """
 
 from __future__ import annotations
@@ -114,13 +114,13 @@ def _factors(scales: Scales, order: Order, t: float) -> OrderFactors:
 
 def points_of(experiment: Experiment, equation: ModifiedEquation) -> LinearPoints | TanhPoints | LandscapePoints:
     """The fastest coefficients at points of an experiment's modified equation."""
-    if experiment.network.activations[0] == "linear" and equation.order != "sme2c":
+    if experiment.network.activations[0] == "linear":
         data = experiment.data
         moments = linear_data(experiment.network.widths[1], data.second_moment, data.product_covariance)
         return LinearPoints(moments, scales_of(experiment), equation.order)
     scales = scales_of(experiment)
     tanh = experiment.network.activations[0] == "tanh" and not scales.label_variance
-    if tanh and equation.order != "sme2c" and isinstance(experiment.data, Dataset):
+    if tanh and isinstance(experiment.data, Dataset):
         return _tanh_points(np.array(experiment.data.x), experiment.network.widths[1], scales, equation.order)
     return LandscapePoints(equation)
 
