@@ -2,9 +2,10 @@
 
 A density on a grid ends at four weights; as a Gaussian mixture the joint law of the modified equation goes on.
 Networks of growing size are trained, the joint law is evolved without looking at them, and every two-dimensional
-marginal is held against SGD, as many draws of one as of the other. The excess is the distance freed of its sampling floor, in units of that floor: below one, the theory is as
-good as a second ensemble of that size. The law's density is judged by itself as well, by the mean of ln p over weights
-that it never saw; and the first-order equation stands beside the second for the smallest network.
+marginal is held against SGD, as many draws of one as of the other. The excess is the distance freed of its sampling
+floor, in units of that floor: below one, the theory is as good as a second ensemble of that size. The law's density is
+judged by itself as well, by the mean of ln p over weights that it never saw; and the first-order equation stands beside
+the second for the smallest network.
 """
 
 from __future__ import annotations
