@@ -13,7 +13,7 @@ from fpsim.generator.analysis.passage import (
 from fpsim.generator.analysis.quasi_stationary import QuasiStationary, quasi_stationary
 from fpsim.generator.analysis.reversibility import is_reversible
 from fpsim.generator.analysis.spectrum import Spectrum, slowest_modes
-from fpsim.generator.analysis.stationary import stationarity_residual, stationary_density
+from fpsim.generator.analysis.stationary import stationarity_residual, stationary_box, stationary_density
 from fpsim.generator.build import build_generator
 from fpsim.generator.generator import Generator
 from fpsim.generator.links import Links
@@ -40,6 +40,7 @@ __all__ = [
     "slowest_modes",
     "splitting_probability",
     "stationarity_residual",
+    "stationary_box",
     "stationary_density",
     "with_grid_error",
 ]

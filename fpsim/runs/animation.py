@@ -139,11 +139,13 @@ def _draw(run: Run, rows: Rows, panels: dict[str, list[Axes]], index: int) -> No
         if grid.ndim == 1:
             ax = panels[parent][0]
             for source, densities in series.items():
-                plot_marginal(densities[index].grid.centers[0], densities[index].values, source=source, ax=ax)
+                label = _label(run, f"{parent}/{source}".strip("/"))
+                x, p = densities[index].grid.centers[0], densities[index].values
+                plot_marginal(x, p, source=source, ax=ax, label=label)
             ax.set_xlim(*limits[0])
             ax.set_ylim(0, 1.1 * max(float(np.quantile([p.values.max() for p in s], 0.8)) for s in series.values()))
             ax.set_xlabel(grid.names[0])
-            ax.set_ylabel(f"density, {_title(parent)}")
+            ax.set_ylabel(", ".join(filter(None, ("density", _title(parent)))))
             ax.legend(loc="upper right")
             continue
         peak = _peak(series)
@@ -155,22 +157,20 @@ def _draw(run: Run, rows: Rows, panels: dict[str, list[Axes]], index: int) -> No
             plot_density(x, y, density.values, ax=ax, peak=peak, decades=DECADES)
             ax.set_xlim(*limits[0])
             ax.set_ylim(*limits[1])
-            ax.set_title(_label(run, source))
+            ax.set_title(_label(run, f"{parent}/{source}".strip("/")))
             ax.set_xlabel(density.grid.names[0])
             if column == 0:
                 ax.set_ylabel(f"{_title(parent)}\n{density.grid.names[1]}".strip())
 
 
-def _label(run: Run, source: str) -> str:
-    """Name of a source: a problem without a network has paths and one equation."""
-    own = {"ensemble": "sample paths", "theory": "Fokker-Planck"} if run.attributes["kind"] == "problem" else {}
-    return own.get(source, LABELS.get(source, source))
+def _label(run: Run, path: str) -> str:
+    """Name of a source: its group's own, or the one that it has everywhere."""
+    source = path.rpartition("/")[2]
+    return str(run.tree[path].attrs.get("label", LABELS.get(source, source)))
 
 
 def _title(parent: str) -> str:
-    if parent == "problem":
-        return ""
-    return parent.replace("_", " ") or "density"
+    return parent.replace("_", " ")
 
 
 def _plane(density: Density) -> Density:

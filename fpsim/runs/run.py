@@ -130,8 +130,8 @@ def load(path: str | Path, *, scenario: Scenario | str | Path | None = None) -> 
     Raises
     ------
     FileError
-        If the file is missing, damaged, not written by fpsim, of a newer schema, or if its scenario is of a kind that
-        this version does not know, or another one than was given.
+        If the file is missing, damaged, not written by fpsim or of a newer schema, if a key of its scenario is not
+        known here, or if its scenario is another one than was given.
     """
     if not isinstance(path, str | Path):
         raise DomainError(f"path is {shown(path)}: the path of a file is accepted, as in 'digits.h5'")

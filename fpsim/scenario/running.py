@@ -259,9 +259,10 @@ def scenario_of_run(tree: xr.DataTree, *, where: str, code: Scenario | None = No
 
 
 def scenario_if_known(tree: xr.DataTree, *, where: str, code: Scenario | None = None) -> Scenario | ScenarioBase | None:
-    """As :func:`scenario_of_run`; ``None`` for a run whose scenario is code that is not here."""
-    source = read_toml_text(str(tree.attrs.get("config", "")), where).get("scenario")
-    if code is None and isinstance(source, str) and source not in programs():
+    """As :func:`scenario_of_run`; ``None`` for a run whose scenario is code that is not here, a user's or bygone."""
+    config = read_toml_text(str(tree.attrs.get("config", "")), where)
+    known = config["scenario"] in programs() if "scenario" in config else config.get("kind") in kind_names()
+    if code is None and not known:
         return None
     return scenario_of_run(tree, where=where, code=code)
 

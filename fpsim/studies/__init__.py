@@ -1,1 +1,1 @@
-"""Theories held against an ensemble of networks: laws beside its weights, distances, error budgets."""
+"""Studies: what scenarios of one kind share. Theories beside an ensemble of networks; a Fokker-Planck problem alone."""

@@ -7,7 +7,7 @@ from scipy.linalg import solve_continuous_lyapunov
 
 from fpsim.density import Density, Grid, from_function
 from fpsim.equation import FokkerPlanck
-from fpsim.generator import build_generator, propagate, stationarity_residual, stationary_density
+from fpsim.generator import build_generator, propagate, stationarity_residual, stationary_box, stationary_density
 
 ROTATION = np.array([[1.0, 0.8], [-0.5, 2.0]])
 DIFFUSIONS = {"diagonal": np.diag([0.1, 0.2]), "full": np.array([[0.1, 0.08], [0.08, 0.2]])}
@@ -232,3 +232,18 @@ def test_time_dependent_coefficients_are_taken_at_the_given_time():
     equation = FokkerPlanck(potential=lambda x, t: (x - t) ** 2 / 2, diffusion=0.1)
     for t in (0.0, 0.7):
         assert stationary_density(build_generator(equation, grid, t=t)).mean[0] == pytest.approx(t, abs=1e-8)
+
+
+def test_box_of_the_stationary_density():
+    """Five standard deviations on either side, from a box that is much too large; a periodic axis keeps its box."""
+    grid = Grid.box((-8.0, 8.0, 80), (-8.0, 8.0, 64))
+    equation = FokkerPlanck(potential=lambda x, y: (x - 1) ** 2 / 2 + y**2, diffusion=0.04)
+    box = stationary_box(equation, grid)
+    assert box.shape == grid.shape
+    sigma = np.array([0.2, 0.2 / np.sqrt(2)])
+    np.testing.assert_allclose(box.lower, np.array([1.0, 0.0]) - 5 * sigma, atol=0.02)
+    np.testing.assert_allclose(box.upper, np.array([1.0, 0.0]) + 5 * sigma, atol=0.02)
+    ring = Grid.box((0.0, 2 * np.pi, 32), (-8.0, 8.0, 64), boundary=["periodic", "reflecting"])
+    turning = stationary_box(FokkerPlanck(potential=lambda x, y: y**2 / 2 - np.cos(x), diffusion=0.04), ring)
+    assert (turning.lower[0], turning.upper[0]) == (0.0, 2 * np.pi)
+    assert turning.upper[1] < 1.2

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fpsim.scenario import load_scenario, report, run
+from fpsim.density import Grid
+from fpsim.equation import FokkerPlanck
+from fpsim.scenario import Results, Scenario, StartPoint, Time, load_scenario, report, run, run_shortfalls
+from fpsim.scenario.running import figures_of
+from fpsim.studies import problem
+from fpsim.support.errors import ConfigError
 
 
 @pytest.fixture(scope="module", params=["double-well", "rotating-flow"])
@@ -14,13 +19,13 @@ def tree(request):
 
 
 def test_density_agrees_with_sample_paths(tree):
-    assert np.abs(tree["problem/comparison"].to_dataset()["z"]).max() < 5
-    assert "relaxation rate" in report(tree)
-    assert "exact" in report(tree)
+    assert np.abs(tree["ensemble"].to_dataset()["z"]).max() < 5
+    assert run_shortfalls(tree) == ()
+    assert [name for name, _ in figures_of(tree)] == ["densities"]
 
 
 def test_generator_against_closed_forms(tree):
-    table = tree["problem/generator"].to_dataset()
+    table = tree["analyses"].to_dataset()
     values, exact = table["value"], table["exact"]
     known = table.where(np.isfinite(exact), drop=True)
     assert np.all(np.abs(known["value"] - known["exact"]) < 3 * known["error"] + 1e-12)
@@ -31,8 +36,65 @@ def test_generator_against_closed_forms(tree):
         passage = known["value"].sel(quantity="passage time, x = -1 to 1")
         assert float(passage) == pytest.approx(float(exact.sel(quantity=passage["quantity"])), rel=1e-3)
         assert abs(float(values.sel(quantity="entropy production"))) < 1e-12
+        assert "Nothing flows at rest" in report(tree)
         return
     # rotation 3, D = .02 [[1, .8], [.8, 1]]: trace of H^T D^-1 H Lam minus trace of H, Lam from the Lyapunov equation
     assert float(values.sel(quantity="entropy production")) == pytest.approx(50.0, rel=1e-3)
     assert float(exact.sel(quantity="entropy production")) == pytest.approx(50.0, rel=1e-10)
     assert float(values.sel(quantity="relaxation rate")) == pytest.approx(1.0, rel=5e-3)  # eigenvalues -1 +- 3i
+    assert "A current stays at rest" in report(tree)
+
+
+class Interval(problem.FokkerPlanckProblem):
+    """Free diffusion between absorbing walls at 0 and pi, from its slowest mode."""
+
+    start: StartPoint = StartPoint(mean=1.0)
+    time: Time = Time(end=2.0, records=2)
+    ensemble: problem.SamplePaths = problem.SamplePaths(replicas=4_000, step=0.001)
+    diffusion: float = 0.5
+
+    def equation(self):
+        return FokkerPlanck(diffusion=self.diffusion)
+
+    def grid(self):
+        return Grid.box((0.0, np.pi, self.theory.cells), boundary="absorbing", names=("x",))
+
+    def passages(self):
+        return {"out": problem.Passage(start=(np.pi / 2,), axis="x", place=0.75 * np.pi)}
+
+    def exact(self):
+        # from pi / 2: out at 0 or through 3 pi / 4, (L / 2 + d) (L / 2 - d) / 2 D about the middle of that interval
+        return {"decay rate": self.diffusion, "passage time, out": (np.pi / 2) * (np.pi / 4) / (2 * self.diffusion)}
+
+
+def scenario_of(parameters, **stages):
+    parts = {"stages": (problem.theory, problem.ensemble, problem.analyses), "check": problem.check_problem} | stages
+    names = ("claims", "tables", "figures", "conclusions", "summary")
+    return Scenario(title="one", parameters=parameters, **parts, **{name: getattr(problem, name) for name in names})
+
+
+def test_one_dimension_with_absorbing_walls():
+    """Decay of the slowest mode and exit times in closed form; what is left of the mass is what is left of the paths.
+
+    Walls are crossed between steps, so that paths outlive the density by O(sqrt(step)): three per cent here.
+    """
+    interval = scenario_of(Interval())
+    tree = run(interval)
+    table = tree["analyses"].to_dataset()
+    assert np.all(np.isfinite(table["exact"]))
+    assert np.all(np.abs(table["value"] / table["exact"] - 1.0) < 1e-3)
+    assert "entropy production" not in table["quantity"]
+    mass, share = tree["theory"]["mass"].values, tree["ensemble"]["share"].values
+    assert 0.3 < mass[-1] < 0.6
+    assert np.all(np.abs(share / mass - 1.0) < 0.06)
+    assert [name for name, _ in interval.figures(interval.parameters, Results(tree))] == ["densities"]
+    assert "paths left" in report(tree)
+
+
+def test_what_a_problem_lacks_is_said():
+    with pytest.raises(ValueError, match="1 are accepted"):
+        Interval(start=StartPoint(mean=(1.0, 2.0)))
+    with pytest.raises(NotImplementedError, match="FokkerPlanckProblem has no grid"):
+        problem.FokkerPlanckProblem()
+    with pytest.raises(ConfigError, match="3 entries"):
+        load_scenario("double-well", changes={"start.mean": [0.0, 0.0, 0.0]})

@@ -8,6 +8,8 @@ import pytest
 
 import fpsim
 from fpsim.cli import main
+from fpsim.scenario.running import figures_of
+from fpsim.storage import load_tree
 from fpsim.support.errors import FileError
 
 CONFIG = """
@@ -61,7 +63,7 @@ def test_a_run_of_version_0_1_is_read(tmp_path, capsys):
     density = write(tmp_path / "old.h5")
     run = fpsim.load(tmp_path / "old.h5")
     assert run.complete
-    assert (run.scenario.name, run.scenario.problem.diffusion) == ("double-well", 0.1)
+    assert run.seed == 20250116
     found = run.densities["problem/theory"]["density"][-1]
     assert np.array_equal(found.values, density)
     assert (found.grid.lower, found.grid.upper) == ((-2.0, -2.0), (2.0, 2.0))
@@ -73,14 +75,16 @@ def test_a_kind_that_is_gone_is_refused_by_name(tmp_path, capsys):
     """What still can be said of such a file is said; what needs its kind names the version that has it."""
     path = tmp_path / "old.h5"
     write(path, kind="bygone")
-    with pytest.raises(FileError, match=r"old\.h5: kind = 'bygone'.*written by fpsim 0\.1\.0.*xarray\.open_datatree"):
-        fpsim.load(path)
+    assert fpsim.load(path).scenario is None
+    with pytest.raises(FileError, match=r"kind = 'bygone'.*written by fpsim 0\.1\.0.*xarray\.open_datatree"):
+        list(figures_of(load_tree(path)))
     before = path.read_bytes()
     assert main(["info", str(path)]) == 0
     said = capsys.readouterr().out
     assert "/problem/theory" in said
-    assert "no table: kind = 'bygone'" in said
-    for command in ("plot", "report", "animate", "compare", "resume"):
+    assert "no table: " in said
+    assert "kind = 'bygone'" in said
+    for command in ("plot", "report", "resume"):
         assert main([command, str(path)]) == 2
         error = capsys.readouterr().err
         assert "fpsim 0.1.0" in error

@@ -12,7 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpsim.density import Density
+from fpsim.density import Density, Grid
+from fpsim.equation import FokkerPlanck
+from fpsim.generator.build import build_generator
 from fpsim.generator.generator import Generator, require_generator
 from fpsim.generator.linear_algebra.communication import closed_classes, restrict
 from fpsim.generator.linear_algebra.m_matrix import Solver, null_vector
@@ -20,9 +22,11 @@ from fpsim.generator.results import without_grid_error
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
-__all__ = ["stationarity_residual", "stationary_density"]
+__all__ = ["stationarity_residual", "stationary_box", "stationary_density"]
 
 Array = NDArray[np.float64]
+
+_ROUGH = 64  # cells along an axis of the first of the generators that look for a box
 
 
 @require_generator
@@ -70,3 +74,35 @@ def stationarity_residual(generator: Generator, density: Density) -> Result:
     unbalanced = float(np.abs(generator.jumps.T @ masses - rates * masses).sum())
     value = unbalanced / turnover if turnover > 0.0 else 0.0
     return without_grid_error(value, 8.0 * float(np.finfo(float).eps), "residual of the forward equation")
+
+
+def stationary_box(equation: FokkerPlanck, grid: Grid, *, reach: float = 5.0) -> Grid:
+    """Box that the stationary density needs: what rates on its cells can resolve, however far the box of a run goes.
+
+    Parameters
+    ----------
+    equation : FokkerPlanck
+        Coefficients are callables or constants, so that they can be taken on every grid.
+    grid : Grid
+        The largest box, and the number of cells of the answer. Periodic axes keep their box.
+    reach : float, keyword-only
+        Standard deviations of the density on either side of its mean that the answer goes.
+
+    Raises
+    ------
+    DomainError
+        As those of :func:`stationary_density`.
+
+    Notes
+    -----
+    Wide cells misjudge the width of a narrow density; on those of the box that they ask for the next one is better:
+    three in a row, the first on at most 64 cells along each axis.
+    """
+    box, shape = grid, grid.shape
+    free = np.array([not grid.periodic(axis) for axis in range(grid.ndim)])
+    for cells in (tuple(min(n, _ROUGH) for n in shape), shape, shape):
+        rest = stationary_density(build_generator(equation, box.with_shape(cells)))
+        lower = np.where(free, np.maximum(rest.mean - reach * rest.std, grid.lower), grid.lower)
+        upper = np.where(free, np.minimum(rest.mean + reach * rest.std, grid.upper), grid.upper)
+        box = grid.with_box(tuple(lower), tuple(upper))
+    return box
