@@ -1,6 +1,7 @@
 """Running couplings, beta functions, flow diagrams, claims that fail and cutoff slopes.
 
-One function per Axes, ``plot_x(data, *, ax, ...) -> Axes``. Bars and bands are 1.96 standard errors: 95 %.
+One function per Axes, ``plot_x(data, *, ax, ...) -> Axes``, and figures of several panels beneath one another,
+``draw_x``. Bars and bands are 1.96 standard errors: 95 %.
 """
 
 from __future__ import annotations
@@ -14,9 +15,22 @@ from numpy.typing import ArrayLike
 from fpsim.plots.style import axes_or_new
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["Points", "plot_claim", "plot_cutoff", "plot_flow_diagram", "plot_over_coupling", "plot_running"]
+__all__ = [
+    "Points",
+    "draw_flow_diagram",
+    "draw_rates",
+    "draw_running",
+    "draw_scaled",
+    "plot_claim",
+    "plot_cutoff",
+    "plot_flow_diagram",
+    "plot_over_coupling",
+    "plot_running",
+]
 
 SIGMAS = 1.96
 """Standard errors in a bar or band: 95 % confidence."""
@@ -172,3 +186,152 @@ def plot_cutoff(
     ax.set_xticks([], minor=True)
     ax.set_xlabel("learning rate  η")
     return ax
+
+
+def draw_rates(
+    flow: xr.Dataset,
+    coupling: str,
+    panels: Mapping[str, tuple[str, Mapping[str, Any]]],
+    *,
+    units: Mapping[str, str] | None = None,
+) -> Figure:
+    """Gamma and beta functions of all runs over a coupling.
+
+    Parameters
+    ----------
+    flow : xarray.Dataset
+        Of :func:`fpsim.diagnostics.callan_symanzik.flow_dataset`.
+    panels : mapping
+        By title: a rate, and options of :func:`plot_over_coupling`.
+    units : mapping, optional
+        By rate: the coupling by which it is divided.
+    """
+    figure, axes = _panels(len(panels))
+    for ax, (title, (rate, options)) in zip(axes, panels.items(), strict=True):
+        unit = flow["couplings"].sel(coupling=units[rate]) if units and rate in units else 1.0
+        values, errors = (flow[name].sel(rate=rate) / unit for name in ("rates", "rates_error"))
+        points = _points(flow["couplings"].sel(coupling=coupling), values, errors)
+        plot_over_coupling(points, ax=ax, **options)
+        ax.set_title(title)
+        if "fixed_points" not in options and "curve" not in options:
+            ax.axhline(0.0, color="0.75", linewidth=0.8, zorder=0)
+    axes[-1].set_xlabel(f"coupling  {coupling}")
+    _legend_below(figure, axes)
+    return figure
+
+
+def draw_running(flow: xr.Dataset, panels: Mapping[str, str], *, xlabel: str, coordinate: str = "time") -> Figure:
+    """Couplings and rates of all runs along ``coordinate``, with the closed form of the first run where there is one.
+
+    Parameters
+    ----------
+    panels : mapping
+        By title: a coupling or a rate.
+    """
+    figure, axes = _panels(len(panels))
+    for ax, (title, name) in zip(axes, panels.items(), strict=True):
+        kind = "rate" if name in flow["rate"].values else "coupling"
+        one, exact = flow.sel({kind: name}), None
+        curves = {
+            str(run): (one[f"{kind}s"].sel(run=run).values, one[f"{kind}s_error"].sel(run=run).values)
+            for run in flow["run"].values
+        }
+        if f"{kind}s_exact" in flow:
+            exact = one[f"{kind}s_exact"].isel(run=0).values
+        plot_running(flow[coordinate], curves, ax=ax, exact=exact)
+        ax.set_title(title)
+    axes[-1].set_xlabel(xlabel)
+    _legend_below(figure, axes)
+    return figure
+
+
+def draw_scaled(
+    scaled: xr.Dataset,
+    coupling: xr.DataArray,
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    xlabel: str,
+    hollow: Sequence[str] = (),
+) -> Figure:
+    """Scaled n-point functions of all runs over a coupling, one panel an index, with the curves of the family.
+
+    Parameters
+    ----------
+    scaled : xarray.Dataset
+        Of :func:`fpsim.diagnostics.callan_symanzik.scaled_dataset`.
+    coupling : xarray.DataArray
+        By run and time.
+    curves : mapping
+        By index: coupling and values.
+    """
+    figure, axes = _panels(len(curves))
+    for ax, (index, curve) in zip(axes, curves.items(), strict=True):
+        values, errors = (scaled[name].sel(scaled_index=index) for name in ("scaled", "scaled_error"))
+        plot_over_coupling(_points(coupling, values, errors), ax=ax, curve=curve, hollow=hollow)
+        n = index.count("1")
+        ax.set_title(f"$G_{n} / Z^{n}$")
+    axes[-1].set_xlabel(xlabel)
+    _legend_below(figure, axes)
+    return figure
+
+
+def _points(coupling: xr.DataArray, values: xr.DataArray, errors: xr.DataArray) -> Points:
+    return {str(run): tuple(a.sel(run=run).values for a in (coupling, values, errors))  # type: ignore[misc]
+            for run in coupling["run"].values}  # fmt: skip
+
+
+def draw_flow_diagram(
+    beta: xr.Dataset, couplings: xr.DataArray, *, upper: tuple[float, float], labels: tuple[str, str]
+) -> Figure:
+    """Flow in the plane of two couplings by fitted beta functions, with the paths of runs and fixed points.
+
+    Parameters
+    ----------
+    beta : xarray.Dataset
+        Of :func:`fpsim.diagnostics.callan_symanzik.beta_dataset`.
+    couplings : xarray.DataArray
+        By run, time and coupling.
+    upper : pair of float
+        Largest values of the couplings; the least are zero.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6, 5.0))
+    ax = figure.subplots()
+    names = [str(name) for name in beta["axis"].values]
+    x, y = (np.linspace(0.0, top, 60) for top in upper)
+    mesh = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+    terms = np.prod(mesh[..., None, :] ** beta["powers"].values, axis=-1)
+    first, second = (terms @ beta["coefficients"].sel(rate=f"beta_{name}").values for name in names)
+    paths = {}
+    for run in couplings["run"].values:
+        a, b = (couplings.sel(run=run, coupling=name).values for name in names)
+        paths[str(run)] = a, b
+    isolated = beta["isolated"].values.astype(bool)
+    places = beta["fixed_point"].values[isolated]
+    inside = [(a, b) for a, b in places if -0.01 <= a <= upper[0] + 0.01 and -0.01 <= b <= upper[1] + 0.01]
+    plot_flow_diagram(x, y, (first, second), ax=ax, paths=paths, fixed_points=inside)
+    if not isolated.all():
+        ax.plot([0.0, upper[0]], [0.0, 0.0], color="black", linewidth=4, solid_capstyle="butt",
+                label="line of fixed points")  # fmt: skip
+    ax.set_xlim(-0.03, upper[0] + 0.03)
+    ax.set_ylim(-0.04, upper[1])
+    ax.set(xlabel=labels[0], ylabel=labels[1], title="flow of the couplings; open circles: starts")
+    _legend_below(figure, [ax])
+    return figure
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.4, 2.7 * count + 0.8))
+    return figure, list(np.atleast_1d(figure.subplots(count, 1, sharex=True)))
+
+
+def _legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend of all panels."""
+    handles: dict[str, Any] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)

@@ -19,7 +19,10 @@ def reduced(name, **changes):
 
 
 def column(tree, kind, what):
-    """``{label: value}`` over the tables of all sources."""
+    """``{label: value}`` over the verdict records of a run."""
+    if "claims" in tree.children:
+        table = tree["claims"].to_dataset(inherit=False)
+        return dict(zip(table[kind].values, table[f"{kind}_{what}"].values, strict=True))
     found = {}
     for node in tree["verdicts"].children.values():
         table = node.to_dataset(inherit=False)
@@ -47,21 +50,21 @@ def closed_form(name, times):
 
 
 def test_exact_gaussians_give_the_closed_form_to_1e8(ou):
-    flow = ou["exact/flow"].to_dataset()
+    flow = ou["exact"].to_dataset()
     for name in START:
         gap = flow["rates"].sel(run=name).values - closed_form(name, flow["time"].values)
         assert np.abs(gap).max() < 1e-8
 
 
 def test_evolved_densities_give_it_within_the_error_estimate(ou):
-    flow = ou["evolved/flow"].to_dataset().sel(run="reference")
+    flow = ou["evolved"].to_dataset().sel(run="reference")
     gap = np.abs(flow["rates"].values - closed_form("reference", flow["time"].values))
     assert (gap <= flow["rates_error"].values + 1e-10).all()
     assert float(flow["rates_error"].max()) < 1e-2
 
 
 def test_ensembles_give_it_within_their_standard_errors(ou):
-    flow = ou["ensemble/flow"].to_dataset()
+    flow = ou["ensemble"].to_dataset()
     for name in START:
         one = flow.sel(run=name)
         pull = (one["rates"].values - closed_form(name, flow["time"].values)) / one["rates_error"].values
@@ -71,7 +74,7 @@ def test_ensembles_give_it_within_their_standard_errors(ou):
 
 
 def test_fixed_points_of_the_ornstein_uhlenbeck_flow(ou):
-    beta = ou["exact/beta"].to_dataset()
+    beta = ou["exact"].to_dataset()
     places = beta["fixed_point"].values
     infrared = np.abs(places - [0.0, 1.0]).max(axis=1) < 1e-5
     assert infrared.sum() == 1
@@ -82,7 +85,7 @@ def test_fixed_points_of_the_ornstein_uhlenbeck_flow(ou):
 
 
 def test_runs_collapse_on_the_gaussian_curve_and_the_two_peaked_one_does_not(ou):
-    table = ou["ensemble/scaled"].to_dataset()
+    table = ou["ensemble"].to_dataset()
     g = table["g"].values
     curve = np.stack([np.sqrt(g) * (3 - 2 * g), 3 - 2 * g**2], axis=-1)
     pull = (table["scaled"].values - curve) / table["scaled_error"].values
@@ -93,21 +96,30 @@ def test_runs_collapse_on_the_gaussian_curve_and_the_two_peaked_one_does_not(ou)
 
 def test_every_identity_holds_every_control_fails_and_the_empty_test_is_trivial(ou):
     for kind in ("identity", "claim"):
+        expected = column(ou, kind, "expected")
         for label, verdict in column(ou, kind, "verdict").items():
-            if label.endswith("only"):
-                assert verdict == "trivial"
-            elif label.startswith("control: R2"):
-                assert verdict in ("fails", "inconclusive")  # a fifth of the full size
-            elif label.startswith("control"):
-                assert verdict == "fails", label
-            elif not label.startswith("R2"):
-                assert verdict == "holds", label
+            if label.startswith("R2"):
+                assert verdict in (expected[label], "inconclusive"), label  # a fifth of the full size
+            else:
+                assert verdict == expected[label], label
+    expected = column(ou, "identity", "expected") | column(ou, "claim", "expected")
+    assert {label for label, verdict in expected.items() if verdict != "holds"} == {
+        "I1 with 1.3 times the noise",
+        "I2 with 1.3 times the noise",
+        "I2, ensemble, twice the noise",
+        "R1 of two peaks",
+        "R1 of two peaks, G_1 and G_2 only",
+        "R1 geometric Brownian, pure scaling",
+        "R2 to a two-peaked start",
+        "R3 with a two-peaked start",
+    }
+    assert expected["R1 of two peaks, G_1 and G_2 only"] == "trivial"
 
 
 def test_geometric_brownian_motion_closes_with_one_coupling_and_not_as_pure_scaling(ou):
     residual = column(ou, "claim", "residual")
     assert residual["R1 geometric Brownian, one coupling"] < 1e-6
-    scaling = residual["control: R1 geometric Brownian, pure scaling"]
+    scaling = residual["R1 geometric Brownian, pure scaling"]
     n = np.arange(1, 6)
     y = n * (2.2 - 0.4) + 0.4 * n**2  # d ln E W^n / dt by hand
     assert scaling == pytest.approx(np.linalg.norm(y - n * (n @ y) / (n @ n)) / np.linalg.norm(y), abs=1e-6)

@@ -1,10 +1,11 @@
 """Callan-Symanzik diagnostics: n-point functions of network outputs, identities, flows, claims."""
 
 from fpsim.diagnostics.callan_symanzik.backward import backward_residual, conditional_correlators
-from fpsim.diagnostics.callan_symanzik.beta_function import BetaFunction, FixedPoint, fit_beta
-from fpsim.diagnostics.callan_symanzik.collapse import collapse, scaled_correlators
+from fpsim.diagnostics.callan_symanzik.beta_function import BetaFunction, FixedPoint, beta_dataset, fit_beta
+from fpsim.diagnostics.callan_symanzik.collapse import collapse, scaled_correlators, scaled_dataset
 from fpsim.diagnostics.callan_symanzik.correlators import (
     Correlators,
+    correlator_dataset,
     correlators,
     correlators_of_outputs,
     multi_indices,
@@ -20,7 +21,7 @@ from fpsim.diagnostics.callan_symanzik.families import (
     ornstein_uhlenbeck,
     pure_scaling,
 )
-from fpsim.diagnostics.callan_symanzik.flow import Flow, exact_flow, measured_flow, running_couplings
+from fpsim.diagnostics.callan_symanzik.flow import Flow, exact_flow, flow_dataset, measured_flow, running_couplings
 from fpsim.diagnostics.callan_symanzik.identities import hierarchy_residual, rates, tangent_kernel
 from fpsim.diagnostics.callan_symanzik.tangency import tangency
 from fpsim.diagnostics.callan_symanzik.transfer import CorrelatorRun, transfer
@@ -48,14 +49,17 @@ __all__ = [
     "ParametricFamily",
     "SampleExpectation",
     "backward_residual",
+    "beta_dataset",
     "collapse",
     "conditional_correlators",
+    "correlator_dataset",
     "correlators",
     "correlators_of_outputs",
     "cutoff_differences",
     "cutoff_scaling",
     "exact_flow",
     "fit_beta",
+    "flow_dataset",
     "hierarchy_residual",
     "lognormal",
     "lognormal2",
@@ -68,6 +72,7 @@ __all__ = [
     "replica_expectation",
     "running_couplings",
     "scaled_correlators",
+    "scaled_dataset",
     "tangency",
     "tangent_kernel",
     "transfer",

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.callan_symanzik.flow import Flow
 from fpsim.support.errors import DomainError
 
-__all__ = ["BetaFunction", "FixedPoint", "fit_beta", "fit_paths", "fit_rates"]
+__all__ = ["BetaFunction", "FixedPoint", "beta_dataset", "fit_beta", "fit_paths", "fit_rates"]
 
 Array = NDArray[np.float64]
+
+_ZERO = 1e-3  # exponents below belong to a continuous line of fixed points
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,3 +215,40 @@ def monomials(couplings: Array, powers: NDArray[np.int64]) -> Array:
 def _exponents(jacobian: Array) -> NDArray[np.complex128]:
     values = np.linalg.eigvals(jacobian).astype(np.complex128)
     return values[np.argsort(-values.real)]
+
+
+def beta_dataset(beta: BetaFunction, *, margin: float = 0.1) -> xr.Dataset:
+    """Polynomials and their fixed points as labelled arrays.
+
+    Parameters
+    ----------
+    margin : float
+        Share of the fitted box by which it is widened in the search of fixed points.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``coefficients`` by term and rate, ``powers`` by term and axis; ``fixed_point`` by point and axis (coupling),
+        ``exponent`` (real parts) by point and direction, ``gamma`` and ``isolated`` by point: of a continuous line of
+        fixed points, where an exponent is zero to ``1e-3``, some are listed.
+    """
+    points, count = beta.fixed_points(margin=margin), len(beta.names)
+    places = np.reshape([p.couplings for p in points], (-1, count))
+    exponents = np.reshape([p.exponents.real for p in points], (-1, count))
+    return xr.Dataset(
+        {
+            "coefficients": (("term", "rate"), beta.coefficients, {"long_name": "coefficient of the fit"}),
+            "powers": (("term", "axis"), beta.powers, {"long_name": "power of a coupling in a term"}),
+            "fixed_point": (("point", "axis"), places, {"long_name": "couplings of a fixed point"}),
+            "exponent": (("point", "direction"), exponents, {"long_name": "exponent of a fixed point"}),
+            "gamma": ("point", [p.gamma for p in points], {"long_name": "anomalous dimension there"}),
+            "isolated": ("point", (np.abs(exponents) >= _ZERO).all(axis=1).astype(int), {"long_name": "0: of a line"}),
+        },
+        {
+            "term": [" ".join(f"{n}^{a}" for n, a in zip(beta.names, row, strict=True)) for row in beta.powers],
+            "rate": ["gamma", *(f"beta_{name}" for name in beta.names)],
+            "axis": list(beta.names),
+            "point": np.arange(1, len(points) + 1),
+            "direction": np.arange(1, count + 1),
+        },
+    )

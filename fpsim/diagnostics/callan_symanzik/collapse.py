@@ -9,19 +9,20 @@ the F distribution if the claim is true and errors are statistical. Functions th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
-from fpsim.diagnostics.callan_symanzik.correlators import Index, connected_of
+from fpsim.diagnostics.callan_symanzik.correlators import Index, connected_of, index_label
 from fpsim.diagnostics.callan_symanzik.families import Family
 from fpsim.diagnostics.callan_symanzik.transfer import CorrelatorRun
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import Estimate, stack
 from fpsim.uncertainty.verdict import Claim
 
-__all__ = ["collapse", "scaled_correlators"]
+__all__ = ["collapse", "scaled_correlators", "scaled_dataset"]
 
 Array = NDArray[np.float64]
 
@@ -108,6 +109,30 @@ def scaled_correlators(run: CorrelatorRun, family: Family, index: Index, *, conn
     couplings alone if the claim is true.
     """
     return _chart(run, family, 0, [run.tables[0].position(*index)], connected)[:, 1]
+
+
+def scaled_dataset(
+    runs: Mapping[str, CorrelatorRun], family: Family, indices: Sequence[Index], times: ArrayLike
+) -> xr.Dataset:
+    """``scaled``, ``G_n / Z^n`` of several runs, with ``scaled_error``, by run, time and scaled index: what must
+    collapse when it is drawn against the couplings.
+    """
+    found = [[scaled_correlators(run, family, index) for index in indices] for run in runs.values()]
+    dims, labels = ("run", "time", "scaled_index"), [index_label(index) for index in indices]
+    value, error = (
+        np.array([np.stack([getattr(e, name) for e in run], axis=1) for run in found]) for name in ("value", "error")
+    )
+    return xr.Dataset(
+        {
+            "scaled": (dims, value, {"units": "1", "long_name": "G_n / Z^n"}),
+            "scaled_error": (dims, error, {"units": "1", "long_name": "error of G_n / Z^n"}),
+        },
+        {
+            "run": list(runs),
+            "time": ("time", np.asarray(times, float), {"units": "1", "long_name": "time"}),
+            "scaled_index": labels,
+        },
+    )
 
 
 def _chart(run: CorrelatorRun, family: Family, column: int, chosen: list[int], connected: bool) -> Estimate:

@@ -7,13 +7,15 @@ cumulants, ``kappa = sum over partitions (-1)^(b-1) (b-1)! product of G over the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import combinations_with_replacement
 from math import factorial, prod
+from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.callan_symanzik.expectations import SampleExpectation, expectation_of
@@ -21,7 +23,15 @@ from fpsim.network.outputs import Outputs
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import Estimate
 
-__all__ = ["Correlators", "Index", "correlators", "correlators_of_outputs", "multi_indices"]
+__all__ = [
+    "Correlators",
+    "Index",
+    "correlator_dataset",
+    "correlators",
+    "correlators_of_outputs",
+    "index_label",
+    "multi_indices",
+]
 
 Array = NDArray[np.float64]
 Index = tuple[int, ...]
@@ -203,3 +213,32 @@ def _thinned(law: object, size: int = 1024) -> object:
             else law
         )
     return law
+
+
+def index_label(index: Index) -> str:
+    """``"1-1-2"`` for two factors at the first input and one at the second."""
+    return "-".join(str(i + 1) for i in index)
+
+
+def correlator_dataset(tables: Mapping[str, Sequence[Correlators]], times: ArrayLike) -> xr.Dataset:
+    """n-point functions of several runs through time as labelled arrays.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``full`` and ``connected`` by run, time and index, with ``full_error`` and ``connected_error``.
+    """
+    variables: dict[str, Any] = {}
+    for name, what in (("full", "E[f .. f]"), ("connected", "joint cumulant of f .. f")):
+        found: list[list[Estimate]] = [[getattr(t, name) for t in run] for run in tables.values()]
+        for suffix, long_name in (("value", what), ("error", f"error of {what}")):
+            values = np.array([[getattr(e, suffix) for e in run] for run in found])
+            key = name if suffix == "value" else f"{name}_error"
+            variables[key] = ("run", "time", "index"), values, {"units": "1", "long_name": long_name}
+    indices = next(iter(tables.values()))[0].indices
+    labels = {
+        "run": list(tables),
+        "time": ("time", np.asarray(times, float), {"units": "1", "long_name": "time"}),
+        "index": [index_label(i) for i in indices],
+    }
+    return xr.Dataset(variables, labels)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fpsim.density import Density, Grid, gaussian
 from fpsim.diagnostics.callan_symanzik.cutoff import CutoffScaling, scaling_of
 from fpsim.equation import FokkerPlanck
 from fpsim.support.errors import DomainError
@@ -66,6 +67,15 @@ class OrnsteinUhlenbeck:
         m, p = self.moments(mean, variance, times)
         square = m**2 + p
         return np.stack([np.copysign(np.sqrt(square), mean), m**2 / square, self.noise / square], axis=-1)
+
+    def rates_from(self, mean: float, variance: float, times: ArrayLike) -> Array:
+        """``gamma, beta_g, beta_h`` at the times, shape (T, 3), from mean and variance of ``phi`` at time zero."""
+        return self.rates(self.couplings(mean, variance, times))
+
+    def densities(self, grid: Grid, mean: float, variance: float, times: ArrayLike) -> list[Density]:
+        """Densities of ``W`` at the times, from mean and variance of ``phi`` at time zero."""
+        m, v = self.moments(mean, variance, times)
+        return [gaussian(grid, self.target + a, b) for a, b in zip(m, v, strict=True)]
 
     def rates(self, couplings: ArrayLike) -> Array:
         """``(gamma, beta_g, beta_h)`` at couplings ``(Z, g, h)``, shape (..., 3); clock ``lambda t``."""

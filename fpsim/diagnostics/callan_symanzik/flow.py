@@ -11,10 +11,11 @@ times resolve the flow; for ensembles it is the standard error alone, so choose 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.callan_symanzik.correlators import Correlators
@@ -22,7 +23,7 @@ from fpsim.diagnostics.callan_symanzik.families import Family
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import Estimate, stack
 
-__all__ = ["Flow", "exact_flow", "measured_flow", "running_couplings"]
+__all__ = ["Flow", "exact_flow", "flow_dataset", "measured_flow", "running_couplings"]
 
 Array = NDArray[np.float64]
 
@@ -175,3 +176,49 @@ def checked_clock(clock: ArrayLike, count: int) -> Array:
     if s.ndim != 1 or len(s) != count or not np.isfinite(s).all() or not ((steps > 0).all() or (steps < 0).all()):
         raise DomainError(f"clock of shape {s.shape} for {count} times: strictly monotone finite values are accepted")
     return s
+
+
+def flow_dataset(
+    flows: Mapping[str, Flow], times: ArrayLike, *, exact: Mapping[str, ArrayLike] | None = None
+) -> xr.Dataset:
+    """Flows of several runs through time as labelled arrays.
+
+    Parameters
+    ----------
+    flows : mapping
+        By run, along one clock.
+    times : array_like, shape (T,)
+        Time at each value of the clock.
+    exact : mapping, optional
+        Gamma and the beta functions in closed form by run, shape (T, 1 + a).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``couplings`` (``Z`` and the family's) by run, time and coupling, ``rates`` (gamma and the beta functions) by
+        run, time and rate, with ``couplings_error`` and ``rates_error``; ``rates_exact``; coordinate ``clock``.
+    """
+    runs, couplings, rates = list(flows.values()), ("run", "time", "coupling"), ("run", "time", "rate")
+    variables = {
+        "couplings": (couplings, np.array([f.couplings.value for f in runs]), _named("coupling")),
+        "couplings_error": (couplings, np.array([f.couplings.error for f in runs]), _named("error of the coupling")),
+        "rates": (rates, np.array([f.rates.value for f in runs]), _named("gamma or beta function")),
+        "rates_error": (rates, np.array([f.error for f in runs]), _named("error of gamma or the beta function")),
+    }
+    if exact is not None:
+        closed = np.array([np.asarray(exact[name], float) for name in flows])
+        variables["rates_exact"] = rates, closed, _named("gamma or beta function in closed form")
+    return xr.Dataset(
+        variables,
+        {
+            "run": list(flows),
+            "time": ("time", np.asarray(times, float), _named("time")),
+            "clock": ("time", runs[0].clock, _named("clock")),
+            "coupling": ["Z", *runs[0].names],
+            "rate": ["gamma", *(f"beta_{name}" for name in runs[0].names)],
+        },
+    )
+
+
+def _named(long_name: str) -> dict[str, str]:
+    return {"units": "1", "long_name": long_name}

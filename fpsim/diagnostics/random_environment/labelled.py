@@ -158,8 +158,8 @@ def walk_dataset(
         square = (found[:, 0] - found[:, 0].mean()) ** 2
         std = float(np.sqrt(square.mean()))
         exact = float(np.sqrt(walk_moments(n, environment=law).variance))
-        chi = _tail(found[:, 1], n, tail / n) if law.law == "uniform" else (np.nan,) * 4
-        rows.append((std, float(square.std() / np.sqrt(square.size) / (2.0 * std)), exact, *chi))
+        cumulants = _tail(found[:, 1], n, tail / n) if law.law == "uniform" else (np.nan,) * 4
+        rows.append((std, float(square.std() / np.sqrt(square.size) / (2.0 * std)), exact, *cumulants))
         if progress is not None:
             progress((k + 1) / len(steps))
     std, error, exact, *chi = np.array(rows).T
