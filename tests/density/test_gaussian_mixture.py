@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
 from fpsim.density import GaussianMixture, Grid
@@ -89,6 +90,59 @@ def test_conditional_is_the_joint_over_the_marginal():
     assert np.allclose(mean[0], part.mean)
     assert np.allclose(covariance[0], part.covariance)
     assert part.names == ("x0", "x2")
+
+
+def unequal():
+    """Narrow and heavy beside wide and light, over twelve orders of magnitude of weight."""
+    weights = 10.0 ** -np.arange(0.0, 13.0, 1.0)
+    means = np.stack([np.linspace(0.0, 6.0, 13), np.zeros(13)], axis=1)
+    covariances = (0.1 + 0.02 * np.arange(13))[:, None, None] ** 2 * np.array([[1.0, 0.3], [0.3, 1.0]])
+    return GaussianMixture(weights / weights.sum(), means, covariances)
+
+
+def test_tails_of_unequal_weights():
+    """Log density, score, marginals and conditionals where light components alone matter, to twelve digits."""
+    mixture = unequal()
+    x = np.stack([np.linspace(-2.0, 9.0, 40), np.linspace(-1.0, 1.0, 40)], axis=1)
+    terms = np.stack([
+        np.log(w) + multivariate_normal(m, c).logpdf(x)
+        for w, m, c in zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
+    ])  # fmt: skip
+    truth = logsumexp(terms, axis=0)
+    assert truth.min() < -60.0
+    assert np.abs(mixture.log_density(x) - truth).max() < 1e-10 * np.abs(truth).max()
+    share = np.exp(terms - truth)
+    slopes = [-(x - m) @ np.linalg.inv(c) for m, c in zip(mixture.means, mixture.covariances, strict=True)]
+    assert np.allclose(mixture.score(x), np.einsum("km,kmi->mi", share, slopes), rtol=1e-9, atol=1e-9)
+    widths = np.sqrt(mixture.covariances[:, 0, 0])
+    share = mixture.weights * norm(mixture.means[:, 0], widths).pdf(6.5)  # the lightest ones decide
+    share /= share.sum()
+    part = mixture.conditional({"x0": 6.5})
+    assert np.allclose(part.weights, share, rtol=1e-9, atol=1e-15)
+    assert part.weights[-3:].sum() > 0.9
+    assert part.mean[0] == pytest.approx(share @ (0.3 * (6.5 - mixture.means[:, 0])))
+    grid = Grid.box((-1.0, 8.0, 360), names=("x0",))
+    ends = sum(
+        w * np.diff(norm(m[0], np.sqrt(c[0, 0])).cdf(grid.edges[0]))
+        for w, m, c in zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
+    )
+    beyond = grid.edges[0][:-1] > 3.0
+    assert np.allclose((mixture.on_grid(grid).values * grid.cell_volume)[beyond], ends[beyond], rtol=1e-3)
+
+
+def test_draws_of_unequal_weights():
+    """Light components come as often as their weight says, over many samples; a sample takes each to within one."""
+    mixture = unequal()
+    places = [np.rint(2.0 * mixture.sample(500, rng=r)[:, 0]).astype(int).clip(0, 12) for r in range(400)]
+    counts = np.array([np.bincount(p, minlength=13) for p in places])
+    x = np.linspace(-0.25, 6.25, 14)
+    x[0], x[-1] = -np.inf, np.inf
+    ends = sum(
+        w * np.diff(norm(m[0], np.sqrt(c[0, 0])).cdf(x))
+        for w, m, c in zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
+    )
+    expected = 400 * 500 * ends
+    assert (np.abs(counts.sum(axis=0) - expected) < 4.0 * np.sqrt(expected) + 1e-3 * (expected < 1e-3)).all()
 
 
 def test_symmetrised():

@@ -104,6 +104,37 @@ def test_given_places_keep_mean_and_covariance():
     assert np.allclose(result.densities[0].covariance, np.cov(x.T, bias=True), atol=1e-12)
 
 
+def test_light_parts_of_a_start_are_not_lost():
+    """A stratum of probability 1e-6 among 1,024 components: its own law, and its weight, as if it were alone."""
+    equation = FokkerPlanck(drift=lambda x: -(x**3) / 3.0, diffusion=0.01)
+    parts = [GaussianMixture.gaussian([m], c) for m, c in ((0.0, 0.04), (3.0, 0.01))]
+    both = GaussianMixture([1.0 - 1e-6, 1e-6], [[0.0], [3.0]], [[[0.04]], [[0.01]]])
+    options = {"components": 1024, "width": 0.1, "rng": 9, "estimate_errors": False}
+    whole = evolve_mixture(equation, both, [0.5], **options).final
+    heavy, light = (evolve_mixture(equation, part, [0.5], **options).final for part in parts)
+    tail = whole.means[:, 0] > 1.2
+    assert whole.weights[tail].sum() == pytest.approx(1e-6, rel=0.02)
+    x = light.mean + np.linspace(-2.0, 2.0, 9)[:, None] * light.std
+    assert np.allclose(whole.log_density(x), np.log(1e-6) + light.log_density(x), atol=0.2)
+    y = np.linspace(-0.4, 0.4, 9)[:, None]
+    assert np.allclose(whole.log_density(y), heavy.log_density(y), atol=0.1)
+    again = evolve_mixture(equation, whole, [0.1], **options).final  # and when it is evolved further
+    assert again.weights[again.means[:, 0] > 1.0].sum() == pytest.approx(1e-6, rel=0.1)
+
+
+def test_errors_of_weighted_components_are_honest():
+    """Against a grid, from a start of very unequal parts."""
+    equation = FokkerPlanck(drift=lambda x: x - x**3, diffusion=0.05)
+    start = GaussianMixture([0.98, 0.02], [[-0.8], [0.6]], [[[0.04]], [[0.02]]])
+    result = evolve_mixture(equation, start, [1.0], components=512, width=0.1, rng=10)
+    grid = Grid.box((-2.5, 2.5, 250), names=("x0",))
+    begin = start.on_grid(grid)
+    truth = evolve(equation, begin, [1.0], tolerance=1e-4, estimate_grid_error=False).final
+    error = 0.5 * np.abs(result.final.on_grid(grid).values - truth.values).sum() * grid.cell_volume
+    assert 0.1 < error / result.error[-1] < 3.0
+    assert result.final.weights.max() / result.final.weights.min() > 10.0
+
+
 EQUATION = FokkerPlanck(drift=lambda x: -(x**3), diffusion=0.1)
 
 

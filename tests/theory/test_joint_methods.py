@@ -27,13 +27,13 @@ def scalar(start):
 def test_two_weights():
     """d = k = 1 from a start that splits to both branches of the valley."""
     experiment = scalar(Start.gaussian(0.0, 0.5))
-    grid = Grid((-2.6,) * 2, (2.6,) * 2, (144,) * 2, names=joint_start(experiment).names)
-    table = compare_joint_methods(experiment, grid, [0.5, 2.0], components=8192, width=0.08, paths=40_000, rng=2)
+    grid = Grid((-2.6,) * 2, (2.6,) * 2, (96,) * 2, names=joint_start(experiment).names)
+    table = compare_joint_methods(experiment, grid, [0.5, 2.0], components=4096, width=0.1, paths=20_000, rng=2)
     print(table)
     assert {frozenset(row.methods) for row in table.rows} == {frozenset(p) for p in itertools.combinations(METHODS, 2)}
     assert len(table.rows) == 2 * 3
     assert table.agree
-    assert max(row.stated for row in table.rows) < 0.08  # the agreement says something
+    assert max(row.stated for row in table.rows) < 0.12  # the agreement says something
 
 
 @pytest.mark.slow

@@ -9,15 +9,15 @@ noise ``O(N^{-1/2})``. Three errors are estimated apart, each as total variation
 - noise, from two halves that are scrambled independently;
 - width, from a second run with half as many components, ``sqrt(2)`` times as wide;
 - time, from the embedded pair of the Runge-Kutta steps: ``1 / sqrt(2 pi)`` times the sum of local errors, in widths of
-  a
-  component, which bounds what a shift of components by so much does.
+  a component, which bounds what a shift of components by so much does.
 
 Width and number follow from the tolerance: a pilot run measures noise and bias, which are extrapolated by their known
 orders, and the result is measured again. Where drift is linear and diffusion constant the closure is exact for every
 component: then a mixture keeps its components and only the error in time is left.
 
-Limits: marginals are what is estimated, ln p in the tails is not (components have equal weights, so that a region of
-probability below ``1 / N`` is empty); walls are none; coefficients that depend on the density are not accepted.
+Limits: marginals are what is estimated, ln p in the tails is not (components have equal weights, unless the start is a
+sum of Gaussians with others, so that a region of probability below ``1 / N`` is empty); walls are none; coefficients
+that depend on the density are not accepted.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ def evolve_mixture(
     equation : FokkerPlanck
         Without mean field; unbounded space.
     start : GaussianMixture, SampledStart, or array_like (M, n)
-        A mixture, a map from the unit cube, or given places.
+        A mixture, a map from the unit cube, or given places. Components of a mixture of several are all represented,
+        however light: half of the components are shared out evenly among them, with weights that make up for it.
     times : array_like
         Increasing output times >= 0.
     tolerance : float, keyword-only
@@ -261,12 +262,11 @@ class _Runner:
         noise = bias = np.full(len(self.problem.times), np.nan)
         if self.estimate:
             wide = self.journey(2 * max(count // 4, 1), np.sqrt(2.0) * width, journey.kick_times)
-            pairs = [self._halves(*states, n) for states in zip(journey.states, wide.states, strict=True)]
+            pairs = [self._halves(journey, wide, k, n) for k in range(len(journey.states))]
             noise = np.array([noise_of(fine) for fine, _ in pairs])
             bias = np.array([bias_of(fine, broad) for fine, broad in pairs])
-        weights = np.full(count, 1.0 / count)
         densities = tuple(
-            GaussianMixture.of_arrays(weights, *unpacked(state, n), self.names).symmetrised(self.group)
+            GaussianMixture.of_arrays(journey.weights, *unpacked(state, n), self.names).symmetrised(self.group)
             for state in journey.states
         )
         return MixtureEvolution(
@@ -274,9 +274,11 @@ class _Runner:
             journey.steps, journey.rejected, journey.kicks, "stratified kicks",
         )  # fmt: skip
 
-    def _halves(self, fine: Array, wide: Array, n: int) -> tuple[Halves, Halves]:
-        boxes = boxes_of(fine, n, self.group)
-        first, second = (halves_of(s, n, self.group, boxes, self.problem.threads) for s in (fine, wide))
+    def _halves(self, fine: Journey, wide: Journey, k: int, n: int) -> tuple[Halves, Halves]:
+        boxes = boxes_of(fine.states[k], n, self.group)
+        first, second = (
+            halves_of(j.weights, j.states[k], n, self.group, boxes, self.problem.threads) for j in (fine, wide)
+        )
         return first, second
 
 

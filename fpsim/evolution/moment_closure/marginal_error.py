@@ -42,10 +42,13 @@ def boxes_of(state: Array, n: int, group: Array) -> Array:
     return np.stack([low, high])
 
 
-def halves_of(state: Array, n: int, group: Array, boxes: Array, threads: int | None) -> Halves:
+def halves_of(weights: Array, state: Array, n: int, group: Array, boxes: Array, threads: int | None) -> Halves:
     """Marginal probabilities of the two halves of a population, averaged over the group."""
     half = state.shape[1] // 2
-    first, second = (_marginals(part, n, group, boxes, threads) for part in (state[:, :half], state[:, half:]))
+    first, second = (
+        _marginals(2.0 * weights[part], state[:, part], n, group, boxes, threads)
+        for part in (slice(0, half), slice(half, None))
+    )
     return first, second
 
 
@@ -66,9 +69,8 @@ def _worst(difference: Array) -> float:
     return float(np.abs(difference).sum(axis=(1, 2)).max())
 
 
-def _marginals(state: Array, n: int, group: Array, boxes: Array, threads: int | None) -> Array:
+def _marginals(weights: Array, state: Array, n: int, group: Array, boxes: Array, threads: int | None) -> Array:
     means, covariances = unpacked(np.ascontiguousarray(state), n)
-    weights = np.full(len(means), 1.0 / len(means))
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)] or [(0, 0)]
     raw: dict[tuple[int, int], Array] = {}
     for i, j in pairs:

@@ -76,10 +76,12 @@ class Problem:
 class Journey(NamedTuple):
     """A population at the output times."""
 
+    weights: Array
+    """(N,); they do not change, and each half has one half of their sum."""
     states: tuple[Array, ...]
     """(rows, N) each; the first half of the columns is one half."""
     time_error: Array
-    """Mean over components of the sum of local errors, in widths of a component, (T,)."""
+    """Weighted mean over components of the sum of local errors, in widths of a component, (T,)."""
     steps: int
     rejected: int
     kicks: int
@@ -93,9 +95,9 @@ def travel(problem: Problem, components: int, width: Array, kick_times: tuple[fl
     ``kick_times`` repeats those of another journey, so that both differ in width alone.
     """
     n, half = len(width), components // 2
-    state = np.concatenate(
-        [start_components(problem.start, half, width, (problem.key, h, 0))[1] for h in (0, 1)], axis=1
-    )
+    starts = [start_components(problem.start, half, width, (problem.key, h, 0)) for h in (0, 1)]
+    weights = np.concatenate([0.5 * part for part, _ in starts])
+    state = np.concatenate([part for _, part in starts], axis=1)
     check_tensor(problem.coefficients, state, n, 0.0)
     rate = moment_rate(problem.coefficients, n)
     narrow = bool(np.isfinite(width).all())
@@ -135,8 +137,8 @@ def travel(problem: Problem, components: int, width: Array, kick_times: tuple[fl
                     next_kick = now + interval
         check_tensor(problem.coefficients, state, n, float(t))
         states.append(state.copy())
-        errors.append(float(error.mean()))
-    return Journey(tuple(states), np.array(errors), steps, rejected, kicks, tuple(kicked))
+        errors.append(float(weights @ error))
+    return Journey(weights, tuple(states), np.array(errors), steps, rejected, kicks, tuple(kicked))
 
 
 def check_tensor(coefficients: PointCoefficients, state: Array, n: int, t: float) -> None:

@@ -2,9 +2,11 @@
 
 A Gaussian of covariance ``C`` is a sum of narrow ones whose means are normal with what the narrow ones leave of ``C``;
 where ``C`` is itself narrower than the accepted width it is kept. Means are points of a scrambled Sobol sequence,
-corrected to have the exact mean and covariance. A start that is known by its samples alone takes Gaussian kernels, and
-its places shrink towards their mean so that mean and covariance stay what they are; corners of a start are rounded on
-the scale of the kernels.
+corrected to have the exact mean and covariance. Of a start that is itself a sum of Gaussians, half of the components
+are shared out by weight and half evenly, and carry weights that make up for it (importance sampling with a defensive
+mixture, Hesterberg 1995): light parts, as strata of a tail, are not lost. A start that is known by its samples alone
+takes Gaussian kernels, and its places shrink towards their mean so that mean and covariance stay what they are; corners
+of a start are rounded on the scale of the kernels.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from fpsim.support.errors import DomainError
 __all__ = ["SampledStart", "StartLike", "names_of", "start_components", "start_scale"]
 
 Array = NDArray[np.float64]
+
+EVEN = 0.5
+"""Share of the components that goes to those of a start evenly, whatever their weights."""
 
 
 @runtime_checkable
@@ -93,8 +98,10 @@ def start_components(start: StartLike, count: int, width: Array, key: tuple[int,
         means = mean + _standardised(z) @ root.T
         return np.full(count, 1.0 / count), packed(means, np.broadcast_to(narrow, (count, *narrow.shape)))
     u = sobol_points(count, 1 + start.ndim, key)
-    ends = np.cumsum(start.weights)
+    share = (1.0 - EVEN) * start.weights + EVEN / start.size * (start.weights > 0.0)
+    ends = np.cumsum(share)
     which = np.minimum(np.searchsorted(ends, u[:, 0] * ends[-1]), start.size - 1)
+    weights = start.weights[which] / share[which]
     z = np.asarray(ndtri(u[:, 1:]))
     means, covariances = start.means[which].copy(), np.empty((count, start.ndim, start.ndim))
     for k in np.unique(which):
@@ -102,7 +109,7 @@ def start_components(start: StartLike, count: int, width: Array, key: tuple[int,
         narrow, root = _narrow(start.covariances[k], kept)
         covariances[here] = narrow
         means[here] += z[here, : root.shape[1]] @ root.T
-    return np.full(count, 1.0 / count), packed(means, covariances)
+    return weights / weights.sum(), packed(means, covariances)
 
 
 def _places(start: StartLike, count: int, key: tuple[int, ...]) -> Array:
