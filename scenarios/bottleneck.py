@@ -280,6 +280,8 @@ def budget(p: Bottleneck, run: Workbench, start: str, _: str) -> xr.Dataset:
         order=p.theory.order,
         svag=p.comparison.svag,
         seed=seed_of(p, start),
+        own=dict.fromkeys(_claiming(p), OBSERVABLES),
+        draws=p.comparison.theory_samples,
         threads=run.threads,
         progress=run.progress(f"{start}: error budget"),
     )

@@ -274,9 +274,10 @@ def budget_figure(run: Groups, starts: Sequence[str]) -> Figure:
     for i, case in enumerate(starts):
         table = run[f"{case}/budget"]
         causes = [str(c) for c in table["cause"].values]
-        names = [str(o) for o in table["observable"].values]
+        labelled: list[str] = []
         for j, theory in enumerate(theories):
-            one = table.sel(theory=theory)
+            there = table["total"].sel(theory=theory).dropna("observable")["observable"]
+            one, names = table.sel(theory=theory, observable=there), [str(o) for o in there.values]
             plot_budget(
                 names,
                 {c: one["error"].sel(cause=c).values for c in causes},
@@ -286,8 +287,9 @@ def budget_figure(run: Groups, starts: Sequence[str]) -> Figure:
                 ax=axes[i, j],
             )
             axes[i, j].set_title(f"{LABELS.get(theory, theory)}, {_start_title(case)}")
-            if j:
+            if names == labelled:
                 axes[i, j].set_yticklabels([])
+            labelled = names
     for ax in axes[-1]:
         ax.set_xlabel("total variation, and its parts (pale: within sampling)")
     handles, labels = axes[0, 0].get_legend_handles_labels()

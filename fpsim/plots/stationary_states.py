@@ -61,7 +61,7 @@ def plot_medians(
     ax = axes_or_new(ax)
     m = np.asarray(median)
     reach = [m - np.asarray(low), np.asarray(high) - m]
-    style = {"fmt": "o", "color": COLOURS["ensemble"], "markersize": 4, "label": "SGD ensemble ± 4 σ"}
+    style: dict[str, Any] = {"fmt": "o", "color": COLOURS["ensemble"], "markersize": 4, "label": "SGD ensemble ± 4 σ"}
     ax.errorbar(np.asarray(x), m, yerr=reach, **style)
     places, curve = np.asarray(exact)
     seen = curve > 0.1 * m.min()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fpsim.scenario.catalogue import available, catalogue_entries
     from fpsim.scenario.files import Outcome, draw_figures, resume_file, run_to_file
-    from fpsim.scenario.loading import copy_scenario, load_scenario, scenario_code, scenario_from
+    from fpsim.scenario.loading import copy_scenario, extended, load_scenario, scenario_code, scenario_from
     from fpsim.scenario.parameters.sections import (
         Data,
         EnsembleSize,
@@ -40,7 +40,7 @@ else:
         {
             "fpsim.scenario.catalogue": ("available", "catalogue_entries"),
             "fpsim.scenario.files": ("Outcome", "draw_figures", "resume_file", "run_to_file"),
-            "fpsim.scenario.loading": ("copy_scenario", "load_scenario", "scenario_code", "scenario_from"),
+            "fpsim.scenario.loading": ("copy_scenario", "extended", "load_scenario", "scenario_code", "scenario_from"),
             "fpsim.scenario.parameters.sections": (
                 "Data",
                 "EnsembleSize",
@@ -91,6 +91,7 @@ __all__ = [
     "density_at",
     "density_variable",
     "draw_figures",
+    "extended",
     "grid_coordinates",
     "load_scenario",
     "mixture_dataset",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import itertools
 import sys
 import traceback
 from collections.abc import Mapping
@@ -27,12 +28,14 @@ from fpsim.storage import derived_file
 from fpsim.support.checks import shown
 from fpsim.support.errors import ConfigError, DomainError, FileError, FpsimError
 
-__all__ = ["copy_scenario", "load_scenario", "scenario_code", "scenario_from"]
+__all__ = ["copy_scenario", "extended", "load_scenario", "scenario_code", "scenario_from"]
 
 HEAD = ("scenario", "name", "title", "description", "quick")
 """Keys of a TOML file that are none of the parameters."""
 CODE = ("stages", "check", "claims", "tables", "figures", "conclusions", "summary")
 """Attributes of a scenario that hold functions."""
+_EXTENDED = itertools.count(1)
+"""Numbers of the modules of extended scenarios, each of its own."""
 
 
 def load_scenario(
@@ -86,6 +89,42 @@ def scenario_code(scenario: Scenario | str | Path | None) -> Scenario | None:
         raise ConfigError(f"scenario {shown(str(scenario))}: a Python file that defines `scenario` is accepted")
     found = load_scenario(scenario)
     return found if isinstance(found, Scenario) else None
+
+
+def extended(name: str, **tables: Mapping[str, Any]) -> Scenario:
+    """A scenario of the package with own entries in its tables of functions.
+
+    For a file of one's own that defines ``scenario = extended(...)``; the one of the package stays as it is.
+
+    Parameters
+    ----------
+    name : str
+        A name that :func:`fpsim.scenario.available` knows.
+    **tables : mapping
+        What is added, by the name of a table in the scenario's file, as in ``OBSERVABLES={"norm of W1": norm}``. An
+        entry of the same name is replaced.
+
+    Raises
+    ------
+    ConfigError
+        If the scenario has no code in a file, or no such table.
+    """
+    path = _found(name)
+    raw = _read_toml(path) if path.suffix == ".toml" else {}
+    code = raw.get("scenario", _name_of(path))
+    if code not in programs():
+        raise ConfigError(f"scenario {shown(name)}: one that comes with the package is accepted")
+    module = f"fpsim_scenario_{path.stem}_{next(_EXTENDED)}"
+    found = _executed(programs()[code], module)
+    defined = vars(sys.modules[module])
+    for table, entries in tables.items():
+        if not isinstance(defined.get(table), dict):
+            known = [key for key, value in defined.items() if key.isupper() and isinstance(value, dict)]
+            raise ConfigError(f"{name} has no table {table}: {', '.join(known) or 'none'} is accepted")
+        defined[table].update(entries)
+    own = scenario_from(raw, where=name, code=replace(found, source=code)) if raw else found
+    assert isinstance(own, Scenario)
+    return replace(own, name="", source="", defaults=None)
 
 
 def copy_scenario(name: str, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -194,7 +195,7 @@ def _all(function: Callable[[Any, Results], Iterable[T]] | None, p: Any, run: Re
 
 @contextlib.contextmanager
 def _told(function: Callable[..., Any]) -> Iterator[None]:
-    """Tell of an error in a user's scenario with its line; one in a scenario of the package is a fault of ours.
+    """Tell of an error in a user's scenario or functions with its line; any other one is a fault of ours.
 
     Raises
     ------
@@ -207,12 +208,18 @@ def _told(function: Callable[..., Any]) -> Iterator[None]:
     except (*NOT_COMPUTABLE, FpsimError, OSError, MemoryError):
         raise
     except Exception as error:
-        if file is None or Path(file).parent == resource_folder("scenarios") or os.environ.get("FPSIM_TRACEBACK"):
+        lines = [f for f in traceback.extract_tb(error.__traceback__) if not _is_of_a_library(f.filename)]
+        if file is None or (_is_of_a_library(file) and not lines) or os.environ.get("FPSIM_TRACEBACK"):
             raise
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-        where = f"{file}, line {lines[-1]}" if lines else file
+        where = f"{lines[-1].filename}, line {lines[-1].lineno}" if lines else file
         said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:600]
         raise ConfigError(f"{where}: {said} (FPSIM_TRACEBACK=1 shows where)") from None
+
+
+def _is_of_a_library(file: str) -> bool:
+    """Whether a file of code is none of a user's: of the package, its scenarios, Python or what is installed."""
+    folders = [Path(__file__).parents[1], resource_folder("scenarios"), Path(sys.prefix), Path(sys.base_prefix)]
+    return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _text(tree: xr.DataTree) -> str:

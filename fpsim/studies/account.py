@@ -59,7 +59,8 @@ def distances_table(run: Groups, start: str, laws: Sequence[str]) -> Table:
 def budget_table(run: Groups, start: str, laws: Sequence[str]) -> Table:
     """Causes of the distances of the densities."""
     table = run[f"{start}/budget"]
-    rows = [(law, str(o)) for law in laws for o in table["observable"].values]
+    there = {law: table["total"].sel(theory=law).dropna("observable")["observable"].values for law in laws}
+    rows = [(law, str(o)) for law in laws for o in there[law]]
     parts = [table.sel(theory=law, observable=o) for law, o in rows]
     causes = [str(c) for c in table["cause"].values]
     resolved = {c: [float(one["error"].where(one["resolved"] > 0).sel(cause=c)) for one in parts] for c in causes}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fpsim.comparison import (
     Budget,
@@ -26,22 +26,26 @@ from fpsim.comparison import (
 from fpsim.comparison.distances import DISTANCES
 from fpsim.comparison.network_outputs import network_outputs
 from fpsim.density import Density
-from fpsim.ensemble.intermediate_laws import ORDER, intermediate_laws
+from fpsim.ensemble.intermediate_laws import ORDER, Link, intermediate_laws
 from fpsim.network import Network
 from fpsim.studies.case import MATRICES, Case
 from fpsim.studies.laws import Law
+from fpsim.support.errors import DomainError
 from fpsim.support.progress import Progress
 from fpsim.support.random_streams import numpy_generator
 from fpsim.support.threads import Team
 
-__all__ = ["Observables", "all_distances", "budgets", "compare_law", "observed"]
+__all__ = ["Observables", "all_distances", "budgets", "compare_law", "observed", "own_observable"]
 
 Array = NDArray[np.float64]
-Observables = Mapping[str, Callable[[Network, Array, Array, Array], Array]]
-"""Own observables by name: functions of network, weights (R, k, d), (R, d, k) and data, one number for each replica."""
+Observable = Callable[[Network, Array, Array, Array], ArrayLike]
+"""Function of network, weights (R, k, d), (R, d, k) and data (N, d): one number for each replica."""
+Observables = Mapping[str, Observable]
+"""Own observables by name."""
 CELLS = {1: 32, 2: 64}
 """Cells of equal count through which a budget sees a density, by dimension: few, so that the floor is low."""
 CAUSE = {"joint": "joint law"}
+PAIRING = "correlation of the matrices"
 
 
 def observed(
@@ -50,7 +54,34 @@ def observed(
     """Outputs, losses and own observables of weights on the training set, by name."""
     network, x = case.experiment.network, case.x
     found = network_outputs(network, weights, x, probes=probes, rng=numpy_generator(np.random.SeedSequence(seed)))
-    return found | {name: np.asarray(function(network, *weights, x)) for name, function in own.items()}
+    return found | {name: own_observable(name, function, network, weights, x) for name, function in own.items()}
+
+
+def own_observable(
+    name: str, function: Observable, network: Network, weights: tuple[Array, Array], x: ArrayLike
+) -> Array:
+    """Values of an own observable, one for each replica or draw.
+
+    Parameters
+    ----------
+    function : callable
+        Of network, weights (R, k, d), (R, d, k) and data (N, d).
+
+    Returns
+    -------
+    ndarray, shape (R,)
+
+    Raises
+    ------
+    DomainError
+        If it does not answer one finite number for each replica.
+    """
+    values, replicas = np.asarray(function(network, *weights, np.asarray(x, np.float64))), len(weights[0])
+    finite = values.dtype.kind in "fiub" and bool(np.isfinite(values).all())
+    if values.shape != (replicas,) or not finite:
+        answered = f"{'finite' if finite else 'not finite'} values of shape {values.shape}"
+        raise DomainError(f"observable {name!r} answered {answered}: one finite number for each of {replicas} replicas")
+    return values.astype(np.float64)
 
 
 def compare_law(
@@ -160,16 +191,23 @@ def budgets(
     order: str,
     svag: int,
     seed: int,
+    own: Mapping[str, Observables] | None = None,
+    draws: int = 20_000,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, list[Budget]]:
-    """Error budgets of the densities of both matrices at the last time, by law.
+    """Error budgets of the densities of both matrices, and of own observables, at the last time, by law.
 
     The chain is SGD, SGD with Gaussian noise, the modified equation without any closure, the law. From the joint law of
-    second order the last link of the chain is left out, since SGD with Gaussian noise stands for that order.
+    second order the last link of the chain is left out, since SGD with Gaussian noise stands for that order. Of
+    observables under a closure, one link more pairs the matrices at random.
 
     Parameters
     ----------
+    own : mapping, optional
+        By law, the observables that it claims.
+    draws : int
+        Weights drawn from a law, and at most so many replicas, for observables.
     coarse : mapping
         By closure: densities on wider cells, with a looser tolerance, and the ratio of the tolerances.
     order : {"sme1", "sme2"}
@@ -202,7 +240,34 @@ def budgets(
             )
             for m in MATRICES
         ]
+        for observable, function in (own or {}).get(name, {}).items():
+            stages = list(_stages(case, law, used, observable, function, draws=draws, seed=seed))
+            one = error_budget(stages, observable=observable, time=float(case.times[-1]), bins=CELLS[1])
+            found[name].append(one)
     return found
+
+
+def _stages(
+    case: Case, law: Law, chain: Sequence[Link], name: str, function: Observable, *, draws: int, seed: int
+) -> Iterator[Stage]:
+    """An observable under every law of the chain."""
+    network, last = case.experiment.network, len(case.times) - 1
+    shapes = tuple(network.shapes[m] for m in MATRICES)
+
+    def values(weights: tuple[Array, Array]) -> Array:
+        return own_observable(name, function, network, weights, case.x)
+
+    yield Stage("SGD", values(_judging(case, law.name).weights(last, draws)))
+    pair = case.weights(last, draws)
+    for link in chain:
+        first, second = (link.weights[m][:draws].reshape(-1, *s) for m, s in zip(MATRICES, shapes, strict=True))
+        pair = first, second
+        yield Stage(link.name, values(pair), link.source)
+    if law.name != "joint":
+        mixed = numpy_generator(np.random.SeedSequence([seed, 10])).permutation(len(pair[1]))
+        yield Stage("paired at random", values((pair[0], pair[1][mixed])), PAIRING)
+    drawn = law.draw(last, draws, case, rng=np.random.SeedSequence([seed, 9]))
+    yield Stage(law.name, values(drawn), CAUSE.get(law.name, "closure"))
 
 
 def _refinements(

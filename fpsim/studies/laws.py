@@ -22,6 +22,7 @@ from fpsim.density import Density, gaussian
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import Evolution, MixtureEvolution, evolve, evolve_mixture
 from fpsim.studies.case import MATRICES, Case
+from fpsim.support.checks import shown
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.support.progress import Progress
 from fpsim.support.random_streams import RNG
@@ -132,9 +133,12 @@ def closure_law(
     Raises
     ------
     DomainError
-        If the experiment does not start from independent normal entries.
+        If the experiment does not start from independent normal entries, or the closure answers no equation.
     """
     equations = tuple(closure(case.experiment, m, case.fit) for m in MATRICES)
+    for m, equation in zip(MATRICES, equations, strict=True):
+        if not isinstance(equation, FokkerPlanck):
+            raise DomainError(f"closure {name!r} answered {shown(equation)} for {m}: a FokkerPlanck is accepted")
     found = _solved(case, equations, case.times, tolerance=tolerance, threads=threads, progress=progress)
     by_matrix = dict(zip(MATRICES, zip(*found.densities, strict=True), strict=True))
     planes = {m: tuple(_seen(p) for p in series) for m, series in by_matrix.items()}
