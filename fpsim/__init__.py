@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fpsim.paths import simulate
     from fpsim.runs.run import load
     from fpsim.scenario import load_scenario, run
+    from fpsim.sweeps import sweep
 else:
     from fpsim.support.lazy import lazy_names
 
@@ -62,6 +63,7 @@ else:
             "fpsim.paths": ("simulate",),
             "fpsim.runs.run": ("load",),
             "fpsim.scenario": ("load_scenario", "run"),
+            "fpsim.sweeps": ("sweep",),
         },
         modules=("closures", "comparison", "datasets", "generator"),
     )
@@ -93,6 +95,7 @@ __all__ = [
     "simulate",
     "slowest_modes",
     "stationary_density",
+    "sweep",
     "train",
     "with_grid_error",
 ]

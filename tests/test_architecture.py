@@ -38,8 +38,9 @@ ALLOWED = {
     "plots": set(),
     "scenario": NUMERICS | NETWORKS | THEORY | {"storage", "plots", "diagnostics"},
     "validation": NUMERICS | NETWORKS | {"theory", "closures", "diagnostics"},
-    "runs": {"density", "comparison", "plots", "scenario", "storage"},
-    "cli": {"scenario", "runs", "storage", "validation"},
+    "sweeps": {"scenario", "storage"},
+    "runs": {"density", "comparison", "plots", "scenario", "storage", "sweeps"},
+    "cli": {"scenario", "runs", "storage", "sweeps", "validation"},
 }
 LONGEST_FILE = 500
 MOST_MODULES = 12

@@ -1,4 +1,4 @@
-"""The command line: ``fpsim list | show | new | run | resume | compare | plot | animate | report | info | validate``.
+"""The command line: ``fpsim list | show | new | run | resume | sweep | compare | plot | animate | report | info ...``.
 
 Exit status: 0 on success; 1 when something asked to be strict fell short; 2 on bad use, bad input or a full disk (one
 line on standard error); 130 when interrupted (one line that says what is kept); 141 when the reader of the output has
@@ -20,7 +20,7 @@ from fpsim.cli.terminal import lead_nowhere, open_standard_streams, printable
 __all__ = ["main"]
 
 INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
-COMMANDS = ("scenario_commands", "run_commands", "judge_commands", "file_commands")
+COMMANDS = ("scenario_commands", "run_commands", "sweep_commands", "judge_commands", "file_commands")
 """Modules that add their commands to the application, in the order of the help."""
 
 

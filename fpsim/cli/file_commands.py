@@ -29,19 +29,27 @@ def info(file: File) -> None:
 
 @app.command()
 def plot(
-    file: File, out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None, scenario: Code = None
+    file: File,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
+    scenario: Code = None,
+    scalar: Annotated[
+        list[str] | None, typer.Option(help="Of a sweep: scalar to draw; may be repeated; default: the first ones.")
+    ] = None,
+    against: Annotated[str | None, typer.Option(metavar="KEY", help="Of a sweep: key along the abscissa.")] = None,
 ) -> None:
-    """Draw the pictures of a run again, from its file alone.
+    """Draw the pictures of a run or of a sweep, from its file alone.
 
     Example: fpsim plot digits-bottleneck.h5 --out pictures
     """
-    from fpsim.scenario import draw_figures, scenario_code
+    from fpsim.runs.pictures import draw_pictures
+    from fpsim.scenario import scenario_code
     from fpsim.storage import load_tree
 
     code = scenario_code(scenario)
     with errors_of(file):
         tree = load_tree(file)
-        for path in draw_figures(tree, out or pictures_beside(file), code=code):
+        folder = out or pictures_beside(file)
+        for path in draw_pictures(tree, folder, code=code, scalars=scalar or (), against=against):
             say(str(path))
         if not int(tree.attrs["complete"]):
             say(f"{file}: the run is not complete; fpsim resume goes on with it", err=True)

@@ -14,11 +14,12 @@ from typing import Any
 import xarray as xr
 
 from fpsim.plots import styled
+from fpsim.runs.pictures import pictures, pictures_need
 from fpsim.scenario.judgement import verdict_tables
 from fpsim.scenario.missing import missing_from
 from fpsim.scenario.parameters.toml_text import read_toml_text
 from fpsim.scenario.records import group
-from fpsim.scenario.running import figures_of, report, run_shortfalls, scenario_if_known
+from fpsim.scenario.running import report, run_shortfalls
 from fpsim.scenario.scenario import Scenario
 from fpsim.scenario.tables import read_tables
 
@@ -122,13 +123,13 @@ def _table(cells: Mapping[str, Any]) -> str:
 
 
 def _pictures(tree: xr.DataTree, code: Scenario | None) -> Iterator[str]:
-    if scenario_if_known(tree, where="the page", code=code) is None:
-        file = html.escape(str(tree.attrs["kind"]))
-        command = f"<code>fpsim report RUN.h5 --scenario {file}</code>"
+    file = pictures_need(tree, code=code)
+    if file:
+        command = f"<code>fpsim report RUN.h5 --scenario {html.escape(file)}</code>"
         yield f"<p>The scenario of this run is in a file of its own, which draws the pictures: {command}</p>"
         return
     with styled():
-        for name, figure in figures_of(tree, code=code):
+        for name, figure in pictures(tree, code=code):
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png")
             data = base64.b64encode(buffer.getvalue()).decode()

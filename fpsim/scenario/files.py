@@ -7,9 +7,10 @@ written; long training leaves checkpoints beside it, which are removed at the en
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
@@ -41,7 +42,10 @@ from fpsim.support.errors import FileError
 from fpsim.support.interrupts import held_interrupts, noticed_interrupts
 from fpsim.support.progress import Progress, reporter
 
-__all__ = ["Outcome", "draw_figures", "resume_file", "run_to_file"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Outcome", "draw_figures", "resume_file", "run_to_file", "save_figures"]
 
 log = logging.getLogger(__name__)
 
@@ -208,12 +212,17 @@ def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None, code: 
 
 def draw_figures(tree: xr.DataTree, folder: str | Path, *, code: Scenario | None = None) -> tuple[Path, ...]:
     """Draw all pictures of a run into a folder, as PNG."""
+    return save_figures(figures_of(tree, code=code), folder)
+
+
+def save_figures(figures: Iterable[tuple[str, Figure]], folder: str | Path) -> tuple[Path, ...]:
+    """Write figures, made while they are taken, into a folder as ``NAME.png``, in the style of the package."""
     from fpsim.plots import styled
 
     place = _folder(folder)
     paths = []
     with styled():
-        for name, figure in figures_of(tree, code=code):
+        for name, figure in figures:
             paths.append(place / f"{name}.png")
             with derived_file(paths[-1]) as part:
                 figure.savefig(part)
