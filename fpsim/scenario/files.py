@@ -34,7 +34,7 @@ from fpsim.storage import (
     load_tree,
     remove_leftovers,
     resolved,
-    save,
+    save_tree,
     snapshot_at,
     writer_lock,
 )
@@ -159,7 +159,7 @@ def _write_run(
             nonlocal lying
             noticed()
             with held_interrupts():
-                lying = save(tree, target, after=lying)
+                lying = save_tree(tree, target, after=lying)
             noticed()
 
         def show(groups: Mapping[str, xr.Dataset]) -> None:

@@ -1,7 +1,7 @@
 """Files: one HDF5 (netCDF-4) file per run, written atomically, readable by plain xarray."""
 
 from fpsim.storage.checkpoint import Checkpoint
-from fpsim.storage.file import Snapshot, load_tree, save, snapshot_at
+from fpsim.storage.file import Snapshot, load_tree, save_tree, snapshot_at
 from fpsim.storage.lock import writer_lock
 from fpsim.storage.places import check_target, remove_leftovers, resolved
 from fpsim.storage.provenance import SCHEMA_VERSION, provenance
@@ -17,7 +17,7 @@ __all__ = [
     "provenance",
     "remove_leftovers",
     "resolved",
-    "save",
+    "save_tree",
     "snapshot_at",
     "writer_lock",
 ]

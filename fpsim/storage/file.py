@@ -27,7 +27,7 @@ from fpsim.storage.replacement import HDF5, Stamp, replace_file, stamp_of
 from fpsim.support.errors import FileError, MemoryLimitError
 from fpsim.support.memory import check_memory
 
-__all__ = ["Snapshot", "load_tree", "save", "snapshot_at"]
+__all__ = ["Snapshot", "load_tree", "save_tree", "snapshot_at"]
 
 SEAL = b"fpsim256"
 """Stands behind the HDF5 image, followed by its SHA-256; other programs do not look there."""
@@ -66,7 +66,7 @@ def snapshot_at(path: str | Path) -> Snapshot:
     return Snapshot(stamp_of(resolved(path)))
 
 
-def save(tree: xr.DataTree, path: str | Path, *, after: Snapshot | None = None) -> Snapshot:
+def save_tree(tree: xr.DataTree, path: str | Path, *, after: Snapshot | None = None) -> Snapshot:
     """Write a tree in one step: beside its place first, then moved there.
 
     Parameters

@@ -25,7 +25,7 @@ from fpsim.scenario.files import resume_file, run_to_file
 from fpsim.scenario.loading import load_scenario
 from fpsim.scenario.running import to_toml
 from fpsim.scenario.scenario import Scenario
-from fpsim.storage import load_tree, save
+from fpsim.storage import load_tree, save_tree
 from fpsim.support.checks import instance_of, shown, whole_number
 from fpsim.support.errors import ConfigError, DomainError, FileError, FpsimError
 from fpsim.sweeps.gathering import gather
@@ -132,7 +132,7 @@ def sweep(
         raise ConfigError(f"{len(failed)} of {len(runs)} runs failed, the others are kept in {place}: {first}")
     files = [Path(run.file) for run in runs]
     gathered = gather(grid, files, scenario=base, command=command)
-    save(gathered, place / GATHERED)
+    save_tree(gathered, place / GATHERED)
     tree = load_tree(place / GATHERED)
     short = tuple(line for line in str(tree.attrs["shortfalls"]).splitlines() if line)
     return SweepOutcome(place / GATHERED, tuple(files), str(tree.attrs["table"]), short)

@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from fpsim.cli import main
-from fpsim.storage import load_tree, provenance, save
+from fpsim.storage import load_tree, provenance, save_tree
 from fpsim.support.errors import FileError
 
 RUN = ["run", "double-well", "--quick", "--quiet"]
@@ -121,16 +121,16 @@ def test_a_file_put_in_the_place_of_a_run_is_kept(tmp_path, capsys, monkeypatch)
     """By another program, after the first snapshot; what the run has lies beside it and goes on from there."""
     from fpsim.scenario import files
 
-    original, target = files.save, tmp_path / "run.h5"
+    original, target = files.save_tree, tmp_path / "run.h5"
 
     def save_and_lose(*arguments, **options):
         left = original(*arguments, **options)
         target.unlink()
         target.write_text("precious")
-        monkeypatch.setattr(files, "save", original)
+        monkeypatch.setattr(files, "save_tree", original)
         return left
 
-    monkeypatch.setattr(files, "save", save_and_lose)
+    monkeypatch.setattr(files, "save_tree", save_and_lose)
     assert main([*RUN, "--out", str(target)]) == 2
     assert "is kept; what the run has is in" in capsys.readouterr().err.splitlines()[-1]
     assert target.read_text() == "precious"
@@ -233,7 +233,7 @@ def campaign(run_file, folder, capsys, count, seed):
     for trial in range(count):
         changed = tampered(whole, rng)
         try:
-            save(changed, path)
+            save_tree(changed, path)
         except FileError as error:  # what our own writer refuses cannot be a file
             assert "cannot hold" in str(error)
             continue
@@ -269,7 +269,7 @@ def test_five_hundred_tampered_runs(run_file, tmp_path, capsys):
 def test_escapes_of_a_file_do_not_reach_the_terminal(run_file, tmp_path, capsys):
     tree = load_tree(run_file)
     tree.attrs.update(title="\x1b[2Jgone\x07", table="\x1b]0;x\x07", machine="a\rb")
-    save(tree, tmp_path / "run.h5")
+    save_tree(tree, tmp_path / "run.h5")
     assert main(["info", str(tmp_path / "run.h5")]) == 0
     said = capsys.readouterr().out
     assert "gone" in said

@@ -12,7 +12,7 @@ import pytest
 
 from fpsim.cli import main
 from fpsim.scenario.running import finished_part
-from fpsim.storage import load_tree, save
+from fpsim.storage import load_tree, save_tree
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 PROBE = """<script>addEventListener("load", () => {
@@ -84,7 +84,7 @@ def test_page_of_an_interrupted_run(quick_run, tmp_path, capsys):
     for group in ("comparison", "outputs", "conditional"):
         del tree["symmetric"][group]
     tree["symmetric/ensemble"].attrs["complete"] = 0
-    save(tree, tmp_path / "run.h5")
+    save_tree(tree, tmp_path / "run.h5")
     assert "/symmetric/ensemble" not in finished_part(tree).groups
     for command in ("report", "info"):
         assert main([command, str(tmp_path / "run.h5")]) == 0, capsys.readouterr().err

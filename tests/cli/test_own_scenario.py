@@ -10,7 +10,7 @@ import xarray as xr
 import fpsim
 from fpsim.cli import main
 from fpsim.scenario import available, load_scenario
-from fpsim.storage import load_tree, save
+from fpsim.storage import load_tree, save_tree
 from fpsim.support.errors import FileError
 
 SMALL = ["--set=ensemble.replicas=200", "--set=sgd.momenta=[0.0, 0.5]", "--set=sgd.steps=20", "--quiet"]
@@ -133,7 +133,7 @@ def test_a_run_of_ones_own_scenario_goes_on_with_its_code(own, tmp_path, capsys)
     tree = load_tree(out)
     stopped = xr.DataTree.from_dict({"/": xr.Dataset(attrs={**tree.attrs, "complete": 0})})
     stopped["stationary"] = xr.DataTree(tree["stationary"].to_dataset())
-    save(stopped, again)
+    save_tree(stopped, again)
     assert main(["resume", str(again), "--quiet"]) == 2
     assert "--scenario FILE" in line_of(capsys)
     assert main(["resume", str(again), "--quiet", "--scenario", str(own)]) == 0

@@ -10,7 +10,7 @@ import pytest
 from fpsim.cli import main
 from fpsim.datasets import from_array, read_dataset, read_table
 from fpsim.scenario import Data, load_scenario
-from fpsim.storage import load_tree, save
+from fpsim.storage import load_tree, save_tree
 from fpsim.support.errors import ConfigError, DomainError, FileError
 
 NAMES = ("a", "b", "c d")
@@ -193,7 +193,7 @@ def test_origin_and_checksum_stand_in_the_runs_file(values, tmp_path, capsys):
     assert main(["info", str(out)]) == 0
     assert tree.attrs["data_sha256"] in capsys.readouterr().out
     tree.attrs["complete"] = 0
-    save(tree, out)
+    save_tree(tree, out)
     path.write_text(path.read_text() + "\n1,2,3\n")
     assert main(["resume", str(out), "--scenario", str(code)]) == 2
     assert "changed since the run began" in capsys.readouterr().err

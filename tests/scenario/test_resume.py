@@ -179,7 +179,7 @@ def test_stopped_after_any_snapshot_resumes_to_the_same_bits(count, tmp_path, wh
 
     path = tmp_path / "run.h5"
     with monkeypatch.context() as patch:
-        stop_at(patch, files, "save", count)
+        stop_at(patch, files, "save_tree", count)
         with pytest.raises(Killed):
             run_here(path, checkpoint_seconds=np.inf)
     assert load_tree(path).attrs["complete"] == 0
@@ -366,18 +366,18 @@ def test_every_scenario_resumes_to_the_same_bits(name, tmp_path, monkeypatch):
     """Stopped after the middle one of its snapshots, at quick size; with another number of threads."""
     from fpsim.scenario import files
 
-    scenario, saves, original = load_scenario(name, quick=True), Counter(), files.save
+    scenario, saves, original = load_scenario(name, quick=True), Counter(), files.save_tree
 
     def counted(tree, target):
         saves["made"] += 1
         original(tree, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "save", counted)
+        patch.setattr(files, "save_tree", counted)
         run_to_file(scenario, tmp_path / "whole.h5", quiet=True, threads=1)
     assert saves["made"] >= 3
     with monkeypatch.context() as patch:
-        stop_at(patch, files, "save", (saves["made"] + 1) // 2)
+        stop_at(patch, files, "save_tree", (saves["made"] + 1) // 2)
         with pytest.raises(Killed):
             run_to_file(scenario, tmp_path / "run.h5", quiet=True, threads=2)
     resume_file(tmp_path / "run.h5", quiet=True, threads=2)

@@ -77,11 +77,11 @@ def test_parts_of_several_stages_are_one_table_and_live_in_one_tree():
 
 def test_records_that_a_stage_keeps_are_the_same_when_read_again(tmp_path):
     """Through a file, beside arrays of the stage."""
-    from fpsim.storage import load_tree, provenance, save
+    from fpsim.storage import load_tree, provenance, save_tree
 
     records = (*GOOD, control(CONTROL), TRIVIAL)
     stage = xr.Dataset({"width": ("time", [1.0, 2.0])}).merge(stored_records(records))
-    save(
+    save_tree(
         xr.DataTree.from_dict({"/": xr.Dataset(attrs=provenance(config="", seed=0, command="test")), "/stage": stage}),
         tmp_path / "run.h5",
     )

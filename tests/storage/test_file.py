@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpsim.storage import check_target, load_tree, provenance, remove_leftovers, save, writer_lock
+from fpsim.storage import check_target, load_tree, provenance, remove_leftovers, save_tree, writer_lock
 from fpsim.support.errors import FileError
 
 
@@ -26,7 +26,7 @@ def tree(value=1.0, *, noisy=False):
 
 def test_round_trip(tmp_path):
     path = tmp_path / "run.h5"
-    save(tree(), path)
+    save_tree(tree(), path)
     back = load_tree(path)
     assert np.array_equal(back["a/b"]["x"], tree()["a/b"]["x"])
     assert back.attrs["seed"] == 1
@@ -37,11 +37,11 @@ def test_longer_strings_may_join_those_of_a_file(tmp_path):
     """What was read does not decide how what joins it is written."""
     first = tree()
     first["names"] = xr.DataTree(xr.Dataset({"name": ("row", ["short"]), "x": ("row", [1])}))
-    save(first, tmp_path / "first.h5")
+    save_tree(first, tmp_path / "first.h5")
     back = load_tree(tmp_path / "first.h5")
     more = xr.Dataset({"name": ("row", ["much longer"]), "x": ("row", [0.5])})
     back["names"] = xr.DataTree(xr.concat([back["names"].to_dataset(inherit=False), more], dim="row"))
-    save(back, tmp_path / "second.h5")
+    save_tree(back, tmp_path / "second.h5")
     joined = load_tree(tmp_path / "second.h5")["names"]
     assert list(joined["name"].values) == ["short", "much longer"]
     assert list(joined["x"].values) == [1.0, 0.5]
@@ -107,10 +107,10 @@ import resource, sys
 sys.path.insert(0, sys.argv[2])
 from test_file import tree
 from fpsim.support.errors import FileError
-from fpsim.storage import save
+from fpsim.storage import save_tree
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 try:
-    save(tree(2.0, noisy=True), sys.argv[1])
+    save_tree(tree(2.0, noisy=True), sys.argv[1])
 except FileError as error:
     print(error)
 """
@@ -120,7 +120,7 @@ except FileError as error:
 def test_full_disk_leaves_the_old_file(tmp_path, room):
     """In a process that may not write more than some bytes into a file; HDF5 itself would crash there."""
     path = tmp_path / "run.h5"
-    save(tree(1.0), path)
+    save_tree(tree(1.0), path)
     command = [sys.executable, "-c", FULL_DISK, str(path), str(Path(__file__).parent), str(room)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -171,7 +171,7 @@ def test_files_that_are_not_ours(tmp_path):
         load_tree(path)
     newer = tree()
     newer.attrs["fpsim_schema"] = 99
-    save(newer, path)
+    save_tree(newer, path)
     with pytest.raises(FileError, match="schema 99 is newer"):
         load_tree(path)
 
@@ -198,7 +198,7 @@ def damaged(whole, rng, trial):
 def test_a_hundred_damaged_files_give_one_line(tmp_path):
     """Damage is told or harmless (behind the data, in the seal's name); no wrong number is ever read."""
     path = tmp_path / "run.h5"
-    save(tree(), path)
+    save_tree(tree(), path)
     whole = path.read_bytes()
     rng, refused = np.random.default_rng(1), 0
     for trial in range(100):
@@ -222,7 +222,7 @@ def tree_read(whole, folder):
 def test_a_file_that_another_program_edited_still_opens(tmp_path):
     """Adding an attribute breaks the seal's place, not the file."""
     path = tmp_path / "run.h5"
-    save(tree(), path)
+    save_tree(tree(), path)
     with h5py.File(path, "a") as file:
         file.attrs["note"] = "looked at"
     assert load_tree(path).attrs["note"] == "looked at"

@@ -10,7 +10,7 @@ import fpsim
 from fpsim.density import GaussianMixture
 from fpsim.scenario import load_scenario, mixture_dataset, run_to_file
 from fpsim.scenario.records import mixture_series
-from fpsim.storage import load_tree, save
+from fpsim.storage import load_tree, save_tree
 from fpsim.support.errors import DomainError, FileError
 
 NAMES = ("W1[0,0]", "W1[0,1]", "W2[0,0]", "W2[1,0]")
@@ -31,7 +31,7 @@ def file(tmp_path_factory):
     run_to_file(load_scenario("momentum", quick=True, changes={"ensemble.replicas": 100}), path, quiet=True)
     tree = load_tree(path)
     tree["/law"] = xr.DataTree(mixture_dataset([0.5, 2.0], [some(1), some(2)]))
-    save(tree, path)
+    save_tree(tree, path)
     return path
 
 
@@ -116,7 +116,7 @@ def test_what_was_tampered_with(case, file, tmp_path):
     data, message = TAMPERED[case]
     tree = load_tree(file)
     tree["/law"] = xr.DataTree(data)
-    save(tree, tmp_path / "run.h5")
+    save_tree(tree, tmp_path / "run.h5")
     run = fpsim.load(tmp_path / "run.h5")
     with pytest.raises(FileError, match=message) as caught:
         _ = run.mixtures

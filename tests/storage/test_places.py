@@ -22,7 +22,7 @@ from fpsim.storage import (
     derived_file,
     load_tree,
     remove_leftovers,
-    save,
+    save_tree,
     snapshot_at,
     writer_lock,
 )
@@ -51,7 +51,7 @@ def test_all_that_belongs_to_a_run_lies_where_its_link_leads(linked):
             with pytest.raises(FileError, match="another run"), writer_lock(other):
                 pass
         Checkpoint(linked, config="a").save("train", {"w": np.ones(3)})
-        save(tree(), linked)
+        save_tree(tree(), linked)
         assert names(runs) == [".run.h5.lock", ".run.h5.train.0.checkpoint", "run.h5"]
     assert Checkpoint(runs / "run.h5", config="a").load("train")["w"].size == 3
     assert linked.is_symlink()
@@ -143,7 +143,7 @@ def test_fsync_that_is_not_supported_is_no_failure(number, tmp_path, monkeypatch
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    save(tree(), tmp_path / "run.h5")
+    save_tree(tree(), tmp_path / "run.h5")
     Checkpoint(tmp_path / "run.h5", config="a").save("train", {"w": np.ones(3)})
     assert load_tree(tmp_path / "run.h5").attrs["seed"] == 1
 
@@ -152,10 +152,10 @@ def test_fsync_that_fails_is_a_failure(tmp_path, monkeypatch):
     def fsync(_descriptor):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    save(tree(1.0), tmp_path / "run.h5")
+    save_tree(tree(1.0), tmp_path / "run.h5")
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(FileError, match="cannot write"):
-        save(tree(2.0), tmp_path / "run.h5")
+        save_tree(tree(2.0), tmp_path / "run.h5")
     assert float(load_tree(tmp_path / "run.h5")["a/b"]["x"][0]) == 1.0
     assert names(tmp_path) == ["run.h5"]
 
@@ -175,11 +175,11 @@ def test_a_file_put_in_the_place_of_a_run_stays(put, links, tmp_path, monkeypatc
     if not links:
         monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
     path = tmp_path / "run.h5"
-    left = save(tree(1.0), path)
-    left = save(tree(2.0), path, after=left)
+    left = save_tree(tree(1.0), path)
+    left = save_tree(tree(2.0), path, after=left)
     put(path)
     with pytest.raises(FileError, match=r"is kept; what the run has is in .*run-2\.h5"):
-        save(tree(3.0), path, after=left)
+        save_tree(tree(3.0), path, after=left)
     assert path.read_text() == "precious"
     assert float(load_tree(tmp_path / "run-2.h5")["a/b"]["x"][0]) == 3.0
     assert names(tmp_path) == ["run-2.h5", "run.h5"]
@@ -193,14 +193,14 @@ def test_a_file_that_appears_before_the_first_snapshot_stays(links, tmp_path, mo
     nothing = snapshot_at(path)
     path.write_text("precious")
     with pytest.raises(FileError, match="is kept"):
-        save(tree(), path, after=nothing)
+        save_tree(tree(), path, after=nothing)
     assert path.read_text() == "precious"
 
 
 def test_a_run_whose_file_was_removed_writes_it_again(tmp_path):
-    left = save(tree(1.0), tmp_path / "run.h5")
+    left = save_tree(tree(1.0), tmp_path / "run.h5")
     (tmp_path / "run.h5").unlink()
-    save(tree(2.0), tmp_path / "run.h5", after=left)
+    save_tree(tree(2.0), tmp_path / "run.h5", after=left)
     assert float(load_tree(tmp_path / "run.h5")["a/b"]["x"][0]) == 2.0
 
 
@@ -208,7 +208,7 @@ def test_a_run_whose_file_was_removed_writes_it_again(tmp_path):
 def test_a_file_that_was_only_opened_for_writing_is_whole(closed, tmp_path):
     """HDF5 sets a flag in the superblock while a file is open for writing, and drops our checksum when it closes."""
     path = tmp_path / "run.h5"
-    left = save(tree(1.0), path)
+    left = save_tree(tree(1.0), path)
     file = h5py.File(path, "r+")
     content = path.read_bytes()
     file.close()
@@ -217,14 +217,14 @@ def test_a_file_that_was_only_opened_for_writing_is_whole(closed, tmp_path):
     found, fresh = load_tree(path), tree_of(tmp_path)
     del found.attrs["created"], fresh.attrs["created"]  # may be a second apart
     assert found.identical(fresh)
-    save(tree(2.0), path, after=left)  # and a run that is still writing goes on
+    save_tree(tree(2.0), path, after=left)  # and a run that is still writing goes on
     assert float(load_tree(path)["a/b"]["x"][0]) == 2.0
     assert names(tmp_path) == ["fresh.h5", "run.h5"]
 
 
 def tree_of(folder):
     whole = tree(1.0)
-    save(whole, folder / "fresh.h5")
+    save_tree(whole, folder / "fresh.h5")
     found = load_tree(folder / "fresh.h5")
     return found
 
@@ -232,7 +232,7 @@ def tree_of(folder):
 def test_a_change_on_purpose_has_a_way_out(tmp_path):
     """Data changed in place under the old checksum: refused, and read once the checksum is taken off as said."""
     path = tmp_path / "run.h5"
-    save(tree(1.0), path)
+    save_tree(tree(1.0), path)
     content = path.read_bytes()
     with h5py.File(path, "r+") as file:
         file["a/b/x"].attrs["looked"] = 1
@@ -246,7 +246,7 @@ def test_a_change_on_purpose_has_a_way_out(tmp_path):
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
 def test_permissions_are_kept(mode, tmp_path):
-    for path, write in ((tmp_path / "run.h5", lambda p: save(tree(), p)), (tmp_path / "a.html", page)):
+    for path, write in ((tmp_path / "run.h5", lambda p: save_tree(tree(), p)), (tmp_path / "a.html", page)):
         path.write_text("old")
         path.chmod(mode)
         write(path)
@@ -294,7 +294,7 @@ def test_what_is_written_is_what_xarray_would_read(engine, tmp_path):
     data["real"].attrs.update(units="1", long_name="a number")
     whole = xr.DataTree.from_dict({"/a": data, "/a/b": data[["whole"]], "/c": xr.Dataset(attrs={"complete": 0})})
     whole.attrs = tree().attrs
-    save(whole, tmp_path / "run.h5")
+    save_tree(whole, tmp_path / "run.h5")
     own = load_tree(tmp_path / "run.h5")
     with xr.open_datatree(tmp_path / "run.h5", engine=engine) as other:
         for path in ("/", "/a", "/a/b", "/c"):

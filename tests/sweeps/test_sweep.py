@@ -14,7 +14,7 @@ import fpsim
 from fpsim.cli import main
 from fpsim.runs.pictures import draw_pictures
 from fpsim.scenario import load_scenario, run
-from fpsim.storage import load_tree, save
+from fpsim.storage import load_tree, save_tree
 from fpsim.support.errors import ConfigError
 from fpsim.sweeps import parse_over, sweep_scalars
 
@@ -191,7 +191,7 @@ def test_a_larger_grid_adds_to_a_smaller_one(tmp_path):
     whole = load_tree(both.runs[0])
     part = xr.DataTree.from_dict({"/": xr.Dataset(), "/stationary": whole["stationary"].to_dataset()})
     part.attrs = {**whole.attrs, "complete": 0}
-    save(part, both.runs[0])  # interrupted within a run
+    save_tree(part, both.runs[0])  # interrupted within a run
     again = fpsim.sweep("momentum", {"sgd.batch_size": (1, 4)}, folder=tmp_path, changes=SMALL)
     assert load_tree(again.runs[0])["path"].to_dataset().identical(whole["path"].to_dataset())
 
