@@ -13,7 +13,7 @@ from fpsim.plots.style import COLOURS, axes_or_new
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_collapse", "plot_medians", "plot_threshold", "plot_valley", "plot_way_to_valley"]
+__all__ = ["plot_collapse", "plot_departures", "plot_medians", "plot_threshold", "plot_valley", "plot_way_to_valley"]
 
 MARKERS = "osD^vPXd"
 
@@ -48,6 +48,29 @@ def plot_collapse(
         one = [row[k] for row in rows]
         marker = MARKERS[k % len(MARKERS)]
         plot_measured(*one, ax=ax, label=f"{name} = {number:g}", colour=colour, fmt=marker, zorder=3 + k)
+    return ax
+
+
+def plot_departures(
+    rates: ArrayLike, values: ArrayLike, errors: ArrayLike, finite_step: ArrayLike, *, ax: Axes | None = None
+) -> Axes:
+    """Departures from a collapse against the learning rate, batch sizes side by side, small ones to the left.
+
+    Parameters
+    ----------
+    rates, finite_step : array_like, shape (m,)
+        Learning rates, and the departure that steps of finite size explain.
+    values, errors : array_like, shape (m, batch sizes)
+        Departures and their standard errors, dimensionless.
+    """
+    ax, x, p = axes_or_new(ax), np.asarray(rates, float), np.asarray(values, float)
+    ax.plot(x, np.asarray(finite_step, float), color=COLOURS["mean-field"], label="steps of finite size")
+    beside = 1.03 ** (np.arange(p.shape[1]) - 0.5 * (p.shape[1] - 1))
+    plot_collapse(x[:, None] * beside, p, errors, x, ax=ax)
+    ax.set(xscale="log", xlabel="learning rate η;  batch sizes side by side")
+    ax.set_xticks(x, [f"{rate:g}" for rate in x])
+    ax.set_xticks([], minor=True)
+    ax.set_title("departure from the collapse (bars: 4 σ)")
     return ax
 
 

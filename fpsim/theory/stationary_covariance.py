@@ -13,6 +13,8 @@ minimum must be isolated (``H`` positive definite), which for an auto-encoder ne
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
@@ -23,7 +25,7 @@ from fpsim.support.errors import DomainError, ToleranceError
 from fpsim.theory.landscape import Landscape, hessian
 from fpsim.theory.weight_coordinates import Array
 
-__all__ = ["minimum_near", "stationary_covariance"]
+__all__ = ["minimum_near", "stationary_covariance", "steps_to_rest", "unrelaxed_share"]
 
 FLOW_TIME = 100.0
 """Time of gradient flow before Newton's method: many relaxation times of data of unit variance."""
@@ -88,3 +90,38 @@ def stationary_covariance(
     if discrete:
         return np.asarray(solve_discrete_lyapunov(np.eye(x.size) - learning_rate * h, learning_rate**2 * s))
     return np.asarray(solve_continuous_lyapunov(h, learning_rate * s))
+
+
+def unrelaxed_share(hessian: Array, covariance: Array, learning_rate: float, steps: int) -> float:
+    """Share of the stationary squared width that is missing after ``steps`` from a point at the minimum.
+
+    The covariance there is ``C - M^n C M^n`` with ``M = 1 - eta H`` (steps of finite size, loss quadratic).
+
+    Parameters
+    ----------
+    hessian, covariance : ndarray, shape (n, n)
+        ``H`` and the stationary ``C`` of :func:`stationary_covariance` with ``discrete=True``, up to a factor.
+    """
+    share, decay = _modes(hessian, covariance, learning_rate)
+    return float(share @ decay**steps)
+
+
+def steps_to_rest(hessian: Array, covariance: Array, learning_rate: float, missing: float) -> int:
+    """Fewest steps after which no more than a share ``missing`` of the squared width is missing.
+
+    Parameters are those of :func:`unrelaxed_share`.
+    """
+    share, decay = _modes(hessian, covariance, learning_rate)
+
+    def rested(steps: int) -> bool:
+        return bool(share @ decay**steps <= missing)
+
+    most = 1 + int(np.log(missing) / np.log(np.maximum(decay.max(), 1e-300)))  # the slowest mode alone
+    return bisect_left(range(most), True, key=rested)
+
+
+def _modes(hessian: Array, covariance: Array, learning_rate: float) -> tuple[Array, Array]:
+    """Share of the squared width in every mode of the Hessian, and the factor by which a step shrinks it."""
+    curvature, modes = np.linalg.eigh(0.5 * (hessian + hessian.T))
+    share = np.diag(modes.T @ covariance @ modes) / np.trace(covariance)
+    return share, (1.0 - learning_rate * curvature) ** 2

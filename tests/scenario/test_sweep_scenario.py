@@ -8,11 +8,11 @@ import xarray as xr
 from scipy.stats import chi2
 
 from fpsim.datasets import iris
-from fpsim.scenario import load_scenario, run
+from fpsim.scenario import Results, load_scenario, run
 from fpsim.scenario.records import group
 from fpsim.scenario.running import figures_of, report, run_shortfalls
-from fpsim.scenario.shared.kind import kind_named
 from fpsim.support.errors import ConfigError, DomainError
+from fpsim.uncertainty.verdict import judged_together, shortfalls
 
 NAME = "batch-sweep"
 DECAY = 0.3
@@ -81,7 +81,8 @@ def test_an_end_before_stationarity_is_refused_with_the_smallest_that_is_accepte
     """Short times, and a learning rate so large that a stiff direction swings for long."""
 
     def check(end):
-        kind_named("sweep").check(load_scenario(NAME, changes={"sweep.end": end, "sweep.learning_rates": rates}))
+        scenario = load_scenario(NAME, changes={"sweep.end": end, "sweep.learning_rates": rates})
+        scenario.check(scenario.parameters)
 
     with pytest.raises(ConfigError, match=r"sweep\.end = 3: squared widths lack .* or more is accepted") as refused:
         check(3.0)
@@ -158,20 +159,24 @@ def test_table_picture_and_verdict(tree):
     assert sum(line.strip().startswith("0.") for line in lines) == 6
     assert "degrees of freedom" in lines[-1]
     broken = group(tree, "grid").assign_attrs(intercept=0.2, chi2=500.0)
-    again = xr.DataTree.from_dict({"/grid": broken})
-    again.attrs = {"kind": "sweep"}
-    assert len(run_shortfalls(again)) == 2
+    scenario = load_scenario(NAME, quick=True)
+    records = scenario.claims(scenario.parameters, Results(xr.DataTree.from_dict({"/grid": broken})))
+    assert len(shortfalls(judged_together(records))) == 2
 
 
 def test_what_is_done_is_not_done_again(tree):
     """An interrupted run goes on to the same bits, with one thread."""
     kept = {f"/rows/rate_{k}": group(tree, "rows", f"rate_{k}") for k in range(1, 6)}
     part = xr.DataTree.from_dict({"/theory": group(tree, "theory"), **kept})
-    scenario = load_scenario(NAME, quick=True)
-    stages = kind_named("sweep").stages(scenario, part, threads=1, report=lambda _t: lambda _share: None)
-    found = {path: dataset for groups in stages for path, dataset in groups.items()}
-    assert list(found) == ["/rows/rate_6", "/grid"]
-    xr.testing.assert_identical(found["/grid"], group(tree, "grid"))
+    tasks = []
+
+    def reporter(task):
+        tasks.append(task)
+        return lambda _share: None
+
+    found = run(load_scenario(NAME, quick=True), threads=1, report=reporter, done=part)
+    assert tasks == ["learning rate 0.4"]
+    xr.testing.assert_identical(group(found, "grid"), group(tree, "grid"))
 
 
 @pytest.mark.parametrize(
@@ -202,4 +207,4 @@ def test_wrong_input_names_the_key(changes, message):
 def test_what_cannot_work_is_refused_before_any_work(changes, error, message):
     scenario = load_scenario(NAME, changes=changes | {"start.mean": 0.5})
     with pytest.raises(error, match=message):
-        kind_named("sweep").check(scenario)
+        scenario.check(scenario.parameters)
