@@ -197,7 +197,7 @@ def cutoff(tmp_path_factory):
 
 
 def test_cutoff_slopes_of_the_regression_are_those_of_the_closed_form(cutoff):
-    table = cutoff["regression/scaling"].to_dataset().isel(observable=0)
+    table = cutoff["regression"].to_dataset().isel(observable=0)
     eta = table["learning_rate"].values
     k = np.round(1.0 / eta)
     naive = (1 - eta) ** k - (1 - eta / 2) ** (2 * k)
@@ -209,7 +209,7 @@ def test_cutoff_slopes_of_the_regression_are_those_of_the_closed_form(cutoff):
 
 
 def test_cutoff_slopes_of_the_autoencoder_on_digits(cutoff):
-    table = cutoff["autoencoder/scaling"].to_dataset()
+    table = cutoff["autoencoder"].to_dataset()
     for line, slope, tolerance in (("naive", 1.0, 0.1), ("improved", 2.0, 0.2)):
         one = table.sel(line=line)
         assert (np.abs(one["slope"] - slope) < tolerance + 4 * one["slope_error"]).all()
@@ -226,9 +226,8 @@ def test_cutoff_identities_hold_and_controls_fail(cutoff):
 def test_a_resumed_run_ends_with_the_same_bits():
     scenario = reduced("cutoff-scaling", ensemble__replicas=500)
     whole = run(scenario)
-    done = xr.DataTree.from_dict({path: group(whole, path) for path in ("regression/scaling", "verdicts/regression")})
-    again = run(scenario, done=done)
-    for path in ("autoencoder/scaling", "regression/scaling", "verdicts/autoencoder"):
+    again = run(scenario, done=xr.DataTree.from_dict({"regression": group(whole, "regression")}))
+    for path in ("autoencoder", "regression", "claims"):
         xr.testing.assert_identical(group(again, path), group(whole, path))
 
 
