@@ -104,7 +104,7 @@ def flow_paths(experiment: Experiment, times: Array, draws: int) -> FlowPaths:
         raise ToleranceError(f"gradient flow from the start: {flow.message}; a start of smaller weights is accepted")
     weights = np.moveaxis(flow.y.reshape(*begin.shape, len(times)), 2, 1)
     hessians = jacobian(gradient, weights)
-    values = np.linalg.eigvalsh(0.5 * (hessians + np.swapaxes(hessians, -1, -2)))
+    values = np.asarray(np.linalg.eigvalsh(0.5 * (hessians + np.swapaxes(hessians, -1, -2))), dtype=np.float64)
     skewness = _in_parts(
         lambda part: np.array([_skewness(g, share) for g in per_sample(part)]), weights.reshape(-1, n),
         CHUNK // (len(x) * n),

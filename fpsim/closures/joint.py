@@ -8,13 +8,13 @@ d = k = 1, 4 for d = 2, k = 1. For the linear network with d = k = 1 the coordin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fpsim.equation import PointwiseFokkerPlanck
 from fpsim.support.errors import DomainError
 from fpsim.theory.joint.points import hidden_symmetries, points_of
 from fpsim.theory.joint.start import weight_names
-from fpsim.theory.modified_equation import modified_equation_of
+from fpsim.theory.modified_equation import Order, modified_equation_of
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["joint"]
 
 
-def joint(experiment: Experiment, *, order: Literal["sme1", "sme2"] = "sme1") -> PointwiseFokkerPlanck:
+def joint(experiment: Experiment, *, order: Order = "sme1") -> PointwiseFokkerPlanck:
     """Fokker-Planck equation of all weights, ``W1`` before ``W2``, each in C order.
 
     The modified equation of the experiment's landscape; that of any other one is

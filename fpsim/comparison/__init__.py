@@ -6,9 +6,9 @@ from fpsim.comparison.common_cells import compare_densities
 from fpsim.comparison.comparison import Comparison, compare_all, compare_density, compare_samples
 from fpsim.comparison.distances import DISTANCES, Distance
 from fpsim.comparison.ensembles import compare_ensembles
-from fpsim.comparison.generalisation import Generalisation, Observable, generalisation
 from fpsim.comparison.moment_table import MomentRow, moment_table
-from fpsim.comparison.outputs import draw_weights
+from fpsim.comparison.outputs import Generalisation, draw_weights, generalisation
+from fpsim.uncertainty.observable import Observable
 
 __all__ = [
     "DISTANCES",

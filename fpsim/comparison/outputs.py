@@ -8,6 +8,7 @@ and data are not independent: compare them as (replicas, m, d) arrays, whose flo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +17,11 @@ from fpsim.comparison.samples import draw
 from fpsim.density import Density, GaussianMixture
 from fpsim.network import Network, activation, forward
 from fpsim.support.errors import DomainError
+from fpsim.support.immutable import Immutable
 from fpsim.support.random_streams import RNG, numpy_generator
+from fpsim.uncertainty.observable import Observable
 
-__all__ = ["at_probes", "balance", "draw_weights", "pooled", "replica_loss"]
+__all__ = ["Generalisation", "at_probes", "balance", "draw_weights", "generalisation", "pooled", "replica_loss"]
 
 Array = NDArray[np.float64]
 
@@ -122,6 +125,69 @@ def replica_loss(network: Network, w1: ArrayLike, w2: ArrayLike, x: ArrayLike) -
         cross = np.einsum("rdk,rkd->r", w2_part, hx)
         loss[start : start + step] = 0.5 * (quadratic - 2.0 * cross + np.trace(c))
     return loss
+
+
+@dataclass(frozen=True, eq=False)
+class Generalisation(Immutable):
+    """Losses of the same networks on the samples they were trained on and on those held out.
+
+    Attributes
+    ----------
+    train, test : Observable
+        Training and test loss, dimensionless.
+    gap : Observable
+        Test loss minus training loss of each network.
+    """
+
+    train: Observable
+    test: Observable
+    gap: Observable
+
+    def __str__(self) -> str:
+        lines = [f"{'':<20}{'mean':>22}{'std':>22}{'5 %':>11}{'median':>11}{'95 %':>11}"]
+        for name, observable in (("training loss", self.train), ("test loss", self.test), ("gap", self.gap)):
+            mean, std = observable.mean, observable.std
+            quantiles = "".join(f"{q:>11.5f}" for q in np.asarray(observable.quantiles([0.05, 0.5, 0.95]).value))
+            lines.append(
+                f"{name:<20}{float(mean.value):>12.5f} +- {float(mean.error):.5f}{float(std.value):>12.5f} +- "
+                f"{float(std.error):.5f}{quantiles}"
+            )
+        return "\n".join(lines)
+
+
+def generalisation(
+    network: Network,
+    w1: ArrayLike,
+    w2: ArrayLike,
+    *,
+    train: ArrayLike,
+    test: ArrayLike,
+    independent: int | None = None,
+) -> Generalisation:
+    """Training loss, test loss and generalisation gap of many networks.
+
+    ``L = mean_x |f(x) - x|^2 / 2`` over the training samples and over those held out, exactly; the gap is taken network
+    by network, so that what both losses share cancels in its error.
+
+    Parameters
+    ----------
+    network : Network
+        Two matrices, linear output.
+    w1, w2 : array_like, shapes (R, k, d), (R, d, k)
+        Weights of replicas that did not diverge, or draws from a joint density.
+    train, test : array_like, shapes (N, d), (M, d), keyword-only
+        ``experiment.data.x`` and ``experiment.test.x``.
+    independent : int, optional, keyword-only
+        Independent draws among the ``R``: for a mixture, the number of its components.
+
+    Raises
+    ------
+    DomainError
+        If shapes do not fit the network or weights are not finite.
+    """
+    losses = [replica_loss(network, w1, w2, x) for x in (train, test)]
+    seen, unseen, gap = (Observable(v, independent) for v in (*losses, losses[1] - losses[0]))
+    return Generalisation(seen, unseen, gap)
 
 
 def balance(network: Network, w1: ArrayLike, w2: ArrayLike) -> Array:

@@ -141,7 +141,7 @@ def compare_joint_methods(
             cells = {
                 "grid": _marginal(fields.densities[k], (i, j), plane),
                 "mixture": law.densities[k].on_grid(plane, i, j).values * plane.cell_volume,
-                "paths": np.histogram2d(*drawn.positions[k][:, (i, j)].T, bins=list(plane.edges))[0] / paths,
+                "paths": _histogram(drawn.positions[k], (i, j), plane) / paths,
             }
             floor = 0.5 * np.sqrt(2.0 * cells["mixture"] / (np.pi * paths)).sum() + SPREADS * 0.3 / np.sqrt(paths)
             stated = {"grid": 0.5 * fields.error[k], "mixture": law.error[k], "paths": floor}
@@ -167,3 +167,9 @@ def _marginal(density: Density, axes: tuple[int, int], plane: Grid) -> Array:
     mass = density.values.sum(axis=rest) * density.grid.cell_volume
     blocks = mass.reshape(plane.shape[0], mass.shape[0] // plane.shape[0], plane.shape[1], -1)
     return np.asarray(blocks.sum(axis=(1, 3)))
+
+
+def _histogram(points: Array, axes: tuple[int, int], plane: Grid) -> Array:
+    """Numbers of points (M, n) in the cells of a plane."""
+    x, y = plane.edges
+    return np.asarray(np.histogram2d(points[:, axes[0]], points[:, axes[1]], bins=[x, y])[0])

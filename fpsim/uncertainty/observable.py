@@ -1,9 +1,8 @@
-"""Observables of many trained networks with their sampling errors: training loss, test loss, generalisation gap.
+"""Observables: one number for each of many independent draws, with the sampling errors of what is said about them.
 
-An observable is one number (or array) for each replica of an ensemble, or for each draw from a joint density; the same
-functions serve both (:func:`fpsim.comparison.draw_weights` draws). Errors are those of the sampling alone: of a finite
-number of independent draws. Draws from a Gaussian mixture are not independent beyond the number of its components, and
-the error of the mixture itself (:class:`fpsim.evolution.MixtureEvolution`) comes on top.
+The draws are replicas of an ensemble or points of a density. Errors are those of the sampling alone, of a finite number
+of independent draws; points of a Gaussian mixture are not independent beyond the number of its components, and the
+error of the density itself comes on top.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fpsim.comparison.outputs import replica_loss
-from fpsim.network import Network
-from fpsim.support.checks import real_array, whole_number
+from fpsim.support.checks import real_array, shown, whole_number
 from fpsim.support.errors import DomainError
 from fpsim.support.immutable import Immutable
 from fpsim.uncertainty.result import Result
 
-__all__ = ["Generalisation", "Observable", "generalisation"]
+__all__ = ["Observable"]
 
 Array = NDArray[np.float64]
 
@@ -89,72 +86,9 @@ class Observable(Immutable):
         """
         q = np.atleast_1d(real_array(levels, "levels"))
         if q.ndim != 1 or not ((q > 0.0) & (q < 1.0)).all():
-            raise DomainError(f"levels are {levels}: numbers in (0, 1) are accepted")
+            raise DomainError(f"levels are {shown(levels)}: numbers in (0, 1) are accepted")
         reach = np.sqrt(q * (1.0 - q) / self._count)
         low, middle, high = (
             np.quantile(self.values, np.clip(at, 0.0, 1.0), axis=0) for at in (q - reach, q, q + reach)
         )
         return Result(middle, 0.5 * (high - low), f"quantiles of {self._count} independent draws")
-
-
-@dataclass(frozen=True, eq=False)
-class Generalisation(Immutable):
-    """Losses of the same networks on the samples they were trained on and on those held out.
-
-    Attributes
-    ----------
-    train, test : Observable
-        Training and test loss, dimensionless.
-    gap : Observable
-        Test loss minus training loss of each network.
-    """
-
-    train: Observable
-    test: Observable
-    gap: Observable
-
-    def __str__(self) -> str:
-        lines = [f"{'':<20}{'mean':>22}{'std':>22}{'5 %':>11}{'median':>11}{'95 %':>11}"]
-        for name, observable in (("training loss", self.train), ("test loss", self.test), ("gap", self.gap)):
-            mean, std = observable.mean, observable.std
-            low, middle, high = observable.quantiles([0.05, 0.5, 0.95]).value  # type: ignore[misc]
-            lines.append(
-                f"{name:<20}{float(mean.value):>12.5f} +- {float(mean.error):.5f}{float(std.value):>12.5f} +- "
-                f"{float(std.error):.5f}{low:>11.5f}{middle:>11.5f}{high:>11.5f}"
-            )
-        return "\n".join(lines)
-
-
-def generalisation(
-    network: Network,
-    w1: ArrayLike,
-    w2: ArrayLike,
-    *,
-    train: ArrayLike,
-    test: ArrayLike,
-    independent: int | None = None,
-) -> Generalisation:
-    """Training loss, test loss and generalisation gap of many networks.
-
-    ``L = mean_x |f(x) - x|^2 / 2`` over the training samples and over those held out, exactly; the gap is taken network
-    by network, so that what both losses share cancels in its error.
-
-    Parameters
-    ----------
-    network : Network
-        Two matrices, linear output.
-    w1, w2 : array_like, shapes (R, k, d), (R, d, k)
-        Weights of replicas that did not diverge, or draws from a joint density.
-    train, test : array_like, shapes (N, d), (M, d), keyword-only
-        ``experiment.data.x`` and ``experiment.test.x``.
-    independent : int, optional, keyword-only
-        Independent draws among the ``R``: for a mixture, the number of its components.
-
-    Raises
-    ------
-    DomainError
-        If shapes do not fit the network or weights are not finite.
-    """
-    losses = [replica_loss(network, w1, w2, x) for x in (train, test)]
-    seen, unseen, gap = (Observable(v, independent) for v in (*losses, losses[1] - losses[0]))
-    return Generalisation(seen, unseen, gap)
