@@ -7,6 +7,9 @@ the ensemble what one matrix knows of the other. Mean field keeps one density pe
 against each other. Per-matrix densities say nothing of outputs; asked for them (comparison.paired_at_random), they pair
 matrices at random. The error budget says where each distance comes from.
 
+Data of one's own are a path: --set data.source=mine.csv. With --set data.test_share=0.3 samples are held out, and the
+test loss and the generalisation gap are compared as well.
+
 Small enough to see: d principal components of the data and k hidden units make 2 d k weights. Larger:
 --set data.components=5. Matrices of more than three entries have no density on a grid: the joint law is left then.
 An own closure is a line in CLOSURES, an own observable one in OBSERVABLES.

@@ -19,7 +19,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
-from fpsim import datasets
 from fpsim.closures import joint, joint_start
 from fpsim.comparison import compare_samples
 from fpsim.evolution import evolve_mixture
@@ -28,6 +27,7 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.plots import plot_curves
 from fpsim.scenario import (
     Column,
+    Data,
     Each,
     EnsembleSize,
     Parameters,
@@ -51,8 +51,7 @@ GOOD = 1.0
 class Network(Section):
     """A network, its data, and the mixture that follows its weights."""
 
-    source: Literal["digits", "iris"] = "digits"
-    components: Annotated[int, Field(ge=1, le=64)] = 2
+    data: Data = Data()
     bottleneck: Annotated[int, Field(ge=1, le=16)] = 1
     activation: Literal["linear", "tanh"] = "linear"
     order: Literal["sme1", "sme2"] = "sme2"
@@ -65,7 +64,7 @@ class Network(Section):
     @property
     def weights(self) -> int:
         """Number of weights."""
-        return 2 * self.components * self.bottleneck
+        return 2 * self.data.components * self.bottleneck
 
 
 class Dimensions(Parameters):
@@ -75,9 +74,9 @@ class Dimensions(Parameters):
         default_factory=lambda: {
             "four": Network(),
             "four_sme1": Network(order="sme1"),
-            "six": Network(components=3, width=0.12),
+            "six": Network(data=Data(components=3), width=0.12),
             "eight": Network(bottleneck=2, width=0.12),
-            "ten": Network(components=5, width=0.15),
+            "ten": Network(data=Data(components=5), width=0.15),
             "tanh": Network(activation="tanh", mixture=8192),
         },
         min_length=1,
@@ -107,8 +106,8 @@ def check(p: Dimensions) -> None:
 
 def experiment_of(p: Dimensions, network: Network) -> Experiment:
     """The experiment of one network."""
-    data = getattr(datasets, network.source)(components=network.components)
-    shape = BottleneckAutoEncoder(network.components, network.bottleneck, network.activation)
+    data, _ = network.data.load(rng=p.seed)
+    shape = BottleneckAutoEncoder(network.data.components, network.bottleneck, network.activation)
     return Experiment(data, shape, SGD(**p.sgd.model_dump()), Start.gaussian(0.0, p.std))
 
 
@@ -238,7 +237,7 @@ scenario = Scenario(
     description=__doc__,
     parameters=Dimensions(),
     quick={
-        "networks": {"four": {"mixture": 1024}, "six": {"components": 3, "mixture": 1024, "width": 0.12}},
+        "networks": {"four": {"mixture": 1024}, "six": {"data": {"components": 3}, "mixture": 1024, "width": 0.12}},
         "ensemble.replicas": 4_000,
         "times": (0.5, 2.0),
     },

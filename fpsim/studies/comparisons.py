@@ -25,6 +25,7 @@ from fpsim.comparison import (
 )
 from fpsim.comparison.distances import DISTANCES
 from fpsim.comparison.network_outputs import network_outputs
+from fpsim.comparison.outputs import replica_loss
 from fpsim.density import Density
 from fpsim.ensemble.intermediate_laws import ORDER, Link, intermediate_laws
 from fpsim.network import Network
@@ -51,9 +52,15 @@ PAIRING = "correlation of the matrices"
 def observed(
     case: Case, weights: tuple[Array, Array], *, probes: Sequence[int], own: Observables, seed: Sequence[int]
 ) -> dict[str, Array]:
-    """Outputs, losses and own observables of weights on the training set, by name."""
-    network, x = case.experiment.network, case.x
+    """Outputs, losses and own observables of weights on the training set, by name.
+
+    If samples are held out also the test loss, and the generalisation gap: test loss minus loss, network by network.
+    """
+    network, x, test = case.experiment.network, case.x, case.experiment.test
     found = network_outputs(network, weights, x, probes=probes, rng=numpy_generator(np.random.SeedSequence(seed)))
+    if test is not None:
+        unseen = replica_loss(network, *weights, test.x)
+        found |= {"test loss": unseen, "generalisation gap": unseen - found["loss"]}
     return found | {name: own_observable(name, function, network, weights, x) for name, function in own.items()}
 
 
