@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from fpsim.network import AutoEncoder, BottleneckAutoEncoder
     from fpsim.paths import simulate
+    from fpsim.runs.objects import save
     from fpsim.runs.run import load
     from fpsim.scenario import load_scenario, run
     from fpsim.sweeps import sweep
@@ -61,6 +62,7 @@ else:
             ),
             "fpsim.network": ("AutoEncoder", "BottleneckAutoEncoder"),
             "fpsim.paths": ("simulate",),
+            "fpsim.runs.objects": ("save",),
             "fpsim.runs.run": ("load",),
             "fpsim.scenario": ("load_scenario", "run"),
             "fpsim.sweeps": ("sweep",),
@@ -92,6 +94,7 @@ __all__ = [
     "mean_field",
     "mean_first_passage_time",
     "run",
+    "save",
     "simulate",
     "slowest_modes",
     "stationary_density",

@@ -39,7 +39,7 @@ ALLOWED = {
     "scenario": NUMERICS | NETWORKS | THEORY | {"storage", "plots", "diagnostics"},
     "validation": NUMERICS | NETWORKS | {"theory", "closures", "diagnostics"},
     "sweeps": {"scenario", "storage"},
-    "runs": {"density", "comparison", "plots", "scenario", "storage", "sweeps"},
+    "runs": {"density", "comparison", "ensemble", "evolution", "paths", "plots", "scenario", "storage", "sweeps"},
     "cli": {"scenario", "runs", "storage", "sweeps", "validation"},
 }
 LONGEST_FILE = 500
