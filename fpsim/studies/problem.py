@@ -355,7 +355,7 @@ def tables(p: FokkerPlanckProblem, run: Results) -> Iterator[Table]:
     yield Table("density against sample paths", columns)
     names, values, errors, exact = zip(*_rows(run["analyses"]), strict=True)
     yield Table(
-        "analyses",
+        "numbers of the generator",
         [
             Column("quantity", names),
             Column("value", values, ".5g", errors=errors),
