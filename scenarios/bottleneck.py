@@ -18,7 +18,7 @@ An own closure is a line in CLOSURES, an own observable one in OBSERVABLES.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -37,20 +37,19 @@ from fpsim.scenario import (
     Parameters,
     Results,
     Scenario,
-    Section,
     Sgd,
-    StartPoint,
     Table,
     Time,
     Workbench,
 )
-from fpsim.scenario.parameters.sections import Positive, StartName
+from fpsim.scenario.parameters.sections import StartName
 from fpsim.scenario.records import budget_dataset, comparison_dataset, distances_dataset
 from fpsim.studies.account import budget_table, distances_table, law_claims, law_sentence, moments_table
 from fpsim.studies.case import Case, case_of
 from fpsim.studies.comparisons import Observables, all_distances, budgets, compare_law, observed
 from fpsim.studies.datasets import ensemble_dataset, law_dataset, outputs_dataset
 from fpsim.studies.laws import CLOSURES, Law, closure_law, coarse_solutions, joint_law
+from fpsim.studies.parameters import Compared, StartLaw, Theory, entries_of, recorded_steps
 from fpsim.support.memory import check_memory
 from fpsim.uncertainty.verdict import Claim
 
@@ -59,44 +58,7 @@ CLOSURES_OF_MATRICES = dict(CLOSURES)
 OBSERVABLES: Observables = {}
 """One number for each replica, from network, weights (R, k, d), (R, d, k) and data: add your own."""
 FINEST_ENTRIES, LOOSER = 3, 4.0
-"""Entries that a grid can have; ratio of tolerances that shows a time step's error"""
-
-
-class StartLaw(StartPoint):
-    """Where the weights start, and how finely the joint law follows from there."""
-
-    width: Positive = 0.1
-    """Width that a component of the joint law may have."""
-
-
-class Theory(Section):
-    """What is held against SGD."""
-
-    laws: tuple[str, ...] = ("joint", "conditional", "mean-field")
-    """The joint law of all weights, and closures of one matrix."""
-    order: Literal["sme1", "sme2"] = "sme2"
-    """Order of the modified equation in the joint law; closures of one matrix have the first."""
-    components: Annotated[int, Field(ge=64, le=2**20)] = 16_384
-    """Components of the joint law."""
-    cells: Annotated[int, Field(ge=16, le=4096)] = 128
-    """Cells along each axis of a weight density."""
-    tolerance: Annotated[float, Field(gt=0, le=0.5)] = 0.02
-    """Accumulated L1 error allowed to the time steps of a density on a grid."""
-
-
-class Compared(Section):
-    """What is compared."""
-
-    probes: Annotated[int, Field(ge=1, le=100)] = 3
-    """Fixed samples whose outputs are compared."""
-    theory_samples: Annotated[int, Field(ge=100)] = 20_000
-    """Weights drawn from a theory for outputs and losses."""
-    measured: Annotated[int, Field(ge=0)] = 2_000
-    """Replicas behind the table of all distances at the last time; 0 leaves it out."""
-    svag: Annotated[int, Field(ge=2, le=1000)] = 8
-    """``l`` of the SVAG ensemble that stands for the first-order modified equation in the error budget."""
-    paired_at_random: bool = False
-    """Outputs of closures as well, of matrices drawn independently of each other."""
+"""Entries that a grid can have; ratio of tolerances that shows a time step's error."""
 
 
 class Bottleneck(Parameters):
@@ -133,22 +95,8 @@ class Bottleneck(Parameters):
             if law not in ("joint", *CLOSURES_OF_MATRICES):
                 raise ValueError(f"theory.laws.{i} = {law!r}: joint, {', '.join(CLOSURES_OF_MATRICES)} are accepted")
         for name, start in self.start.items():
-            if isinstance(start.mean, tuple) and len(start.mean) != self.entries and self.entries % len(start.mean):
-                raise ValueError(
-                    f"start.{name}.mean has {len(start.mean)} entries: one number or {self.entries} are accepted"
-                )
-        if 0 < self.comparison.measured < 100:
-            raise ValueError(f"comparison.measured = {self.comparison.measured}: 0 (no table), or 100 and more")
-        eta, steps = self.sgd.learning_rate, self.time.end / self.sgd.learning_rate
-        if abs(steps - round(steps)) > 1e-6:
-            near = f"{int(steps) * eta:.10g} or {(int(steps) + 1) * eta:.10g}"
-            raise ValueError(
-                f"time.end = {self.time.end} is no multiple of sgd.learning_rate = {eta}: {near} is accepted"
-            )
-        if round(steps) < self.time.records:
-            raise ValueError(
-                f"time.records = {self.time.records} is more than the {steps:.0f} steps of time.end / sgd.learning_rate"
-            )
+            entries_of(start, self.entries, key=f"start.{name}")
+        recorded_steps(self.time, self.sgd)
         return self
 
 
@@ -156,7 +104,8 @@ def experiment_of(p: Bottleneck, start: str) -> Experiment:
     """The experiment of one start."""
     data, test = p.data.load(rng=p.seed)
     network = BottleneckAutoEncoder(p.data.components, p.network.bottleneck, p.network.activation)
-    mean: Any = {m: np.resize(p.start[start].mean, shape) for m, shape in network.shapes.items()}
+    means = entries_of(p.start[start], p.entries, key=start)
+    mean: Any = {m: means.reshape(shape) for m, shape in network.shapes.items()}
     return Experiment(data, network, SGD(**p.sgd.model_dump()), Start.gaussian(mean, p.start[start].std), test=test)
 
 
@@ -172,12 +121,11 @@ def check(p: Bottleneck) -> None:
 
 def trained(p: Bottleneck, run: Workbench, start: str) -> Case:
     """A start with its ensemble, the same for all stages."""
-    total = round(p.time.end / p.sgd.learning_rate)
     found = run.train(
         run.once(f"{start} experiment", lambda: experiment_of(p, start)),
         name=f"{start} ensemble",
         replicas=p.ensemble.replicas,
-        steps=[round(total * i / p.time.records) for i in range(p.time.records + 1)],
+        steps=recorded_steps(p.time, p.sgd),
         seed=seed_of(p, start),
         partial=lambda part: ensemble_dataset(_case(p, start, part), stored=p.ensemble.stored),
     )

@@ -16,7 +16,7 @@ BAD = {
     "sgd.learning_rate": (-1, "sgd.learning_rate = -1", "greater than 0"),
     "sgd.learning_rat": (0.1, "unknown key; did you mean learning_rate?", "batch_size"),
     "sgd.sampling": ("epoch", "sgd.sampling = 'epoch'", "'epochs'"),
-    "start.offset.mean": ([1, 2, 3], "start.offset.mean has 3 entries", "one number or 2"),
+    "start.offset.mean": ([1, 2, 3], "start.offset.mean has 3 entries", "one number or up to 2"),
     "typo": (1, "typo: unknown key", "sgd"),
     "sgd": (3, "sgd = 3", "dictionary"),
     "theory.laws": (["magic"], "theory.laws.0 = 'magic'", "mean-field"),
