@@ -19,14 +19,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fpsim.density import Grid, gaussian, mixture
+from fpsim.density import Density, Grid, gaussian, mixture
 from fpsim.diagnostics import callan_symanzik as cs
-from fpsim.evolution import evolve
 from fpsim.paths import simulate
 from fpsim.plots.renormalisation import draw_flow_diagram, draw_rates, draw_running, draw_scaled
 from fpsim.scenario import Column, EnsembleSize, Parameters, Results, Scenario, Section, Table, Time, Workbench, named
 from fpsim.scenario.judgement import records_of, stored_records
 from fpsim.scenario.parameters.sections import Positive, StartName
+from fpsim.studies.renormalisation import expectations_on_two_grids
 from fpsim.support.errors import ConfigError
 from fpsim.support.memory import check_memory
 from fpsim.uncertainty.verdict import Claim, Identity, control
@@ -173,13 +173,13 @@ def exact(p: CallanSymanzikOU, _run: Workbench) -> xr.Dataset:
 def evolved(p: CallanSymanzikOU, run: Workbench) -> xr.Dataset:
     """The first run through the engine, on two grids: does the error estimate cover the error?"""
     (name, begun), *_ = p.run.items()
-    equation, pair = p.process_of(begun).equation, []
-    for cells, tolerance in ((p.theory.cells // 2, 4.0 * p.theory.tolerance), (p.theory.cells, p.theory.tolerance)):
-        start = gaussian(p.grid.with_shape((cells,)), p.process.target + begun.mean, begun.std**2)
-        options: dict[str, Any] = {"threads": run.threads, "progress": run.progress(f"evolve, {cells} cells")}
-        found = evolve(equation, start, p.times, tolerance=tolerance, estimate_grid_error=False, **options)
-        pair.append(found.densities)
-    laws = [cs.DensityExpectation(fine, coarse) for coarse, fine in zip(*pair, strict=True)]
+    equation = p.process_of(begun).equation
+
+    def start(cells: int) -> Density:
+        return gaussian(p.grid.with_shape((cells,)), p.process.target + begun.mean, begun.std**2)
+
+    accuracy = {"cells": p.theory.cells, "tolerance": p.theory.tolerance}
+    laws = expectations_on_two_grids(equation, start, p.times, **accuracy, run=run)
     rows = [cs.rates(law, p.outputs, equation) for law in laws]
     records: dict[str, Identity | Claim] = {
         "I2 (hierarchy), evolved densities": cs.hierarchy_residual(p.times, laws, p.outputs, equation),
@@ -283,7 +283,7 @@ scenario = Scenario(
     subject="Callan-Symanzik",
     description=__doc__,
     parameters=CallanSymanzikOU(seed=20250511),
-    quick={"ensemble.replicas": 60_000},
+    quick={"ensemble.replicas": 80_000},
     stages=(exact, evolved, ensemble),
     check=check,
     claims=claims,

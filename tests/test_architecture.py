@@ -32,7 +32,7 @@ ALLOWED = {
     "closures": {"density", "equation", "theory"} | NETWORKS,
     "comparison": {"density", "network"},
     "applicability": NETWORKS | {"theory", "closures"},
-    "studies": NUMERICS | NETWORKS | THEORY | {"plots", "scenario"},
+    "studies": NUMERICS | NETWORKS | THEORY | {"diagnostics", "plots", "scenario"},
     "diagnostics": {"density", "equation", "generator", "theory"} | NETWORKS,
     "storage": set(),
     "plots": set(),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Points",
+    "draw_claim",
     "draw_flow_diagram",
     "draw_rates",
     "draw_running",
@@ -278,6 +279,30 @@ def draw_scaled(
 def _points(coupling: xr.DataArray, values: xr.DataArray, errors: xr.DataArray) -> Points:
     return {str(run): tuple(a.sel(run=run).values for a in (coupling, values, errors))  # type: ignore[misc]
             for run in coupling["run"].values}  # fmt: skip
+
+
+def draw_claim(sources: Mapping[str, xr.Dataset], *, xlabel: str) -> Figure:
+    """Tangency residual of several sources through time, and their mean loss beneath.
+
+    Parameters
+    ----------
+    sources : mapping
+        By label: ``R1`` and ``R1_error`` of :func:`fpsim.diagnostics.callan_symanzik.tangency_dataset`, and ``loss``.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.4, 6.4))
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    first = next(iter(sources.values()))
+    curves = {label: (one["R1"].values, one["R1_error"].values) for label, one in sources.items()}
+    plot_claim(first["time"], curves, float(first.attrs["tolerance"]), ax=top)
+    top.axhline(0.5, color="0.5", linewidth=0.8, linestyle=":")
+    top.set_title("R1: what of the flow leaves the family")
+    top.legend(loc="upper left")
+    for label, one in sources.items():
+        bottom.plot(one["time"], one["loss"], label=label)
+    bottom.set(title="mean loss", xlabel=xlabel)
+    return figure
 
 
 def draw_flow_diagram(

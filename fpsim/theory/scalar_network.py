@@ -89,6 +89,16 @@ class ScalarNetwork:
             raise DomainError(f"order {order!r}: sme1, or sme2 without temperature and momentum, is accepted")
         return _equation(lambda w, q, t: self.drift(w, q, t, order=order), self.diffusion, self.scales)
 
+    def log_equation(self) -> FokkerPlanck:
+        """Fokker-Planck equation of ``x = ln w`` on the balanced leaf ``q = 0``, for positive ``w``."""
+        balanced = np.zeros(1)
+
+        def drift(x: Array) -> Array:
+            w = np.exp(x)
+            return self.drift(w, balanced)[0] / w - self.diffusion(w, balanced)[0] / w**2
+
+        return FokkerPlanck(drift=drift, diffusion=lambda x: self.diffusion(np.exp(x), balanced)[0] / np.exp(2 * x))
+
 
 def scalar_network(experiment: Experiment) -> ScalarNetwork:
     """Constants of an experiment with d = k = 1, linear activation and both weights trained.

@@ -2,7 +2,7 @@
 
 from fpsim.diagnostics.callan_symanzik.backward import backward_residual, conditional_correlators
 from fpsim.diagnostics.callan_symanzik.beta_function import BetaFunction, FixedPoint, beta_dataset, fit_beta
-from fpsim.diagnostics.callan_symanzik.collapse import collapse, scaled_correlators, scaled_dataset
+from fpsim.diagnostics.callan_symanzik.collapse import collapse, monotone_parts, scaled_correlators, scaled_dataset
 from fpsim.diagnostics.callan_symanzik.correlators import (
     Correlators,
     correlator_dataset,
@@ -23,7 +23,7 @@ from fpsim.diagnostics.callan_symanzik.families import (
 )
 from fpsim.diagnostics.callan_symanzik.flow import Flow, exact_flow, flow_dataset, measured_flow, running_couplings
 from fpsim.diagnostics.callan_symanzik.identities import hierarchy_residual, rates, tangent_kernel
-from fpsim.diagnostics.callan_symanzik.tangency import tangency
+from fpsim.diagnostics.callan_symanzik.tangency import tangency, tangency_dataset
 from fpsim.diagnostics.callan_symanzik.transfer import CorrelatorRun, transfer
 from fpsim.network.outputs import Outputs, network_outputs
 from fpsim.uncertainty.estimate import Estimate
@@ -64,6 +64,7 @@ __all__ = [
     "lognormal",
     "lognormal2",
     "measured_flow",
+    "monotone_parts",
     "multi_indices",
     "network_outputs",
     "ornstein_uhlenbeck",
@@ -74,6 +75,7 @@ __all__ = [
     "scaled_correlators",
     "scaled_dataset",
     "tangency",
+    "tangency_dataset",
     "tangent_kernel",
     "transfer",
 ]

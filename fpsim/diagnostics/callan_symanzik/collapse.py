@@ -17,12 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.callan_symanzik.correlators import Index, connected_of, index_label
 from fpsim.diagnostics.callan_symanzik.families import Family
+from fpsim.diagnostics.callan_symanzik.flow import running_couplings
 from fpsim.diagnostics.callan_symanzik.transfer import CorrelatorRun
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.estimate import Estimate, stack
 from fpsim.uncertainty.verdict import Claim
 
-__all__ = ["collapse", "scaled_correlators", "scaled_dataset"]
+__all__ = ["collapse", "monotone_parts", "scaled_correlators", "scaled_dataset"]
 
 Array = NDArray[np.float64]
 
@@ -102,6 +103,15 @@ def collapse(
     excess = float(np.sqrt(max(float(np.mean(spread - floor)), 0.0)))
     error = float(np.sqrt(np.mean(floor) / freedom))
     return Claim("collapse", excess, error, tolerance, len(chosen), details=details)
+
+
+def monotone_parts(runs: Sequence[CorrelatorRun], family: Family) -> tuple[list[CorrelatorRun], list[CorrelatorRun]]:
+    """Runs before the first and after the last maximum of the family's first coupling, where it can be an abscissa;
+    three times or more of each.
+    """
+    tops = [int(np.argmax(running_couplings(run.tables, run.family or family).value[:, 1])) for run in runs]
+    before, after = max(min(tops), 2), min(max(tops), len(runs[0].tables) - 3)
+    return [run.part(slice(0, before + 1)) for run in runs], [run.part(slice(after, None)) for run in runs]
 
 
 def scaled_correlators(run: CorrelatorRun, family: Family, index: Index, *, connected: bool = False) -> Estimate:

@@ -8,15 +8,18 @@ parameters it is zero whatever the physics, and the verdict is "trivial".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from fpsim.diagnostics.callan_symanzik.correlators import Correlators
 from fpsim.diagnostics.callan_symanzik.families import Family
 from fpsim.uncertainty.estimate import Estimate, stack
 from fpsim.uncertainty.verdict import Claim
 
-__all__ = ["tangency", "tangents"]
+__all__ = ["tangency", "tangency_dataset", "tangents"]
 
 Array = NDArray[np.float64]
 
@@ -77,4 +80,39 @@ def tangency(table: Correlators, rate: Estimate, family: Family, *, tolerance: f
         tolerance,
         min(table.independent, len(table.indices)) - directions,
         details={"indices": table.indices, "components": left.value, "theta": theta, "theta_rate": best},
+    )
+
+
+def tangency_dataset(
+    rows: Sequence[tuple[Correlators, Estimate]],
+    family: Family,
+    times: ArrayLike,
+    *,
+    second_moment: float,
+    tolerance: float = 0.01,
+) -> xr.Dataset:
+    """Tangency residual and mean loss through time as labelled arrays.
+
+    Parameters
+    ----------
+    rows : sequence
+        n-point functions of the error at the first input, and their rates, at the times.
+    second_moment : float
+        ``c`` of the data: the loss is ``c G_2 / 2``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``R1``, ``R1_error`` and ``loss`` by time; attribute ``tolerance``.
+    """
+    claims = [tangency(table, rate, family, tolerance=tolerance) for table, rate in rows]
+    loss = [0.5 * second_moment * float(table[0, 0].value) for table, _ in rows]
+    return xr.Dataset(
+        {
+            "R1": ("time", [c.residual for c in claims], {"units": "1", "long_name": "tangency residual"}),
+            "R1_error": ("time", [c.error for c in claims], {"units": "1", "long_name": "error of the residual"}),
+            "loss": ("time", loss, {"units": "1", "long_name": "mean loss"}),
+        },
+        {"time": ("time", np.asarray(times, float), {"units": "1", "long_name": "time"})},
+        {"tolerance": tolerance},
     )

@@ -47,6 +47,10 @@ class CorrelatorRun:
     tables: Sequence[Correlators]
     family: Family | None = None
 
+    def part(self, times: slice) -> CorrelatorRun:
+        """The same run at some of its times."""
+        return CorrelatorRun(np.asarray(self.clock)[times], self.tables[times], self.family)
+
     def couplings(self, family: Family, full: Array) -> Array:
         """``(Z, g_1, ..)`` from n-point functions at every time (T, K), shape (T, 1 + a)."""
         own, indices = self.family or family, self.tables[0].indices
