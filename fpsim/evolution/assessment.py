@@ -49,7 +49,8 @@ def assess(
         error = np.full(len(run.times), np.nan)
     else:
         drifting = run.method != "sweeps" and scales.peclet[1] > DRIFTING
-        layers = run.method == "sweeps" and scales.walls.meets and _mass_at_walls(run, starts)
+        meets = scales.walls.pressed or scales.walls.outflow
+        layers = run.method == "sweeps" and meets and _mass_at_walls(run, starts)
         order = 1 if drifting or layers or (scales.rough and _mass_at_walls(run, starts)) else GRID_ORDER
         error = _difference(run, wide) / ((2**order - 1) * max(d.mass for d in starts))
     warnings = (*run.warnings, *_all_cautions(run, starts, follow))

@@ -67,20 +67,20 @@ class Coefficients:
 
 
 class Walls(NamedTuple):
-    """Directions of the drift at the walls.
+    """Walls at which a splitting errs.
 
-    ``pressed``: it points at a reflecting one somewhere; ``outflow``: at an absorbing one; ``still``: an absorbing one
-    has places at which it does not point.
+    ``pressed``: drift points at a reflecting one somewhere; ``outflow``: at an absorbing one; ``crossed``: jumps of a
+    full tensor would cross a reflecting one.
     """
 
     pressed: bool = False
     outflow: bool = False
-    still: bool = False
+    crossed: bool = False
 
     @property
     def meets(self) -> bool:
-        """Whether drift carries a density to any wall."""
-        return self.pressed or self.outflow
+        """Whether there is any."""
+        return self.pressed or self.outflow or self.crossed
 
     @classmethod
     def of(cls, several: Iterable[Walls]) -> Walls:
@@ -222,8 +222,10 @@ def _scales(tensor: DiffusionField, grid: Grid, found: Coefficients) -> GridScal
             ratio = np.abs(np.where(drift == 0.0, 0.0, drift / diffusion))  # D may be -0.0
         low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
     reach = max((abs(v) for jump in found.jumps for v in jump.offset), default=1)
-    walls = Walls.of(_walls(b, grid, axis) for axis, b in enumerate(found.drift))
-    return GridScales((low, high), leaving, steepness, filling if drifts else 0.0, reach, walls, _rough(found, grid))
+    crossing = _crossing(found, grid)
+    rough = any(steps > 1 or jump.values.size > 1 for jump, steps in crossing)
+    walls = Walls.of(_walls(b, grid, axis) for axis, b in enumerate(found.drift))._replace(crossed=bool(crossing))
+    return GridScales((low, high), leaving, steepness, filling if drifts else 0.0, reach, walls, rough)
 
 
 def _walls(b: Array, grid: Grid, axis: int) -> Walls:
@@ -234,16 +236,12 @@ def _walls(b: Array, grid: Grid, axis: int) -> Walls:
         if kind is not Boundary.PERIODIC:
             outwards = b.take(side, axis) * (1.0 if side else -1.0)
             out, absorbing = bool(outwards.max() > 0.0), kind is Boundary.ABSORBING
-            found.append(Walls(out and not absorbing, out and absorbing, absorbing and bool(outwards.min() <= 0.0)))
+            found.append(Walls(out and not absorbing, out and absorbing))
     return Walls.of(found)
 
 
-def _rough(found: Coefficients, grid: Grid) -> bool:
-    """Whether diffusion is of first order at reflecting walls."""
+def _crossing(found: Coefficients, grid: Grid) -> list[tuple[Jumps, int]]:
+    """Jumps of a full tensor that reflecting walls forbid, with the cells that they go along the normal."""
     normals = [axis for axis in range(grid.ndim) if Boundary.REFLECTING in grid.boundary[axis]]
     coupled = [jump for jump in found.jumps if sum(map(abs, jump.offset)) > 1]
-    return any(
-        abs(jump.offset[axis]) > 1 or (jump.offset[axis] != 0 and jump.values.size > 1)
-        for jump in coupled
-        for axis in normals
-    )
+    return [(jump, abs(jump.offset[axis])) for jump in coupled for axis in normals if jump.offset[axis]]

@@ -14,8 +14,8 @@ that depend on each other's coordinates are of second order in time, like every 
 coefficients that is shorter than the steps may be stepped over: output times just before and after it prevent that.
 Coefficients that jump in time are stepped up to where the equation names the times (``FokkerPlanck(jumps=...)``); else
 jumps are searched for, and many of them within one step may hide each other. Where drift carries a density into an
-absorbing wall, steps are short (their error goes with the root of the step until they resolve the layer at the wall).
-Errors are estimates, not bounds.
+absorbing wall, their error goes about as the step. Errors are estimates, not bounds; close to an unstable state of an
+equation that depends on its density they grow by themselves, which is told.
 
 Memory: coefficients are held in their own broadcast shape. What would take more than the budget
 (:mod:`fpsim.support.memory`) is refused before it is allocated; the budget never changes the method.

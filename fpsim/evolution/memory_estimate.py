@@ -28,8 +28,8 @@ from fpsim.support.memory import check_memory
 
 __all__ = ["check_coefficients", "coefficient_bytes", "evolution_needs", "generator_numbers", "memory_estimate"]
 
-STATES = 3.0
-"""Arrays of the grid's size: the state and two copies for the step control; answers replace the copies."""
+STATES = 4.0
+"""Arrays of the grid's size: the state, its companion in longer steps, a copy of each; answers replace the copies."""
 
 PREDICTED = 1.0
 """The density half a step ahead, which coefficients that depend on it are given."""

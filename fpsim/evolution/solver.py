@@ -188,13 +188,13 @@ class Solver:
         return assess(result, starts, wide, scales, choice.reason, memory, budget, follow=asked.follow)
 
     def _walls(self, scales: GridScales, asked: Arguments) -> Walls:
-        """Directions of the drift at the walls, as far as they are sure to stay."""
+        """Walls at which the splitting errs, as far as they are sure to stay."""
         walls = scales.walls
         if asked.follow:  # walls that move away
-            walls = walls._replace(pressed=False)
+            walls = walls._replace(pressed=False, crossed=False)
         leaky = any(Boundary.ABSORBING in sides for g in self.grids for sides in g.boundary)
         if leaky and (asked.follow or not self.fixed):  # drift may turn to such a wall later
-            walls = walls._replace(outflow=True, still=True)
+            walls = walls._replace(outflow=True)
         return walls
 
     def _run(

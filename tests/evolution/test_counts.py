@@ -30,7 +30,7 @@ CASES = {
     ),
     "drift that changes with time": (
         FokkerPlanck(drift=lambda x, y, t: (-x * (1 + np.sin(3 * t)), -y), diffusion=0.01),
-        gaussian(PLANE, (1, -1), 0.04), 1.0, {}, 44,
+        gaussian(PLANE, (1, -1), 0.04), 1.0, {}, 46,
     ),
 }  # fmt: skip
 

@@ -90,9 +90,9 @@ class TimeStepping:
         room = tuple(np.empty_like(u) for u in self.state)
         mass = max(float(u.sum()) * v for u, v in zip(self.state, self.splitting.volumes, strict=True))
         self._doubling = StepDoubling(self.splitting, self.walls, mass, room)
+        self._saved = tuple(np.empty_like(u) for u in self.state)
         if self.moving is not None:
             self._refit()
-        self._saved = tuple(np.empty_like(u) for u in self.state)
         jumps = {t for e in self.splitting.equations for t in e.jumps or ()}
         self._jumps = sorted(t for t in jumps if 0.0 < t < self.control.span)
 
@@ -120,19 +120,22 @@ class TimeStepping:
 
     def close(self) -> None:
         """Let go of working memory."""
-        self._doubling.room = self._saved = ()
+        self._doubling.close()
+        self._saved = ()
 
     def _save(self) -> None:
         for copy, u in zip(self._saved, self.state, strict=True):
             copy[:] = u
-        self._mark = (self.t, self.control.error, self.taken, len(self.path.steps), self.absorbed)
+        control = self.control
+        self._mark = (self.t, control.error, control.settled, self.taken, len(self.path.steps), self.absorbed)
 
     def _take_back(self) -> None:
         """Back to the last accepted probe."""
         self.rejected += 2
         for copy, u in zip(self._saved, self.state, strict=True):
             u[:] = copy
-        self.t, self.control.error, self.taken, accepted, self.absorbed = self._mark
+        self._doubling.back()
+        self.t, self.control.error, self.control.settled, self.taken, accepted, self.absorbed = self._mark
         del self.path.steps[accepted:]
 
     def _probe(self, end: float) -> None:
@@ -145,6 +148,7 @@ class TimeStepping:
             if self.control.accepts(self.t, h, found, self._doubling.speed):
                 break
             self._take_back()
+        self._doubling.keep(follows=self.control.follows)
         self._count(found.absorbed, self.t, h, 2)
         self.t = end if self.t + 2.0 * h >= end * (1 - 1e-15) else self.t + 2.0 * h
         if self.moving is not None:
@@ -188,9 +192,11 @@ class TimeStepping:
         return False
 
     def _refit(self, *, urgent: bool = False) -> None:
-        """Move the grids if they have to."""
+        """Move the grids if they have to; what was saved is overwritten."""
         assert self.moving is not None
-        grids = self.moving.refit(self.splitting.grids, self.state, self._doubling.room, urgent=urgent)
+        grids = self.moving.refit(self.splitting.grids, self.state, self._saved, urgent=urgent)
         if grids != self.splitting.grids:
             self.splitting.move(grids)
+            self._doubling.keep(follows=False)
+            self.control.settled = self.control.error
             self.path.moves.append((len(self.path.steps), grids))
