@@ -39,7 +39,7 @@ SECOND_ORDER = 1.0 / 3.0
 """Share of the distance between steps h and 2 h that is the error of steps h."""
 
 
-class Distance(NamedTuple):
+class _Distance(NamedTuple):
     """L1 distance to the companion, and the mass that it has lost more, both relative to the mass."""
 
     whole: float = 0.0
@@ -101,8 +101,8 @@ class StepDoubling:
     mass: float
     companion: tuple[Array, ...]
     speed: float = 0.0
-    _found: Distance = field(default=Distance(), init=False)
-    _kept: Distance = field(default=Distance(), init=False)
+    _found: _Distance = field(default=_Distance(), init=False)
+    _kept: _Distance = field(default=_Distance(), init=False)
     _saved: tuple[Array, ...] = field(default=(), init=False)
     _follows: bool = field(default=False, init=False)
 
@@ -130,7 +130,7 @@ class StepDoubling:
 
     def keep(self, *, follows: bool) -> None:
         """Let the last probe stand; ``follows``: whether the companion goes on from there on its own way."""
-        self._follows, self._kept = follows, self._found if follows else Distance()
+        self._follows, self._kept = follows, self._found if follows else _Distance()
         if follows:
             self._saved = self._saved or tuple(np.empty_like(u) for u in self.companion)
             for copy, u in zip(self._saved, self.companion, strict=True):
@@ -160,17 +160,17 @@ class StepDoubling:
                 return True
         return False
 
-    def _error(self, found: Distance, at_walls: bool) -> float:
+    def _error(self, found: _Distance, at_walls: bool) -> float:
         """Error that a distance tells."""
         if at_walls and (self.walls.pressed or self.walls.crossed):
             return found.whole
         return found.lost + SECOND_ORDER * max(found.whole - found.lost, 0.0)
 
-    def _distance(self, state: tuple[Array, ...]) -> Distance:
-        """Distance between state and companion; the worst equation's."""
+    def _distance(self, state: tuple[Array, ...]) -> _Distance:
+        """_Distance between state and companion; the worst equation's."""
         whole = lost = 0.0
         for a, b, volume in zip(self.companion, state, self.splitting.volumes, strict=True):
             whole = max(whole, chunked_distance(a, b, self.splitting.team) * volume / self.mass)
             if self.walls.outflow:
                 lost = max(lost, abs(float(a.sum()) - float(b.sum())) * volume / self.mass)
-        return Distance(whole, lost)
+        return _Distance(whole, lost)
