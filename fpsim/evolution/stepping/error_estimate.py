@@ -167,7 +167,7 @@ class StepDoubling:
         return found.lost + SECOND_ORDER * max(found.whole - found.lost, 0.0)
 
     def _distance(self, state: tuple[Array, ...]) -> _Distance:
-        """_Distance between state and companion; the worst equation's."""
+        """Distance between state and companion; the worst equation's."""
         whole = lost = 0.0
         for a, b, volume in zip(self.companion, state, self.splitting.volumes, strict=True):
             whole = max(whole, chunked_distance(a, b, self.splitting.team) * volume / self.mass)
