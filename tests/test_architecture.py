@@ -45,11 +45,10 @@ ALLOWED = {
 LONGEST_FILE = 500
 MOST_MODULES = 12
 LONGEST_CHAIN = 9
-FAMILIES = {"closures", "comparison/distances", "scenario/kinds"}
+FAMILIES = {"closures", "comparison/distances"}
 """Packages whose modules are equals, one for each member of a family: they may be many."""
 QUESTIONS = {"what", "how", "where", "whether", "when", "who", "why", "which"}
 SAME_NAME = {
-    "scenario/kinds": "each kind brings the same parts; they are found by its name",
     "cli": "a command bears the name of the function that it calls",
 }
 """Folders whose public names may be those of others, and why."""

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from fpsim.density import Density, GaussianMixture
 from fpsim.scenario.loading import scenario_code
-from fpsim.scenario.parameters.sections import ScenarioBase
 from fpsim.scenario.records import density_series, group, mixture_names, mixture_series
 from fpsim.scenario.running import scenario_if_known
 from fpsim.scenario.scenario import Scenario
@@ -42,7 +41,7 @@ class Run:
     """
 
     path: Path
-    scenario: Scenario | ScenarioBase | None
+    scenario: Scenario | None
     tree: xr.DataTree = field(repr=False)
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         named,
     )
     from fpsim.scenario.results import Results, Workbench
-    from fpsim.scenario.running import report, run, run_shortfalls, to_toml
+    from fpsim.scenario.running import report, run, run_shortfalls
     from fpsim.scenario.scenario import Each, Scenario
     from fpsim.scenario.tables import Column, Table
 else:
@@ -62,7 +62,7 @@ else:
                 "named",
             ),
             "fpsim.scenario.results": ("Results", "Workbench"),
-            "fpsim.scenario.running": ("report", "run", "run_shortfalls", "to_toml"),
+            "fpsim.scenario.running": ("report", "run", "run_shortfalls"),
             "fpsim.scenario.scenario": ("Each", "Scenario"),
             "fpsim.scenario.tables": ("Column", "Table"),
         },
@@ -105,5 +105,4 @@ __all__ = [
     "run_to_file",
     "scenario_code",
     "scenario_from",
-    "to_toml",
 ]

@@ -15,15 +15,14 @@ from fpsim.support.resources import resource_folder
 
 __all__ = ["SUBJECTS", "Entry", "available", "catalogue_entries", "programs"]
 
-SUBJECTS = {
-    "Networks, theory against experiment": ("bottleneck", "ranking", "blind", "stationary"),
-    "Stochastic gradient descent": ("sweep", "epochs", "momentum", "equation-order"),
-    "Callan-Symanzik": ("callan-symanzik", "cutoff"),
-    "Kardar-Parisi-Zhang": ("kpz", "random"),
-    "Fokker-Planck without a network": ("problem",),
-    "More": ("",),
-}
-"""Headings of the catalogue in their order, and how the kinds under them begin."""
+SUBJECTS = (
+    "Networks, theory against experiment",
+    "Stochastic gradient descent",
+    "Callan-Symanzik",
+    "Kardar-Parisi-Zhang",
+    "Fokker-Planck without a network",
+)
+"""Headings of the catalogue in their order; others follow."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +54,9 @@ def catalogue_entries() -> tuple[Entry, ...]:
             said = defining[name]
         else:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
-            kind = str(raw.get("kind", ""))
-            of_kind = next(heading for heading, kinds in SUBJECTS.items() if kind.startswith(kinds))
-            said = {
-                "subject": of_kind,
-                **defining.get(str(raw.get("scenario")), {}),
-                "title": str(raw.get("title", "")),
-            }
+            said = {**defining[raw["scenario"]], "title": str(raw["title"])}
         entries.append(Entry(name, said.get("title", ""), said.get("subject", "More")))
-    order = list(SUBJECTS)
-    return tuple(sorted(entries, key=lambda e: order.index(e.subject) if e.subject in order else len(order)))
+    return tuple(sorted(entries, key=lambda e: SUBJECTS.index(e.subject) if e.subject in SUBJECTS else len(SUBJECTS)))
 
 
 def _literals(path: Path) -> dict[str, str]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from fpsim._version import __version__
-from fpsim.scenario.parameters.sections import ScenarioBase
 from fpsim.scenario.running import (
     figures_of,
     report,
@@ -23,7 +22,6 @@ from fpsim.scenario.running import (
     run_shortfalls,
     scenario_if_known,
     scenario_of_run,
-    to_toml,
     with_unfinished,
 )
 from fpsim.scenario.scenario import Scenario
@@ -64,7 +62,7 @@ class Outcome:
 
 
 def run_to_file(
-    scenario: Scenario | ScenarioBase,
+    scenario: Scenario,
     path: str | Path,
     *,
     figures: str | Path | None = None,
@@ -140,7 +138,7 @@ def resume_file(
 
 
 def _write_run(
-    scenario: Scenario | ScenarioBase,
+    scenario: Scenario,
     target: Path,
     done: xr.DataTree | None,
     figures: str | Path | None,
@@ -165,7 +163,7 @@ def _write_run(
         def show(groups: Mapping[str, xr.Dataset]) -> None:
             write(with_unfinished(current, groups))
 
-        checkpoint = Checkpoint(target, config=to_toml(scenario), every=checkpoint_seconds, show=show)
+        checkpoint = Checkpoint(target, config=scenario.config, every=checkpoint_seconds, show=show)
 
         def snapshot(tree: xr.DataTree) -> None:
             nonlocal current
@@ -201,7 +199,7 @@ def _write_run(
             noticed()  # a stage that an interrupt cut short may fail in a way of its own
             raise
         checkpoint.remove()
-    return _outcome(tree, target, figures, scenario if isinstance(scenario, Scenario) else None)
+    return _outcome(tree, target, figures, scenario)
 
 
 def _outcome(tree: xr.DataTree, target: Path, figures: str | Path | None, code: Scenario | None) -> Outcome:

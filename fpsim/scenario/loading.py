@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from fpsim.scenario.catalogue import available, programs
-from fpsim.scenario.parameters.sections import ScenarioBase
 from fpsim.scenario.parameters.toml_text import check_values, read_toml_text, toml_text
 from fpsim.scenario.parameters.values import put_value
 from fpsim.scenario.scenario import Scenario
-from fpsim.scenario.shared.kind import config_of_kind, scenario_of_kind
 from fpsim.storage import derived_file
 from fpsim.support.checks import shown
 from fpsim.support.errors import ConfigError, DomainError, FileError, FpsimError
@@ -40,7 +38,7 @@ _EXTENDED = itertools.count(1)
 
 def load_scenario(
     name_or_file: str | Path, *, changes: Mapping[str, Any] | None = None, quick: bool = False
-) -> Scenario | ScenarioBase:
+) -> Scenario:
     """Read a scenario by name or from a file and put single values in place.
 
     Parameters
@@ -69,10 +67,7 @@ def load_scenario(
     if path.suffix == ".toml":
         raw = _read_toml(path)
         return scenario_from({"name": _name_of(path), **raw}, changes=changes, quick=quick, where=str(path))
-    found = _run_python(path)
-    if not isinstance(found, Scenario):
-        return scenario_of_kind(found.model_dump(exclude_none=True), changes=changes, quick=quick, where=str(path))
-    return _changed(found, changes, quick)
+    return _changed(_run_python(path), changes, quick)
 
 
 def scenario_code(scenario: Scenario | str | Path | None) -> Scenario | None:
@@ -87,8 +82,7 @@ def scenario_code(scenario: Scenario | str | Path | None) -> Scenario | None:
         return scenario
     if isinstance(scenario, str | Path) and Path(scenario).suffix != ".py":
         raise ConfigError(f"scenario {shown(str(scenario))}: a Python file that defines `scenario` is accepted")
-    found = load_scenario(scenario)
-    return found if isinstance(found, Scenario) else None
+    return load_scenario(scenario)
 
 
 def extended(name: str, **tables: Mapping[str, Any]) -> Scenario:
@@ -123,7 +117,6 @@ def extended(name: str, **tables: Mapping[str, Any]) -> Scenario:
             raise ConfigError(f"{name} has no table {table}: {', '.join(known) or 'none'} is accepted")
         defined[table].update(entries)
     own = scenario_from(raw, where=name, code=replace(found, source=code)) if raw else found
-    assert isinstance(own, Scenario)
     return replace(own, name="", source="", defaults=None)
 
 
@@ -176,8 +169,6 @@ def _code_to_copy(name: str, source: Path) -> bytes:
 def _parameters_to_copy(name: str) -> str:
     """All parameters as TOML, with the quick ones; the name is that of the new file."""
     scenario = load_scenario(name)
-    if isinstance(scenario, ScenarioBase):
-        return config_of_kind(scenario).replace(f'name = "{scenario.name}"\n', "", 1)
     if scenario.source not in programs():
         raise ConfigError(
             f"{name} is code of your own: a file that ends in .py is accepted, or --set for single values"
@@ -196,7 +187,7 @@ def scenario_from(
     quick: bool = False,
     where: str = "scenario",
     code: Scenario | None = None,
-) -> Scenario | ScenarioBase:
+) -> Scenario:
     """Scenario of a nested mapping, as a TOML file or the configuration of a run holds it.
 
     Parameters
@@ -211,10 +202,8 @@ def scenario_from(
     ConfigError
         If the scenario is unknown, or a key or value is not accepted.
     """
-    if "scenario" not in raw:
-        return scenario_of_kind(raw, changes=changes, quick=quick, where=where)
     check_values(raw, where)
-    base = _defining(raw["scenario"], code, where)
+    base = _defining(raw.get("scenario"), code, where)
     for key in HEAD[:-1]:
         if key in raw and not isinstance(raw[key], str):
             raise ConfigError(f"{where}: {key} = {shown(raw[key])}: text is accepted")
@@ -237,9 +226,7 @@ def _defining(name: Any, code: Scenario | None, where: str) -> Scenario:
         return code
     if not isinstance(name, str) or name not in known:
         raise ConfigError(f"{where}: scenario = {shown(name)}: accepted are {', '.join(known)}")
-    found = _run_python(known[name])
-    assert isinstance(found, Scenario)
-    return found
+    return _run_python(known[name])
 
 
 def _changed(scenario: Scenario, changes: Mapping[str, Any] | None, quick: bool) -> Scenario:
@@ -289,15 +276,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
 
 
-def _run_python(path: Path) -> Scenario | ScenarioBase:
+def _run_python(path: Path) -> Scenario:
     """The ``scenario`` of a Python file, named after the file."""
     ours = path.resolve() in [program.resolve() for program in programs().values()]
     name = f"fpsim_scenario_{path.stem}" if ours else f"scenario_{path.stem}"
     found = getattr(sys.modules.get(name), "scenario", None) if ours else None  # a user's file may have changed
     if found is None:
         found = _executed(path, name)
-    if isinstance(found, ScenarioBase):
-        return found
     if not isinstance(found, Scenario):
         raise ConfigError(f"{path}: scenario is {shown(found)}: scenario = Scenario(...) is accepted")
     named = _name_of(path)

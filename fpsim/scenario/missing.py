@@ -6,8 +6,8 @@ ends with that result missing; what was computed stays, and the file says what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,7 @@ import xarray as xr
 from fpsim.scenario.parameters.sections import Parameters
 from fpsim.support.errors import DomainError, ToleranceError
 
-__all__ = ["INCOMPLETE", "NOT_COMPUTABLE", "missing_from", "possible", "reason", "with_missing"]
+__all__ = ["INCOMPLETE", "NOT_COMPUTABLE", "missing_from", "reason", "with_missing"]
 
 NOT_COMPUTABLE = (DomainError, ToleranceError, ArithmeticError, np.linalg.LinAlgError)
 """Errors of a stage that come from its numbers; wrong keys, files and memory are told before or end the run."""
@@ -24,8 +24,6 @@ INCOMPLETE = (LookupError, ValueError, TypeError, AttributeError)
 TELLING = ("sgd", "growth", "ensemble", "time", "theory")
 """Sections whose numbers decide, in this order, whether there is anything to measure."""
 MOST_KEYS = 8
-
-T = TypeVar("T")
 
 
 def reason(error: Exception, task: str, parameters: Parameters) -> str:
@@ -54,13 +52,3 @@ def missing_from(tree: xr.DataTree) -> tuple[str, ...]:
 def with_missing(table: str, tree: xr.DataTree) -> str:
     """A table under what is missing from it."""
     return "\n".join([*(f"missing: {line}" for line in missing_from(tree)), *([table] if table else [])])
-
-
-def possible(make: Callable[[xr.DataTree], T], tree: xr.DataTree, otherwise: T) -> T:
-    """``make(tree)``; ``otherwise`` for a run in which something is missing that this would need."""
-    if not missing_from(tree):
-        return make(tree)
-    try:
-        return make(tree)
-    except INCOMPLETE:
-        return otherwise

@@ -21,13 +21,12 @@ from fpsim._version import __version__
 from fpsim.scenario.catalogue import programs
 from fpsim.scenario.judgement import shortfalls_of, verdict_dataset, verdict_lines
 from fpsim.scenario.loading import scenario_from
-from fpsim.scenario.missing import INCOMPLETE, NOT_COMPUTABLE, missing_from, possible, reason, with_missing
-from fpsim.scenario.parameters.sections import Data, Parameters, ScenarioBase
+from fpsim.scenario.missing import INCOMPLETE, NOT_COMPUTABLE, missing_from, reason, with_missing
+from fpsim.scenario.parameters.sections import Data, Parameters
 from fpsim.scenario.parameters.toml_text import read_toml_text
 from fpsim.scenario.records import group, labelled
 from fpsim.scenario.results import MissingGroupError, Results, Workbench
 from fpsim.scenario.scenario import Scenario
-from fpsim.scenario.shared.kind import compute_kind, config_of_kind, kind_named, kind_names
 from fpsim.scenario.tables import read_tables, table_text, tables_as_json
 from fpsim.storage import Checkpoint, provenance
 from fpsim.support.checks import shown
@@ -47,7 +46,6 @@ __all__ = [
     "run_shortfalls",
     "scenario_if_known",
     "scenario_of_run",
-    "to_toml",
     "with_unfinished",
 ]
 
@@ -56,13 +54,8 @@ CLAIMS = "claims"
 T = TypeVar("T")
 
 
-def to_toml(scenario: Scenario | ScenarioBase) -> str:
-    """The resolved scenario as TOML text, from which :func:`fpsim.scenario.scenario_from` makes an equal one."""
-    return config_of_kind(scenario) if isinstance(scenario, ScenarioBase) else scenario.config
-
-
 def run(
-    scenario: Scenario | ScenarioBase,
+    scenario: Scenario,
     *,
     threads: int | None = None,
     report: Reporter | None = None,
@@ -98,36 +91,30 @@ def run(
     DomainError
         If ``scenario`` is none.
     """
-    if not isinstance(scenario, Scenario | ScenarioBase):
+    if not isinstance(scenario, Scenario):
         raise DomainError(f"scenario is {shown(scenario)}: what load_scenario answers is accepted")
-    if isinstance(scenario, ScenarioBase):
-        kind: Any = getattr(scenario, "kind", "")
-        kind_named(kind).check(scenario)
-        names, seed = {"title": scenario.title or scenario.name, "scenario": scenario.name, "kind": kind}, scenario.seed
-    else:
-        origins = _origins_of_data(scenario.parameters)
-        if done is not None and done.attrs.get("data_sha256", "") != origins.get("data_sha256", ""):
-            raise FileError(
-                f"{origins.get('data', 'data')}: changed since the run began; the file as it was is accepted"
-            )
-        if scenario.check is not None:
+    origins = _origins_of_data(scenario.parameters)
+    if done is not None and done.attrs.get("data_sha256", "") != origins.get("data_sha256", ""):
+        raise FileError(f"{origins.get('data', 'data')}: changed since the run began; the file as it was is accepted")
+    if scenario.check is not None:
+        with _told(scenario.check):
             scenario.check(scenario.parameters)
-        seed = scenario.parameters.seed
-        names = {"title": scenario.title, "scenario": scenario.name or "unnamed", "kind": scenario.source or "python"}
-        names |= {"description": scenario.purpose, "changed": "\n".join(scenario.changed), **origins}
-        if done is not None:
-            names["changed"] = str(done.attrs.get("changed", ""))
     tree = xr.DataTree() if done is None else finished_part(done)
-    tree.attrs = {**names, "complete": 0, **provenance(config=to_toml(scenario), seed=seed, command=command)}
+    tree.attrs = {
+        "title": scenario.title,
+        "scenario": scenario.name or "unnamed",
+        "kind": scenario.source or "python",
+        "description": scenario.purpose,
+        "changed": "\n".join(scenario.changed) if done is None else str(done.attrs.get("changed", "")),
+        **origins,
+        "complete": 0,
+        **provenance(config=scenario.config, seed=scenario.parameters.seed, command=command),
+    }
     silent: Reporter = lambda _task: lambda _share: None  # noqa: E731
     keep = snapshot or (lambda _tree: None)
     keep(tree)
-    if isinstance(scenario, ScenarioBase):
-        compute_kind(scenario, tree, threads=threads, report=report or silent, checkpoint=checkpoint, keep=keep)
-    else:
-        work = Workbench(tree, threads=threads, reporter=report or silent, checkpoint=checkpoint)
-        _compute(scenario, work, keep)
-        _conclude(scenario, tree)
+    _compute(scenario, Workbench(tree, threads=threads, reporter=report or silent, checkpoint=checkpoint), keep)
+    _conclude(scenario, tree)
     tree.attrs["complete"] = 1
     keep(tree)
     return tree
@@ -245,7 +232,7 @@ def with_unfinished(tree: xr.DataTree, groups: Mapping[str, xr.Dataset]) -> xr.D
     return grown
 
 
-def scenario_of_run(tree: xr.DataTree, *, where: str, code: Scenario | None = None) -> Scenario | ScenarioBase:
+def scenario_of_run(tree: xr.DataTree, *, where: str, code: Scenario | None = None) -> Scenario:
     """The resolved scenario of a run's file, also of a file that an earlier version wrote.
 
     Parameters
@@ -259,17 +246,15 @@ def scenario_of_run(tree: xr.DataTree, *, where: str, code: Scenario | None = No
         If the scenario or a key of it is not known here; the message says where it is.
     """
     try:
-        raw = read_toml_text(str(tree.attrs.get("config", "")), where)
-        return scenario_from(raw if "scenario" in raw else {"kind": "bottleneck", **raw}, where=where, code=code)
+        return scenario_from(read_toml_text(str(tree.attrs.get("config", "")), where), where=where, code=code)
     except ConfigError as error:
         raise FileError(f"{error}; {_way_out(tree)}") from None
 
 
-def scenario_if_known(tree: xr.DataTree, *, where: str, code: Scenario | None = None) -> Scenario | ScenarioBase | None:
+def scenario_if_known(tree: xr.DataTree, *, where: str, code: Scenario | None = None) -> Scenario | None:
     """As :func:`scenario_of_run`; ``None`` for a run whose scenario is code that is not here, a user's or bygone."""
     config = read_toml_text(str(tree.attrs.get("config", "")), where)
-    known = config["scenario"] in programs() if "scenario" in config else config.get("kind") in kind_names()
-    if code is None and not known:
+    if code is None and config.get("scenario") not in programs():
         return None
     return scenario_of_run(tree, where=where, code=code)
 
@@ -299,10 +284,7 @@ def figures_of(tree: xr.DataTree, *, code: Scenario | None = None) -> Iterator[t
 
 
 def _drawing(tree: xr.DataTree, code: Scenario | None) -> Callable[[xr.DataTree], Iterable[tuple[str, Figure]]]:
-    if tree.attrs["kind"] in kind_names():
-        return kind_named(tree.attrs["kind"]).figures
     scenario = scenario_of_run(tree, where=str(tree.attrs["scenario"]), code=code)
-    assert isinstance(scenario, Scenario)
     figures, parameters = scenario.figures, scenario.parameters
     return (lambda found: figures(parameters, Results(found))) if figures else lambda _found: ()
 
@@ -311,22 +293,12 @@ def report(tree: xr.DataTree) -> str:
     """The table of a run, from its file if it is there; of an interrupted one what there is."""
     if "table" in tree.attrs:
         return str(tree.attrs["table"])
-    unfinished = "This run is not complete; fpsim resume goes on with it."
-    if tree.attrs["kind"] not in kind_names():
-        if tree.attrs.get("complete") == 1:  # of another version, which says so
-            scenario_of_run(tree, where=str(tree.attrs["scenario"]))
-        return unfinished
-    table = kind_named(tree.attrs["kind"]).report
-    if tree.attrs.get("complete") == 1:
-        return with_missing(possible(table, tree, ""), tree)
-    with contextlib.suppress(*INCOMPLETE):
-        return f"{unfinished}\n\n{table(finished_part(tree))}".strip()
-    return unfinished
+    if tree.attrs.get("complete") == 1:  # of another version, which says so
+        scenario_of_run(tree, where=str(tree.attrs["scenario"]))
+    return "This run is not complete; fpsim resume goes on with it."
 
 
 def run_shortfalls(tree: xr.DataTree) -> tuple[str, ...]:
     """One line per comparison, identity or claim of a run that is not as expected, and per result that is missing."""
     missing, none = tuple(f"missing: {line}" for line in missing_from(tree)), tuple[str, ...]()
-    if tree.attrs["kind"] in kind_names():
-        return (*missing, *possible(kind_named(tree.attrs["kind"]).shortfalls, tree, none))
     return (*missing, *(shortfalls_of(group(tree, CLAIMS)) if CLAIMS in tree.children else none))

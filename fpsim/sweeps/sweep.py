@@ -23,7 +23,6 @@ import numpy as np
 
 from fpsim.scenario.files import resume_file, run_to_file
 from fpsim.scenario.loading import load_scenario
-from fpsim.scenario.running import to_toml
 from fpsim.scenario.scenario import Scenario
 from fpsim.storage import load_tree, save_tree
 from fpsim.support.checks import instance_of, shown, whole_number
@@ -181,7 +180,7 @@ def _runs(
         mine = {**changes, **dict(zip(grid, values, strict=True))}
         found = load_scenario(scenario, changes=mine, quick=quick)
         assert isinstance(found, Scenario)
-        digest = hashlib.sha256(to_toml(found).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(found.config.encode()).hexdigest()[:12]
         yield _Run(scenario, mine, quick, str(place / f"{found.name}-{digest}.h5"), threads)
 
 
@@ -230,7 +229,7 @@ def _do(run: _Run) -> str:
         assert isinstance(scenario, Scenario)
         if not Path(run.file).exists():
             run_to_file(scenario, run.file, threads=run.threads, quiet=True, command="fpsim.sweep")
-        elif load_tree(run.file).attrs.get("config") != to_toml(scenario):
+        elif load_tree(run.file).attrs.get("config") != scenario.config:
             return f"{run.file}: holds another run; another folder is accepted"
         else:
             resume_file(run.file, code=scenario, threads=run.threads, quiet=True)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fpsim import load
-from fpsim.scenario import available, load_scenario, parse_assignments, run, scenario_from, to_toml
+from fpsim.scenario import available, load_scenario, parse_assignments, run, scenario_from
 from fpsim.support.errors import ConfigError, DomainError
 
 BAD = {
@@ -57,7 +57,7 @@ def test_file_that_is_no_toml(tmp_path):
 def test_resolved_configuration_reads_back_equal(name):
     for quick in (False, True):
         scenario = load_scenario(name, quick=quick)
-        assert scenario_from(tomllib.loads(to_toml(scenario))) == scenario
+        assert scenario_from(tomllib.loads(scenario.config)) == scenario
         assert getattr(scenario, "purpose", "") or scenario.see
 
 
@@ -96,7 +96,7 @@ def test_any_mapping_gives_a_scenario_or_a_config_error(raw):
         except ConfigError as error:
             assert str(error)
         else:
-            assert scenario_from(tomllib.loads(to_toml(scenario))).parameters == scenario.parameters
+            assert scenario_from(tomllib.loads(scenario.config)).parameters == scenario.parameters
 
 
 def test_quick_values_are_values():

@@ -7,9 +7,9 @@ the resolved configuration is written into the output file.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from fpsim.datasets import Dataset, DataTable
@@ -23,7 +23,6 @@ __all__ = [
     "Numbers",
     "Parameters",
     "Positive",
-    "ScenarioBase",
     "Section",
     "Sgd",
     "StartName",
@@ -200,30 +199,3 @@ class Parameters(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 20250116
     """Seed of all random numbers."""
-
-
-class ScenarioBase(Parameters):
-    """What every scenario has."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    title: str = ""
-    see: str = ""
-    """A paragraph that says what to see in the pictures and the table."""
-    quick: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Values that ``--quick`` puts in place, by section."""
-
-    @field_validator("quick")
-    @classmethod
-    def _has_values(cls, quick: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for section, values in quick.items():
-            for key, value in values.items():
-                if _lacks_value(value):
-                    raise ValueError(f"{section}.{key} = {value!r}: what TOML can hold is accepted, None is not")
-        return quick
-
-
-def _lacks_value(value: Any) -> bool:
-    """Whether ``None`` is, or is in, a value."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    return any(map(_lacks_value, value)) if isinstance(value, (list, tuple)) else value is None
