@@ -24,7 +24,6 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from fpsim.comparison.network_outputs import probe_indices
 from fpsim.ensemble import Ensemble
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder
@@ -48,6 +47,7 @@ from fpsim.studies.account import budget_table, distances_table, law_claims, law
 from fpsim.studies.case import Case, case_of
 from fpsim.studies.comparisons import Observables, all_distances, budgets, compare_law, observed
 from fpsim.studies.datasets import ensemble_dataset, law_dataset, outputs_dataset
+from fpsim.studies.law_outputs import probe_indices
 from fpsim.studies.laws import CLOSURES, Law, closure_law, coarse_solutions, joint_law
 from fpsim.studies.parameters import Compared, StartLaw, Theory, entries_of, recorded_steps
 from fpsim.support.memory import check_memory

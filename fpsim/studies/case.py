@@ -18,9 +18,10 @@ from fpsim.closures.fit_and_judge import fit_and_judge
 from fpsim.density import Density, Grid, from_samples
 from fpsim.ensemble import Ensemble
 from fpsim.experiment import Experiment
+from fpsim.scenario.records import entry_names
 from fpsim.support.errors import DomainError
 
-__all__ = ["MATRICES", "Case", "case_of", "entry_names"]
+__all__ = ["MATRICES", "Case", "case_of"]
 
 Array = NDArray[np.float64]
 MATRICES = ("W1", "W2")
@@ -30,11 +31,6 @@ MARGIN = 0.2
 FEWEST_ALIVE = 2
 FEWEST_CELLS = 16
 MOST_AXES = 4
-
-
-def entry_names(matrix: str, shape: tuple[int, int]) -> tuple[str, ...]:
-    """Names of a matrix's entries in C order, counted from one: ``W1_1_1, W1_1_2, ...``."""
-    return tuple(f"{matrix}_{i + 1}_{j + 1}" for i in range(shape[0]) for j in range(shape[1]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,12 +24,12 @@ from fpsim.comparison import (
     error_budget,
 )
 from fpsim.comparison.distances import DISTANCES
-from fpsim.comparison.network_outputs import network_outputs
 from fpsim.comparison.outputs import replica_loss
 from fpsim.density import Density
 from fpsim.ensemble.intermediate_laws import ORDER, Link, intermediate_laws
 from fpsim.network import Network
 from fpsim.studies.case import MATRICES, Case
+from fpsim.studies.law_outputs import law_outputs
 from fpsim.studies.laws import Law
 from fpsim.support.errors import DomainError
 from fpsim.support.progress import Progress
@@ -57,7 +57,7 @@ def observed(
     If samples are held out also the test loss, and the generalisation gap: test loss minus loss, network by network.
     """
     network, x, test = case.experiment.network, case.x, case.experiment.test
-    found = network_outputs(network, weights, x, probes=probes, rng=numpy_generator(np.random.SeedSequence(seed)))
+    found = law_outputs(network, weights, x, probes=probes, rng=numpy_generator(np.random.SeedSequence(seed)))
     if test is not None:
         unseen = replica_loss(network, *weights, test.x)
         found |= {"test loss": unseen, "generalisation gap": unseen - found["loss"]}

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from fpsim.comparison.network_outputs import common_histograms
 from fpsim.datasets import Dataset
 from fpsim.scenario.records import TRAINING_TIME, density_variable, grid_coordinates, moments, named
 from fpsim.studies.case import MATRICES, Case
+from fpsim.studies.law_outputs import common_histograms
 from fpsim.studies.laws import Law
 
 __all__ = ["ensemble_dataset", "law_dataset", "outputs_dataset"]

@@ -15,7 +15,7 @@ from fpsim.comparison.outputs import at_probes, balance, pooled, replica_loss
 from fpsim.network import Network
 from fpsim.support.random_streams import RNG
 
-__all__ = ["common_histograms", "network_outputs", "probe_indices"]
+__all__ = ["common_histograms", "law_outputs", "probe_indices"]
 
 Array = NDArray[np.float64]
 PER_REPLICA = 4
@@ -30,7 +30,7 @@ def probe_indices(x: ArrayLike, count: int) -> NDArray[np.int64]:
     return order[np.round(np.linspace(0.03, 0.97, count) * (len(order) - 1)).astype(int)]
 
 
-def network_outputs(
+def law_outputs(
     network: Network, weights: tuple[Array, Array], x: ArrayLike, *, probes: Sequence[int], rng: RNG = None
 ) -> dict[str, Array]:
     """Outputs, losses and balance of weights (R, k, d), (R, d, k) on data ``x`` (N, d), dimensionless.
