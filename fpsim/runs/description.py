@@ -27,8 +27,8 @@ def describe(tree: xr.DataTree) -> str:
         "libraries": attributes["libraries"],
         "seed": attributes["seed"],
         "command": attributes["command"],
-        **{key: str(attributes[key]) for key in ("data", "data_sha256") if key in attributes},
     }
+    rows |= {key: attributes[key] for key in ("data", "data_sha256") if key in attributes}
     lines += [f"{key:<12}{value}" for key, value in rows.items()]
     lines += ["", "groups"]
     for node in tree.subtree:

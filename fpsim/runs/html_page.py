@@ -67,7 +67,10 @@ def html_report(tree: xr.DataTree, *, code: Scenario | None = None) -> str:
     complete = attributes.get("complete") == "1"
     title = html.escape(attributes["title"])
     parts = {
-        "table": ("Theory beside experiment", _shortfalls(tree, complete) + _tables(tree)),
+        "table": (
+            "Tables" if "content" in attributes else "Theory beside experiment",
+            _shortfalls(tree, complete) + _tables(tree),
+        ),
         "pictures": ("Pictures", "".join(_pictures(tree, code))),
         "configuration": ("Configuration", f"<pre>{html.escape(attributes['config'])}</pre>"),
         "provenance": ("Provenance", _provenance(attributes)),
@@ -86,10 +89,10 @@ def _purpose(attributes: Mapping[str, str]) -> str:
     """What the scenario is for, and the keys whose values are not its own."""
     old = read_toml_text(attributes["config"], "the page").get("see", "")
     paragraphs = attributes.get("description", str(old)).strip().split("\n\n")
-    said = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
+    said = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs if paragraph)
     keys = "".join(f"<li><code>{html.escape(line)}</code></li>" for line in attributes.get("changed", "").splitlines())
-    changed = f'<div class="changed">Changed in this run:<ul>{keys}</ul></div>' if keys else ""
-    return f'<div class="see">{said}{changed}</div>'
+    changed = f'<div class="changed">Changed here:<ul>{keys}</ul></div>' if keys else ""
+    return f'<div class="see">{said}{changed}</div>' if said or changed else ""
 
 
 def _tables(tree: xr.DataTree) -> str:

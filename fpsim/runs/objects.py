@@ -182,7 +182,7 @@ def _of_mixture(value: GaussianMixture, _grids: Mapping[str, Grid]) -> xr.Datase
 
 def _of_mixtures(value: MixtureEvolution, _grids: Mapping[str, Grid]) -> xr.Dataset:
     times = np.asarray(value.times, dtype=float)
-    return mixture_dataset(times, value.densities, name="mixture").assign_coords(time=times)
+    return mixture_dataset(list(times), value.densities, name="mixture").assign_coords(time=times)
 
 
 def _of_ensemble(value: Ensemble, grids: Mapping[str, Grid]) -> xr.Dataset:

@@ -83,6 +83,8 @@ def _object_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
     for path, by_name in run.densities.items():
         for name, densities in by_name.items():
             series.setdefault(name, {})[path] = densities
+    labels = {path: LABELS.get(path, path) for path in run.densities}
+    labels |= {path: "sample paths" for path in run.densities if "positions" in tree[path]}
     for name, sources in series.items():
         longest = max(sources, key=lambda path: (path != ENSEMBLE, len(sources[path])))
         times = run.times(longest)
@@ -100,11 +102,11 @@ def _object_figures(tree: xr.DataTree) -> Iterator[tuple[str, Figure]]:
                 density = densities[index]
                 if flat:
                     x = density.grid.centers[0]
-                    plot_marginal(x, density.values, source=path, ax=ax, filled=path == ENSEMBLE)
+                    plot_marginal(x, density.values, source=path, ax=ax, filled=path == ENSEMBLE, label=labels[path])
                 else:
                     plane = density if density.grid.ndim == 2 else density.marginal(0, 1)
-                    plot_density(*plane.grid.centers, plane.values, ax=ax)
-                    ax.set_ylabel(f"{LABELS.get(path, path)}\n{plane.grid.names[1]}" if column == 0 else "")
+                    plot_density(plane.grid.centers[0], plane.grid.centers[1], plane.values, ax=ax)
+                    ax.set_ylabel(f"{labels[path]}\n{plane.grid.names[1]}" if column == 0 else "")
                 ax.set_xlabel(density.grid.names[0])
                 ax.set_title(f"t = {time:.3g}")
         if flat:

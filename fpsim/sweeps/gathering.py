@@ -157,7 +157,7 @@ def sweep_scalars(tree: xr.DataTree) -> dict[str, xr.DataArray]:
 
 def _rank(name: str, values: xr.DataArray) -> tuple[bool, bool]:
     """What was measured before what does not depend on the seed, errors last."""
-    measured = SEED in values.dims and bool((values.std(SEED) > 0.0).any())
+    measured = SEED in values.dims and bool((values.max(SEED) > values.min(SEED)).any())
     return "error" in name.partition("[")[0], not measured
 
 
@@ -181,7 +181,8 @@ def _table(tree: xr.DataTree) -> Table:
         mean = values.mean(over).transpose(*rows).values
         count = math.prod(values.sizes[d] for d in over)
         spread = values.std(over, ddof=1).transpose(*rows).values / count**0.5 if count > 1 else None
-        errors = None if spread is None or not spread.any() else [float(spread[place]) for place in places]
+        varies = bool((values.max(over) > values.min(over)).any())
+        errors = [float(spread[place]) for place in places] if spread is not None and varies else None
         columns.append(Column(name, [float(mean[place]) for place in places], ".5g", errors=errors))
     if "verdicts" in tree.children:
         columns.append(Column("not as expected", _unmet(tree, rows, places), ".0f"))

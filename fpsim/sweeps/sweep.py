@@ -191,7 +191,8 @@ def _all(
     progress: Callable[[int, int], None] | None,
 ) -> dict[int, str]:
     """Do all runs; by number, why those that failed did."""
-    told, failed = progress or (lambda _done, _total: None), {}
+    told = progress or (lambda _done, _total: None)
+    failed: dict[int, str] = {}
     if executor is None and workers == 1:
         for number, run in enumerate(runs):
             failed |= {number: said} if (said := _do(run)) else {}
