@@ -24,7 +24,7 @@ from fpsim.diagnostics.height_equation.cole_hopf import cole_hopf_height, cole_h
 from fpsim.diagnostics.height_equation.height import HeightTerms, height, height_budget, height_residual
 from fpsim.diagnostics.height_equation.height_ensemble import ensemble_residual
 from fpsim.diagnostics.height_equation.height_regression import coefficients_from_densities, coefficients_from_samples
-from fpsim.diagnostics.height_equation.labelled import budget_dataset, coefficients_dataset
+from fpsim.diagnostics.height_equation.labelled import coefficients_dataset, height_budget_dataset
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
 from fpsim.generator import build_generator, propagate
@@ -169,7 +169,7 @@ def budget(p: KPZIdentity, run: Workbench) -> xr.Dataset:
     (_, coarse, fine), (_, *other) = terms.values(), wrong.values()
     identity, false = height_residual(fine, coarse), height_residual(*reversed(other))
     records = {"K1, term by term": identity, f"K1, viscosity {WRONG_VISCOSITY:g} times": control(false)}
-    table = budget_dataset(times, terms, found[1::3], h.viscosity).merge(stored_records(records))
+    table = height_budget_dataset(times, terms, found[1::3], h.viscosity).merge(stored_records(records))
     density = density_variable(found[1::3], "density")
     return table.assign(density=density).assign_coords(grid_coordinates(p.box(h.cells)))
 
@@ -264,12 +264,8 @@ def conclusions(p: KPZIdentity, run: Results) -> Iterator[str]:
     found, fit = run["budget"], run["regression"].sel(coefficient="ratio")
     rms, largest = (float(found[f"{name}_residual"].isel(cells=-1).max()) for name in ("relative", "largest"))
     yield f"The terms cancel to {rms:.1e} of the largest (root mean square), and to {largest:.1e} in every cell."
-    gap = {str(s): abs(float(fit["value"].sel(source=s)) / 2.0 - 1.0) for s in fit["source"].values}
-    yield (
-        "lambda / nu differs from 2 by "
-        + ", ".join(f"{value:.1g} of it ({source})" for source, value in gap.items())
-        + "."
-    )
+    gaps = [f"{abs(float(fit['value'].sel(source=s)) / 2.0 - 1.0):.1g} of it ({s})" for s in fit["source"].values]
+    yield f"lambda / nu differs from 2 by {', '.join(gaps)}."
 
 
 def figures(p: KPZIdentity, run: Results) -> Iterator[tuple[str, Figure]]:

@@ -17,6 +17,7 @@ from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.theory import (
     BalancedLaw,
+    ScalarNetwork,
     collapse_rate,
     collapse_threshold,
     discrete_collapse_rate,
@@ -25,6 +26,7 @@ from fpsim.theory import (
     landscape_of,
     modified_equation,
     scalar_network,
+    scales_of,
     to_valley,
     valley_density,
     weight_moments,
@@ -265,3 +267,15 @@ def test_bad_input():
         scalar_network(experiment(temperature=0.1)).equation(order="sme2")
     with pytest.raises(DomainError, match="absorbing"):
         BalancedLaw(**{**LAW, "s0": 0.0})
+
+
+def test_far_below_the_valley_the_logarithm_is_a_brownian_motion_with_drift():
+    """``d ln W = (2 c - s^2) dt + sqrt(4 s^2) dB`` for ``w << 1``, ``s^2 = eta c_B kappa``, by hand from the steps."""
+    c, kappa, eta, batch = 1.3, 0.7, 0.05, 4
+    data = from_array(np.array([[1.0], [2.0]]))
+    experiment = Experiment(data, BottleneckAutoEncoder(1, 1), SGD(eta, batch), Start.gaussian(0.1, 0.0))
+    network = ScalarNetwork(c, kappa, scales_of(experiment))
+    equation = network.log_equation()
+    x, s2 = np.array([-14.0, -12.0]), eta / batch * kappa
+    np.testing.assert_allclose(np.broadcast_to(equation.drift(x), 2), 2 * c - s2, rtol=1e-4)
+    np.testing.assert_allclose(np.broadcast_to(equation.diffusion(x), 2), 2 * s2, rtol=1e-4)

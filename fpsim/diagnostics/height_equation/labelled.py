@@ -18,13 +18,13 @@ from fpsim.density import Density
 from fpsim.diagnostics.height_equation.height import HeightTerms, burgers_velocity
 from fpsim.diagnostics.height_equation.height_regression import KPZCoefficients
 
-__all__ = ["TERMS", "budget_dataset", "coefficients_dataset"]
+__all__ = ["TERMS", "coefficients_dataset", "height_budget_dataset"]
 
 TERMS = ("rate", "diffusion", "nonlinear", "advection", "source", "residual")
 """Terms of the height equation, and what they leave over."""
 
 
-def budget_dataset(
+def height_budget_dataset(
     times: ArrayLike, budgets: Mapping[int, Sequence[HeightTerms]], densities: Sequence[Density], viscosity: float
 ) -> xr.Dataset:
     """Budgets through time on several grids.
