@@ -15,13 +15,9 @@ from typing import Any, cast
 import xarray as xr
 
 from fpsim.scenario.records import named
-from fpsim.uncertainty.verdict import Claim, Expected, Identity, Verdict, threshold
+from fpsim.uncertainty.verdict import Claim, Expected, Identity, threshold
 
 __all__ = [
-    "CONTROL",
-    "collected_verdicts",
-    "controlled_verdicts",
-    "part",
     "records_of",
     "shortfalls_of",
     "stored_records",
@@ -29,9 +25,6 @@ __all__ = [
     "verdict_lines",
     "verdict_tables",
 ]
-
-CONTROL = "control: "
-"""How the name of a control begins."""
 
 ONE = {"units": "1"}
 RULES = {
@@ -41,13 +34,8 @@ RULES = {
 """When a record holds, by the number of errors that its family asks for."""
 
 
-def verdict_dataset(
-    verdicts: Sequence[Identity | Claim], *, expected: Mapping[str, Verdict] | None = None
-) -> xr.Dataset:
-    """Dimensions ``identity`` and ``claim``; ``expected`` verdicts are those of the records unless said otherwise, by
-    name.
-    """
-    wanted = expected or {}
+def verdict_dataset(verdicts: Sequence[Identity | Claim]) -> xr.Dataset:
+    """Records with their verdicts, dimensions ``identity`` and ``claim``."""
     identities = [v for v in verdicts if isinstance(v, Identity)]
     claims = [v for v in verdicts if isinstance(v, Claim)]
     columns: dict[str, tuple[str, list[object], dict[str, str]]] = {}
@@ -57,8 +45,8 @@ def verdict_dataset(
         error = {"long_name": "size that numerics or sampling explain", **ONE}
         columns[f"{kind}_error"] = (kind, [float(v.error) for v in rows], error)
         columns[f"{kind}_verdict"] = (kind, [v.verdict for v in rows], {"long_name": "verdict", **ONE})
-        named: list[object] = [wanted.get(v.name, v.expected) for v in rows]
-        columns[f"{kind}_expected"] = (kind, named, {"long_name": "verdict that is expected", **ONE})
+        wanted = {"long_name": "verdict that is expected", **ONE}
+        columns[f"{kind}_expected"] = (kind, [v.expected for v in rows], wanted)
     accepted = {"long_name": "residual up to which the claim counts as true", **ONE}
     columns["claim_tolerance"] = ("claim", [float(c.tolerance) for c in claims], accepted)
     freedom = {"long_name": "observables minus fitted parameters", **ONE}
@@ -102,39 +90,6 @@ def records_of(dataset: xr.Dataset) -> tuple[Identity | Claim, ...]:
             *columns, (cast("Expected", str(e)) for e in dataset["record_expected"].values), strict=True
         )
     )
-
-
-def controlled_verdicts(
-    verdicts: Mapping[str, Identity | Claim], *, failing: tuple[str, ...] = (CONTROL,)
-) -> xr.Dataset:
-    """The table of verdicts under the names given.
-
-    Those that begin as ``failing`` says are expected to fail, or to be trivial if the name ends in "only": nothing is
-    left to test there.
-    """
-    expected: dict[str, Verdict] = {
-        name: "trivial" if name.endswith("only") else "fails" for name in verdicts if name.startswith(failing)
-    }
-    return verdict_dataset([replace(v, name=name) for name, v in verdicts.items()], expected=expected)
-
-
-def part(table: xr.Dataset, name: str) -> xr.Dataset:
-    """The table as one stage's share, with dimensions ``NAME_identity``, ``NAME_claim`` that no other group has."""
-    return table.rename({str(kind): f"{name}_{kind}" for kind in table.dims})
-
-
-def collected_verdicts(tree: xr.DataTree, path: str) -> xr.Dataset:
-    """The tables of all stages below a path, one after the other."""
-    shares = []
-    for name, node in tree[path].children.items():
-        share = node.to_dataset(inherit=False)
-        shares.append(share.rename({d: str(d).removeprefix(f"{name}_") for d in share.dims}))
-    joined = [
-        xr.concat([share[names] for share in shares if names[0] in share], dim=kind)
-        for kind in ("identity", "claim")
-        if (names := sorted({str(n) for share in shares for n in share if str(n).startswith(kind)}))
-    ]
-    return xr.merge(joined)
 
 
 def verdict_lines(table: xr.Dataset) -> list[str]:

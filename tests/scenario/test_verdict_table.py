@@ -6,8 +6,6 @@ import pytest
 import xarray as xr
 
 from fpsim.scenario.judgement import (
-    collected_verdicts,
-    part,
     records_of,
     shortfalls_of,
     stored_records,
@@ -22,15 +20,14 @@ TRIVIAL = Claim("cannot fail", 0.0, 0.01, 0.05, 0)
 
 
 def test_a_control_that_fails_is_no_shortfall_and_one_that_holds_is():
-    expected = {"false on purpose": "fails"}
-    assert shortfalls_of(verdict_dataset([*GOOD, CONTROL], expected=expected)) == ()
+    assert shortfalls_of(verdict_dataset([*GOOD, control(CONTROL)])) == ()
     assert shortfalls_of(verdict_dataset([*GOOD, CONTROL])) == ("claim false on purpose: fails, holds expected",)
     passing = Claim("false on purpose", 0.01, 0.001, 0.05, 3)
-    assert shortfalls_of(verdict_dataset([passing], expected=expected))
+    assert shortfalls_of(verdict_dataset([control(passing)]))
 
 
 def test_identities_and_claims_are_printed_apart():
-    text = "\n".join(verdict_lines(verdict_dataset([*GOOD, CONTROL, TRIVIAL], expected={"false on purpose": "fails"})))
+    text = "\n".join(verdict_lines(verdict_dataset([*GOOD, control(CONTROL), TRIVIAL])))
     first, second = text.split("claims (physics)")
     assert "exact" in first
     assert "holds up to 3 x explained" in first
@@ -51,8 +48,8 @@ def test_identities_and_claims_are_printed_apart():
     ],
 )
 def test_a_row_says_what_was_expected_and_calls_no_finding_a_control(expected, residual, freedom, says):
-    claim = Claim("at the valley: closed", residual, 0.001, 0.05, freedom)
-    lines = verdict_lines(verdict_dataset([claim], expected={claim.name: expected}))
+    claim = Claim("at the valley: closed", residual, 0.001, 0.05, freedom, expected=expected)
+    lines = verdict_lines(verdict_dataset([claim]))
     assert lines[1].endswith(f"  {says}")
     assert "control" not in "".join(lines)
 
@@ -60,19 +57,6 @@ def test_a_row_says_what_was_expected_and_calls_no_finding_a_control(expected, r
 def test_tables_of_one_sort_only():
     assert "claims" not in "\n".join(verdict_lines(verdict_dataset(GOOD[:1])))
     assert "identities" not in "\n".join(verdict_lines(verdict_dataset(GOOD[1:])))
-
-
-def test_parts_of_several_stages_are_one_table_and_live_in_one_tree():
-    parts = {
-        "/verdicts/first": part(verdict_dataset(GOOD), "first"),
-        "/verdicts/second": part(verdict_dataset([CONTROL, TRIVIAL]), "second"),
-    }
-    tree = xr.DataTree.from_dict(parts)
-    table = collected_verdicts(tree, "verdicts")
-    assert list(table["identity"].values) == ["exact"]
-    assert list(table["claim"].values) == ["true", "false on purpose", "cannot fail"]
-    tree.dataset = table  # the root and the parts have dimensions of their own
-    assert len(shortfalls_of(collected_verdicts(tree, "verdicts"))) == 2
 
 
 def test_records_that_a_stage_keeps_are_the_same_when_read_again(tmp_path):
