@@ -30,6 +30,10 @@ LANDSCAPE = 100.0
 """Coefficients by way of the landscape against kernels."""
 KICK = 1.2e-7
 """Seconds of a kick per component and squared number of weights."""
+PATH_STEP = 1.7e-6
+"""Seconds of a step of a path, of weak order two, with ``4 n`` roots of the tensor: times ``n^2.5``."""
+PATH_SAMPLE = 3.3e-7
+"""Seconds of a step per weight and sample that averages sum over."""
 WEIGHT_OF_SAMPLE = 3e-9
 """Seconds per sample and weight of one step of training."""
 
@@ -78,9 +82,10 @@ def mixture_cost(n: int, time: float, curvature: float, components: int, seconds
     return Cost(components, 8.0 * components * (4.0 * state + n + n**2), points * seconds + kicks)
 
 
-def path_cost(n: int, time: float, learning_rate: float, paths: int, seconds: float) -> Cost:
-    """Sample paths of the equation with a root of its tensor at every step."""
-    return Cost(paths, 8.0 * paths * (n + n * n), paths * time / learning_rate * (seconds + OPERATION * n**3))
+def path_cost(n: int, time: float, learning_rate: float, paths: int, samples: int) -> Cost:
+    """Sample paths (:func:`fpsim.simulate`), one step for each of training; ``samples`` that averages sum over, 0 for none."""
+    step = PATH_STEP * n**2.5 + PATH_SAMPLE * n * samples
+    return Cost(paths, 8.0 * paths * (n + n * n), paths * time / learning_rate * step)
 
 
 def training_cost(n: int, steps: float, batch: int, replicas: int) -> Cost:

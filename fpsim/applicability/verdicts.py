@@ -113,7 +113,8 @@ def closures(experiment: Experiment, found: Findings) -> tuple[Applicable, ...]:
                      None if large else grid_cost(found.n, found.time)))  # fmt: skip
     seconds = _point_seconds(experiment, found.n) if not against else None
     mixture = None if seconds is None else mixture_cost(found.n, found.time, found.curvature, MIXTURE, seconds)
-    paths = None if seconds is None else path_cost(found.n, found.time, found.learning_rate, PATHS, seconds)
+    summed = 0 if network.activations[0] == "linear" else getattr(experiment.data, "size", 1024)
+    paths = None if against else path_cost(found.n, found.time, found.learning_rate, PATHS, summed)
     rows.append(_row("joint as a mixture", against, "width^2 and number of components, both stated", mixture))
     rows.append(_row("conditional_of_mixture", against or wide, "that of the mixture; no ensemble", mixture))
     rows.append(_row("paths", against, "statistical, number of paths", paths))
