@@ -83,7 +83,7 @@ def mixture_cost(n: int, time: float, curvature: float, components: int, seconds
 
 
 def path_cost(n: int, time: float, learning_rate: float, paths: int, samples: int) -> Cost:
-    """Sample paths (:func:`fpsim.simulate`), one step for each of training; ``samples`` that averages sum over, 0 for none."""
+    """Sample paths (:func:`fpsim.simulate`), a step for each of training; ``samples`` that averages sum over, or 0."""
     step = PATH_STEP * n**2.5 + PATH_SAMPLE * n * samples
     return Cost(paths, 8.0 * paths * (n + n * n), paths * time / learning_rate * step)
 
