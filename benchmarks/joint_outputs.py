@@ -58,7 +58,7 @@ def main() -> None:
     names = ["loss", "probe 1", "probe 2", "probe 3", "pooled"]
     below = []
     for q, (t, density) in enumerate(zip(TIMES, result.densities, strict=True)):
-        ours = np.array([observed(density.sample(FEW, rng=[q, i]), d, k, data, rng) for i in range(PAIRS)])
+        ours = np.array([observed(density.sample(FEW, rng=PAIRS * q + i), d, k, data, rng) for i in range(PAIRS)])
         told = []
         for o, name in enumerate(names):
             edges = np.quantile(runs[:, q, o], np.linspace(0.0, 1.0, EDGES + 1)[1:-1])

@@ -248,7 +248,6 @@ PROBLEMS = {
     "shell in 3-D": shell,
     "banana": lambda: banana(2, 0.2),
     "banana in 4-D": lambda: banana(4, 0.2),
-    "banana in 10-D": lambda: banana(10, 0.25),
     "curved wells": curved_wells,
     "driven well": driven_well,
 }

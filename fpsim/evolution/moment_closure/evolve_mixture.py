@@ -7,7 +7,8 @@ noise ``O(N^{-1/2})``. Three errors are estimated apart, each as total variation
 (:mod:`.marginal_error`):
 
 - noise, from two halves that are scrambled independently;
-- width, from a second run with half as many components, ``sqrt(2)`` times as wide;
+- width, from a second run with half as many components, ``sqrt(2)`` times as wide; where the drift holds components
+  together, so that wider ones come out the same, from half as many that are half as wide;
 - time, from the embedded pair of the Runge-Kutta steps: ``1 / sqrt(2 pi)`` times the sum of local errors, in widths of
   a component, which bounds what a shift of components by so much does.
 
@@ -33,6 +34,7 @@ from fpsim.density.gaussian_mixture import GaussianMixture
 from fpsim.equation.fokker_planck import FokkerPlanck
 from fpsim.equation.points import PointCoefficients, PointwiseFokkerPlanck, coefficients_at_points
 from fpsim.evolution.moment_closure.closure import packed, rows_of_state, unpacked
+from fpsim.evolution.moment_closure.kicks import principal_widths
 from fpsim.evolution.moment_closure.marginal_error import Halves, bias_of, boxes_of, halves_of, noise_of
 from fpsim.evolution.moment_closure.population import Journey, Problem, check_tensor, flow, travel
 from fpsim.evolution.moment_closure.start import SampledStart, StartLike, names_of, start_scale
@@ -58,6 +60,9 @@ TIME_SHARE = 0.05
 """Accepted local error of a step, in widths of a component, relative to the tolerance."""
 EXACT_ERROR = 1e-11
 """The same where the closure is exact: steps cost nothing there."""
+HELD_TOGETHER, SOME, NEVER = 1.4, 1024, 1e-3
+"""Ratio of variances, of wider components to accepted ones, below which the drift holds them; how many are looked at;
+width, in accepted ones, that none is below."""
 ROUNDING = 1e-9
 """Departure from linear drift, relative, that passes as rounding."""
 
@@ -261,10 +266,16 @@ class _Runner:
         n, journey = len(width), self.journey(count, width)
         noise = bias = np.full(len(self.problem.times), np.nan)
         if self.estimate:
-            wide = self.journey(2 * max(count // 4, 1), np.sqrt(2.0) * width, journey.kick_times)
+            fewer = 2 * max(count // 4, 1)
+            wide = self.journey(fewer, np.sqrt(2.0) * width, journey.kick_times)
             pairs = [self._halves(journey, wide, k, n) for k in range(len(journey.states))]
             noise = np.array([noise_of(fine) for fine, _ in pairs])
             bias = np.array([bias_of(fine, broad) for fine, broad in pairs])
+            own = _own_width(journey, wide, width)
+            if own is not None:
+                slim = self.journey(fewer, own * width)
+                pairs = [self._halves(journey, slim, k, n) for k in range(len(journey.states))]
+                bias = np.maximum(bias, [bias_of(fine, narrow) for fine, narrow in pairs])
         densities = tuple(
             GaussianMixture.of_arrays(journey.weights, *unpacked(state, n), self.names).symmetrised(self.group)
             for state in journey.states
@@ -280,6 +291,27 @@ class _Runner:
             halves_of(j.weights, j.states[k], n, self.group, boxes, self.problem.threads) for j in (fine, wide)
         )
         return first, second
+
+
+def _own_width(journey: Journey, wide: Journey, width: Array) -> float | None:
+    """Half the width that components take by themselves, in units of the accepted one, if it is not that one.
+
+    Components that the drift holds together stay narrower than accepted, and wider ones are the same: both runs then
+    share the error of their shape, and only narrower components tell it.
+    """
+    found = None
+    for fine, broad in zip(journey.states, wide.states, strict=True):
+        own, other = (_typical_variance(state, width) for state in (fine, broad))
+        if other < HELD_TOGETHER * own:
+            half = 0.5 * min(float(np.sqrt(own)), 1.0)
+            found = half if found is None else min(found, half)
+    return found
+
+
+def _typical_variance(state: Array, width: Array) -> float:
+    """Median over some components of the largest variance along a direction, in units of the accepted one."""
+    some = np.ascontiguousarray(state[:, :: max(state.shape[1] // SOME, 1)])
+    return float(np.median(principal_widths(some, NEVER * width).values[0])) * NEVER**2
 
 
 def _exact(problem: Problem, start: GaussianMixture, names: tuple[str, ...]) -> MixtureEvolution:
@@ -315,7 +347,10 @@ def _is_exact(problem: Problem, mean: Array, scale: Array) -> bool:
     places = np.concatenate([x, mean[:, None], mean[:, None] + 0.5 * (x - mean[:, None])], axis=1)
     drift, diffusion = np.empty_like(places), np.empty((n * (n + 1) // 2, places.shape[1]))
     for t in (0.0, float(problem.times[-1])):
-        problem.coefficients(t, places, drift, diffusion)
+        try:
+            problem.coefficients(t, places, drift, diffusion)
+        except DomainError:  # not defined so far off: then it is not linear and constant
+            return False
         far, centre, half = drift[:, :64], drift[:, 64:65], drift[:, 65:]
         bent = np.abs(half - 0.5 * (far + centre)).max() > ROUNDING * (1e-300 + np.abs(drift).max())
         if bent or np.ptp(diffusion, axis=1).max() > ROUNDING * (1e-300 + np.abs(diffusion).max()):
