@@ -14,9 +14,12 @@ from fpsim.equation.evaluation import Mesh, diffusion_at, diffusion_on_cells, sh
 from fpsim.equation.fokker_planck import FokkerPlanck
 from fpsim.equation.slopes import derivative
 
-__all__ = ["correction_of_callable", "ito_correction", "symmetric_root"]
+__all__ = ["correction_at", "ito_correction", "symmetric_root"]
 
 Array = NDArray[np.float64]
+
+SHORT = 1e-6
+"""Differences at places that are no grid, relative to the length over which coefficients are smooth."""
 
 
 def symmetric_root(field: DiffusionField, shape: tuple[int, ...]) -> Array:
@@ -50,13 +53,45 @@ def ito_correction(equation: FokkerPlanck, grid: Grid, axis: int, x: Mesh, t: fl
             return 0.0
         cells = _correction_of_arrays(equation.calculus, field, grid, axis)
         return to_faces(cells, axis, periodic=grid.periodic(axis)) if faces else cells
-    return correction_of_callable(equation, x, axis, grid.spacing, t, p)
+    return _correction_of_callable(equation, x, axis, grid.spacing, t, p)
 
 
-def correction_of_callable(
+def correction_at(equation: FokkerPlanck, x: Mesh, spacing: tuple[float, ...], t: float, p: Any) -> tuple[Array, ...]:
+    """The same at any places along every axis, for a callable diffusion, which is called once more than axes are.
+
+    Differences to places ahead, SHORT lengths ``spacing`` away: along the axes, or along the columns of the root, whose
+    sum of slopes ``(1/2) sum_k (s_k . grad) s_k`` is what Stratonovich's calculus adds.
+    """
+    shape, axes = shape_of(x), range(len(x))
+    field = diffusion_at(equation, x, t=t, p=p)
+    total = [np.zeros(shape) for _ in axes]
+    if field.constant:
+        return tuple(total)
+    if equation.calculus is Calculus.KLIMONTOVICH:
+        here = field.matrices(shape)
+        for k, length in enumerate(spacing):
+            step = SHORT * length
+            ahead = diffusion_at(equation, (*x[:k], x[k] + step, *x[k + 1 :]), t=t, p=p).matrices(shape)
+            for i in axes:
+                total[i] += (ahead[..., i, k] - here[..., i, k]) / step
+        return tuple(total)
+    root = symmetric_root(field, shape)
+    for k in axes:
+        largest = [float(np.abs(root[..., i, k]).max()) for i in axes]
+        steps = [length / most for length, most in zip(spacing, largest, strict=True) if most > 0.0]
+        if steps:
+            step = SHORT * min(steps)
+            places = tuple(x[i] + step * root[..., i, k] for i in axes)
+            ahead = symmetric_root(diffusion_at(equation, places, t=t, p=p), shape)
+            for i in axes:
+                total[i] += 0.5 * (ahead[..., i, k] - root[..., i, k]) / step
+    return tuple(total)
+
+
+def _correction_of_callable(
     equation: FokkerPlanck, x: Mesh, axis: int, spacing: tuple[float, ...], t: float, p: Any
 ) -> Array:
-    """The same at any places, for a callable diffusion; differences over a sixteenth of ``spacing``."""
+    """The same along an axis, for a callable diffusion; differences over a sixteenth of ``spacing``."""
     total = np.zeros(shape_of(x))
     if equation.calculus is Calculus.KLIMONTOVICH:
         for other in range(len(x)):

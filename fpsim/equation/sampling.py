@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fpsim.density.boundary import Boundary
 from fpsim.density.grid import Grid
 from fpsim.equation.calculus import Calculus
-from fpsim.equation.conversion import correction_of_callable, ito_correction
+from fpsim.equation.conversion import correction_at, ito_correction
 from fpsim.equation.evaluation import (
     Mesh,
     call,
@@ -163,8 +163,8 @@ def drift_at(
 ) -> tuple[Array, ...]:
     """Ito drift at any places ``x`` (one array per coordinate, broadcasting together), one array per axis.
 
-    ``spacing`` is the length per axis over which coefficients are smooth: derivatives that a potential or the calculus
-    need are differences over a sixteenth of it. Coefficients given as numbers are constants; grid arrays are not
+    ``spacing`` is the length per axis over which coefficients are smooth: derivatives that a potential needs are
+    differences over a sixteenth of it, those of the calculus over a small part of it. Coefficients given as numbers are constants; grid arrays are not
     accepted here.
 
     Raises
@@ -185,9 +185,9 @@ def drift_at(
             for along, entry in enumerate(field.entries[axis]):
                 if entry is not None:
                     total = total + entry * downhill(phi, "phi", x, along, spacing[along], t, p)
-        if equation.calculus is not Calculus.ITO and callable(equation.diffusion):
-            total = total + correction_of_callable(equation, x, axis, spacing, t, p)
         out.append(total)
+    if equation.calculus is not Calculus.ITO and callable(equation.diffusion):
+        out = [b + more for b, more in zip(out, correction_at(equation, x, spacing, t, p), strict=True)]
     return tuple(out)
 
 
