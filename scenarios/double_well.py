@@ -14,7 +14,7 @@ from scipy.integrate import cumulative_trapezoid
 
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.scenario import Scenario, StartPoint, Time
+from fpsim.scenario import Scenario
 from fpsim.scenario.parameters.sections import Positive
 from fpsim.studies import problem
 
@@ -25,8 +25,9 @@ class DoubleWell(problem.FokkerPlanckProblem):
     """Potential ``(x^2 - 1)^2 / 4 + y^2 / 2`` with isotropic noise, between reflecting walls."""
 
     diffusion: Positive = 0.1
-    start: StartPoint = StartPoint(mean=(-1.0, 0.5), std=0.15)
-    time: Time = Time(end=20.0, records=8)
+    """Diffusion of both coordinates, the temperature of the potential."""
+    start: problem.NormalStart = problem.NormalStart(mean=(-1.0, 0.5), std=0.15)
+    time: problem.Duration = problem.Duration(end=20.0, records=8)
 
     def equation(self) -> FokkerPlanck:
         """Drift ``-grad potential``."""
@@ -57,13 +58,7 @@ scenario = Scenario(
     description=__doc__,
     parameters=DoubleWell(),
     quick={"ensemble.replicas": 2_000, "theory.cells": 64, "time.end": 5.0, "time.records": 4},
-    check=problem.check_problem,
-    stages=(problem.theory, problem.ensemble, problem.analyses),
-    claims=problem.claims,
-    tables=problem.tables,
-    figures=problem.figures,
-    conclusions=problem.conclusions,
-    summary=problem.summary,
+    **problem.PARTS,
 )
 
 if __name__ == "__main__":

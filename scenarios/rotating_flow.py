@@ -15,7 +15,7 @@ from scipy.linalg import solve_continuous_lyapunov
 
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.scenario import Scenario, StartPoint, Time
+from fpsim.scenario import Scenario
 from fpsim.scenario.parameters.sections import Positive
 from fpsim.studies import problem
 
@@ -24,12 +24,13 @@ class RotatingFlow(problem.FokkerPlanckProblem):
     """Drift ``-(x, y) + rotation (y, -x)`` with the tensor ``diffusion [[1, c], [c, 1]]``."""
 
     diffusion: Positive = 0.02
+    """Diffusion of each coordinate."""
     rotation: float = 3.0
-    """Angular velocity, clockwise; weights fall to the middle at rate one."""
+    """Angular velocity, clockwise; paths fall to the middle at rate one."""
     correlation: Annotated[float, Field(gt=-1, lt=1)] = 0.8
-    """``c``."""
-    start: StartPoint = StartPoint(mean=(-1.2, 0.5), std=0.12)
-    time: Time = Time(end=3.0, records=8)
+    """Correlation ``c`` of the noise of both coordinates."""
+    start: problem.NormalStart = problem.NormalStart(mean=(-1.2, 0.5), std=0.12)
+    time: problem.Duration = problem.Duration(end=3.0, records=8)
 
     @property
     def tensor(self) -> np.ndarray:
@@ -60,13 +61,7 @@ scenario = Scenario(
     description=__doc__,
     parameters=RotatingFlow(),
     quick={"ensemble.replicas": 2_000, "theory.cells": 64},
-    check=problem.check_problem,
-    stages=(problem.theory, problem.ensemble, problem.analyses),
-    claims=problem.claims,
-    tables=problem.tables,
-    figures=problem.figures,
-    conclusions=problem.conclusions,
-    summary=problem.summary,
+    **problem.PARTS,
 )
 
 if __name__ == "__main__":

@@ -10,10 +10,7 @@ module do the rest, each a stage or a part of what is said about the run, to be 
         def grid(self):
             return Grid.box((-2.2, 2.2, self.theory.cells), names=("x",))
 
-    scenario = Scenario(
-        title="Two wells", description=__doc__, parameters=Wells(), check=check_problem,
-        stages=(theory, ensemble, analyses), claims=claims, tables=tables, figures=figures, conclusions=conclusions,
-    )
+    scenario = Scenario(title="Two wells", description=__doc__, parameters=Wells(), **PARTS)
 
 Limits: the equation is linear in its density, for sample paths; the generator's analyses are those of an equation that
 does not depend on time, so that others leave the stage ``analyses`` out. Sample paths have a finite step, of weak order
@@ -24,7 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import xarray as xr
@@ -48,7 +46,7 @@ from fpsim.generator import (
 )
 from fpsim.paths import simulate
 from fpsim.plots import plot_density, plot_marginal
-from fpsim.scenario.parameters.sections import EnsembleSize, Parameters, Positive, Section, StartPoint, Time
+from fpsim.scenario.parameters.sections import Numbers, Parameters, Positive, Section
 from fpsim.scenario.records import density_at, density_variable, grid_coordinates, named
 from fpsim.scenario.results import Results, Workbench
 from fpsim.scenario.tables import Column, Table
@@ -59,7 +57,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "PARTS",
+    "Duration",
     "FokkerPlanckProblem",
+    "NormalStart",
     "Passage",
     "Resolution",
     "SamplePaths",
@@ -85,12 +86,31 @@ FINEST = 64
 """Cells along an axis of a histogram in the picture."""
 
 
-class SamplePaths(EnsembleSize):
+class NormalStart(Section):
+    """Density at time zero, independent normal coordinates."""
+
+    mean: Numbers = 0.0
+    """One number, or one for each coordinate."""
+    std: Positive = 0.1
+    """Standard deviation of every coordinate."""
+
+
+class Duration(Section):
+    """Time, recorded at ``records`` equal intervals after the start."""
+
+    end: Positive = 10.0
+    """Time at which the run ends."""
+    records: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Number of equal intervals."""
+
+
+class SamplePaths(Section):
     """Sample paths of the equation."""
 
     replicas: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
+    """Number of independent paths."""
     step: Positive = 0.01
-    """Longest time step of the paths."""
+    """Longest time step of the paths, of weak order 2."""
 
 
 class Resolution(Section):
@@ -126,8 +146,8 @@ class Passage:
 class FokkerPlanckProblem(Parameters):
     """What every Fokker-Planck problem has: a start, times, sample paths, grids; a subclass adds its own numbers."""
 
-    start: StartPoint = StartPoint()
-    time: Time = Time()
+    start: NormalStart = NormalStart()
+    time: Duration = Duration()
     ensemble: SamplePaths = SamplePaths()
     theory: Resolution = Resolution()
 
@@ -426,3 +446,17 @@ def _plane(density: xr.DataArray) -> xr.DataArray:
 def summary(p: FokkerPlanckProblem, run: Results) -> xr.Dataset:  # noqa: ARG001
     """Distances through time."""
     return run["ensemble"][["distance", "floor", "spread", "z"]]
+
+
+PARTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "check": check_problem,
+        "stages": (theory, ensemble, analyses),
+        "claims": claims,
+        "tables": tables,
+        "figures": figures,
+        "conclusions": conclusions,
+        "summary": summary,
+    }
+)
+"""All of it, for ``Scenario(..., **PARTS)``; ``PARTS | {"claims": mine}`` replaces a part."""

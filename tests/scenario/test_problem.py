@@ -7,7 +7,7 @@ import pytest
 
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.scenario import Results, Scenario, StartPoint, Time, load_scenario, report, run, run_shortfalls
+from fpsim.scenario import Results, Scenario, load_scenario, report, run, run_shortfalls
 from fpsim.scenario.running import figures_of
 from fpsim.studies import problem
 from fpsim.support.errors import ConfigError
@@ -48,8 +48,8 @@ def test_generator_against_closed_forms(tree):
 class Interval(problem.FokkerPlanckProblem):
     """Free diffusion between absorbing walls at 0 and pi, from its slowest mode."""
 
-    start: StartPoint = StartPoint(mean=1.0)
-    time: Time = Time(end=2.0, records=2)
+    start: problem.NormalStart = problem.NormalStart(mean=1.0)
+    time: problem.Duration = problem.Duration(end=2.0, records=2)
     ensemble: problem.SamplePaths = problem.SamplePaths(replicas=4_000, step=0.001)
     diffusion: float = 0.5
 
@@ -67,18 +67,12 @@ class Interval(problem.FokkerPlanckProblem):
         return {"decay rate": self.diffusion, "passage time, out": (np.pi / 2) * (np.pi / 4) / (2 * self.diffusion)}
 
 
-def scenario_of(parameters, **stages):
-    parts = {"stages": (problem.theory, problem.ensemble, problem.analyses), "check": problem.check_problem} | stages
-    names = ("claims", "tables", "figures", "conclusions", "summary")
-    return Scenario(title="one", parameters=parameters, **parts, **{name: getattr(problem, name) for name in names})
-
-
 def test_one_dimension_with_absorbing_walls():
     """Decay of the slowest mode and exit times in closed form; what is left of the mass is what is left of the paths.
 
     Walls are crossed between steps, so that paths outlive the density by O(sqrt(step)): three per cent here.
     """
-    interval = scenario_of(Interval())
+    interval = Scenario(title="An interval", parameters=Interval(), **problem.PARTS)
     tree = run(interval)
     table = tree["analyses"].to_dataset()
     assert np.all(np.isfinite(table["exact"]))
@@ -93,7 +87,7 @@ def test_one_dimension_with_absorbing_walls():
 
 def test_what_a_problem_lacks_is_said():
     with pytest.raises(ValueError, match="1 are accepted"):
-        Interval(start=StartPoint(mean=(1.0, 2.0)))
+        Interval(start=problem.NormalStart(mean=(1.0, 2.0)))
     with pytest.raises(NotImplementedError, match="FokkerPlanckProblem has no grid"):
         problem.FokkerPlanckProblem()
     with pytest.raises(ConfigError, match="3 entries"):

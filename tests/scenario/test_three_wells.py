@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 
 from fpsim.density import Grid
 from fpsim.equation import FokkerPlanck
-from fpsim.scenario import Column, Scenario, StartPoint, Table, Time, named
+from fpsim.scenario import Column, Scenario, Table, named
 from fpsim.studies import problem
 from fpsim.uncertainty.verdict import Claim
 
@@ -43,8 +43,8 @@ class ThreeWells(problem.FokkerPlanckProblem):
 
     diffusion: float = 1.0
     """Temperature."""
-    start: StartPoint = StartPoint(mean=(-1.0, 0.0), std=0.2)
-    time: Time = Time(end=12.0, records=6)
+    start: problem.NormalStart = problem.NormalStart(mean=(-1.0, 0.0), std=0.2)
+    time: problem.Duration = problem.Duration(end=12.0, records=6)
 
     def equation(self):
         return FokkerPlanck(potential=potential, diffusion=self.diffusion)
@@ -114,9 +114,11 @@ scenario = Scenario(
     description=__doc__,
     parameters=ThreeWells(),
     quick={"ensemble.replicas": 1_000, "theory.cells": 48, "theory.generator_cells": 60},
-    check=problem.check_problem,
-    stages=(problem.theory, problem.ensemble, problem.analyses, wells),
-    claims=claims, tables=tables, figures=figures, conclusions=conclusions, summary=problem.summary,
+    **problem.PARTS
+    | {
+        "stages": (*problem.PARTS["stages"], wells),
+        "claims": claims, "tables": tables, "figures": figures, "conclusions": conclusions,
+    },
 )
 '''
 
@@ -191,7 +193,9 @@ def test_the_example_of_the_docs_runs(tmp_path, capsys):
     """The scenario printed in docs/writing-scenarios.md, word for word."""
     text = (Path(fpsim.__file__).parents[1] / "docs" / "writing-scenarios.md").read_text(encoding="utf-8")
     (example,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "ThreeWells" in block]
-    code = tmp_path / "line.py"
+    assert len(example.splitlines()) <= 25
+    code, out, small = tmp_path / "line.py", str(tmp_path / "line.h5"), "ensemble.replicas=2000"
     code.write_text(example, encoding="utf-8")
-    assert main(["run", str(code), "--quick", "--strict", "--out", str(tmp_path / "line.h5")]) == 0
+    assert main(["run", str(code), "--set", small, "--strict", "--out", out]) == 0
+    assert main(["report", out, "--scenario", str(code)]) == 0
     assert "passage time, left to middle" in capsys.readouterr().out
