@@ -42,13 +42,13 @@ from fpsim.scenario import (
     Workbench,
 )
 from fpsim.scenario.parameters.sections import StartName
-from fpsim.scenario.records import budget_dataset, comparison_dataset, distances_dataset
-from fpsim.studies.account import budget_table, distances_table, law_claims, law_sentence, moments_table
+from fpsim.scenario.records import budgets_dataset, comparison_dataset, distances_dataset
+from fpsim.studies.account import budget_table, distances_table, law_claims, moments_table, sentences, study_summary
 from fpsim.studies.case import Case, case_of
 from fpsim.studies.comparisons import Observables, all_distances, budgets, compare_law, observed
 from fpsim.studies.datasets import ensemble_dataset, law_dataset, outputs_dataset
 from fpsim.studies.law_outputs import probe_indices
-from fpsim.studies.laws import CLOSURES, Law, closure_law, coarse_solutions, joint_law
+from fpsim.studies.laws import CLOSURES, Law, closure_law, joint_law
 from fpsim.studies.parameters import Compared, StartLaw, Theory, entries_of, recorded_steps
 from fpsim.support.memory import check_memory
 from fpsim.uncertainty.verdict import Claim
@@ -57,8 +57,8 @@ CLOSURES_OF_MATRICES = dict(CLOSURES)
 """Equation of one matrix by name, from experiment, matrix and ensemble: add your own."""
 OBSERVABLES: Observables = {}
 """One number for each replica, from network, weights (R, k, d), (R, d, k) and data: add your own."""
-FINEST_ENTRIES, LOOSER = 3, 4.0
-"""Entries that a grid can have; ratio of tolerances that shows a time step's error."""
+FINEST_ENTRIES = 3
+"""Entries of a matrix that a grid can have."""
 
 
 class Bottleneck(Parameters):
@@ -216,18 +216,11 @@ def distances(p: Bottleneck, run: Workbench, start: str, _: str) -> xr.Dataset:
 
 def budget(p: Bottleneck, run: Workbench, start: str, _: str) -> xr.Dataset:
     """Causes of the distances of the densities at the last time."""
-    case, tolerance = trained(p, run, start), p.theory.tolerance
-    coarse = {
-        name: coarse_solutions(
-            case, evolved(p, run, start, name), tolerance=tolerance, ratio=LOOSER, threads=run.threads
-        )
-        for name in p.laws
-        if name != "joint"
-    }
+    case = trained(p, run, start)
     found = budgets(
         case,
         {name: evolved(p, run, start, name) for name in p.laws},
-        coarse=coarse,
+        tolerance=p.theory.tolerance,
         order=p.theory.order,
         svag=p.comparison.svag,
         seed=seed_of(p, start),
@@ -236,7 +229,7 @@ def budget(p: Bottleneck, run: Workbench, start: str, _: str) -> xr.Dataset:
         threads=run.threads,
         progress=run.progress(f"{start}: error budget"),
     )
-    return budget_dataset(found).assign_attrs(time=float(case.times[-1]))
+    return budgets_dataset(found).assign_attrs(time=float(case.times[-1]))
 
 
 def claims(p: Bottleneck, run: Results) -> Iterator[Claim]:
@@ -263,22 +256,7 @@ def conclusions(p: Bottleneck, run: Results) -> Iterator[str]:
     if left_out:
         yield f"Left out, since matrices of more than {FINEST_ENTRIES} entries have no grid: {', '.join(left_out)}."
     for start in p.start:
-        correlation = run[f"{start}/ensemble"]["correlation"].isel(time=-1)
-        one = float(correlation.sel(weight="W1_1_1", weight_other="W2_1_1"))
-        yield f"Start {start}: W1_1_1 and W2_1_1 are correlated by {one:.3f} over replicas."
-        for law in p.laws:
-            yield law_sentence(run, start, law)
-
-
-def summary(p: Bottleneck, run: Results) -> xr.Dataset:
-    """Distances, means and widths of all starts at all times."""
-    how: Any = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "exact"}
-    sources, parts = xr.DataArray(["ensemble", *p.laws], dims="source", name="source"), []
-    for start in p.start:
-        widths = xr.concat([run[f"{start}/{name}"][["mean", "std"]] for name in sources.values], sources, **how)
-        compared = run[f"{start}/comparison"].rename(observable="compared")  # groups below have their own observables
-        parts.append(xr.merge([compared, widths], compat="override", join="exact"))
-    return xr.concat(parts, xr.DataArray(list(p.start), dims="start", name="start"), **how)
+        yield from sentences(run, start, p.laws)
 
 
 def _of(name: str) -> Any:
@@ -312,7 +290,7 @@ scenario = Scenario(
     tables=tables,
     figures=lambda p, run: network_figures.study_figures(run, list(p.start), p.laws),
     conclusions=conclusions,
-    summary=summary,
+    summary=lambda p, run: study_summary(run, list(p.start), p.laws),
 )
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         Section,
         Sgd,
         StartPoint,
-        Theory,
         Time,
     )
     from fpsim.scenario.parameters.values import parse_assignments
@@ -49,7 +48,6 @@ else:
                 "Section",
                 "Sgd",
                 "StartPoint",
-                "Theory",
                 "Time",
             ),
             "fpsim.scenario.parameters.values": ("parse_assignments",),
@@ -82,7 +80,6 @@ __all__ = [
     "Sgd",
     "StartPoint",
     "Table",
-    "Theory",
     "Time",
     "Workbench",
     "available",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRAINING_TIME",
-    "budget_dataset",
+    "budgets_dataset",
     "comparison_dataset",
     "density_at",
     "density_series",
@@ -286,7 +286,7 @@ def distances_dataset(rows: Mapping[str, Sequence[Comparison]]) -> xr.Dataset:
     return xr.Dataset(variables, {"theory": list(rows), "quantity": quantities, "measure": measures})
 
 
-def budget_dataset(budgets: Mapping[str, Sequence[Budget]]) -> xr.Dataset:
+def budgets_dataset(budgets: Mapping[str, Sequence[Budget]]) -> xr.Dataset:
     """Error budgets by (theory, observable, cause), ``nan`` where a cause does not apply; totals and words."""
     every = [budget for row in budgets.values() for budget in row]
     causes = list(dict.fromkeys(row.source for budget in every for row in budget.rows))

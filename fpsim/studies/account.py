@@ -8,6 +8,7 @@ against each other along a valley; other experiments may contradict it, and then
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +16,7 @@ import xarray as xr
 from fpsim.scenario.tables import Column, Table
 from fpsim.uncertainty.verdict import Claim
 
-__all__ = ["budget_table", "distances_table", "law_claims", "law_sentence", "moments_table"]
+__all__ = ["budget_table", "distances_table", "law_claims", "moments_table", "sentences", "study_summary"]
 
 Groups = Mapping[str, xr.Dataset]
 NAMES = {"joint": "joint law", "conditional": "conditional closure", "mean-field": "mean field"}
@@ -104,7 +105,16 @@ def law_claims(run: Groups, start: str, laws: Sequence[str]) -> Iterator[Claim]:
             yield Claim(f"{start}: {name}, widths", excess, error, 0.0)
 
 
-def law_sentence(run: Groups, start: str, law: str) -> str:
+def sentences(run: Groups, start: str, laws: Sequence[str]) -> Iterator[str]:
+    """What the last time says of a start: how the matrices are correlated, and how far every law is right."""
+    correlation = run[f"{start}/ensemble"]["correlation"].isel(time=-1)
+    one = float(correlation.sel(weight="W1_1_1", weight_other="W2_1_1"))
+    yield f"Start {start}: W1_1_1 and W2_1_1 are correlated by {one:.3f} over replicas."
+    for law in laws:
+        yield _law_sentence(run, start, law)
+
+
+def _law_sentence(run: Groups, start: str, law: str) -> str:
     """Widths of a law, and which of its observables lie beyond sampling."""
     sgd = run[f"{start}/ensemble"].isel(time=-1)
     ratio = (run[f"{start}/{law}"].isel(time=-1)["std"] / sgd["std"]).values
@@ -117,3 +127,14 @@ def law_sentence(run: Groups, start: str, law: str) -> str:
         f"further from SGD than sampling explains: {'; '.join(far)}" if far else "all that it says is within sampling"
     )
     return f"Start {start}, {NAMES.get(law, law)}: widths {width}; {rest}."
+
+
+def study_summary(run: Groups, starts: Sequence[str], laws: Sequence[str]) -> xr.Dataset:
+    """Distances (start, time, theory, compared), means and widths (start, source, time, weight) of all starts."""
+    how: Any = {"data_vars": "all", "coords": "minimal", "compat": "override", "join": "exact"}
+    sources, parts = xr.DataArray(["ensemble", *laws], dims="source", name="source"), []
+    for start in starts:
+        widths = xr.concat([run[f"{start}/{name}"][["mean", "std"]] for name in sources.values], sources, **how)
+        compared = run[f"{start}/comparison"].rename(observable="compared")  # groups below have their own observables
+        parts.append(xr.merge([compared, widths], compat="override", join="exact"))
+    return xr.concat(parts, xr.DataArray(list(starts), dims="start", name="start"), **how)

@@ -30,7 +30,7 @@ from fpsim.ensemble.intermediate_laws import ORDER, Link, intermediate_laws
 from fpsim.network import Network
 from fpsim.studies.case import MATRICES, Case
 from fpsim.studies.law_outputs import law_outputs
-from fpsim.studies.laws import Law
+from fpsim.studies.laws import Law, coarse_solutions
 from fpsim.support.errors import DomainError
 from fpsim.support.progress import Progress
 from fpsim.support.random_streams import numpy_generator
@@ -45,6 +45,8 @@ Observables = Mapping[str, Observable]
 """Own observables by name."""
 CELLS = {1: 32, 2: 64}
 """Cells of equal count through which a budget sees a density, by dimension: few, so that the floor is low."""
+LOOSER = 4.0
+"""Ratio of the tolerances of two solutions that show a time step's error."""
 CAUSE = {"joint": "joint law"}
 PAIRING = "correlation of the matrices"
 
@@ -194,7 +196,7 @@ def budgets(
     case: Case,
     laws: Mapping[str, Law],
     *,
-    coarse: Mapping[str, tuple[Mapping[str, Density], Mapping[str, Density], float]],
+    tolerance: float,
     order: str,
     svag: int,
     seed: int,
@@ -215,8 +217,8 @@ def budgets(
         By law, the observables that it claims.
     draws : int
         Weights drawn from a law, and at most so many replicas, for observables.
-    coarse : mapping
-        By closure: densities on wider cells, with a looser tolerance, and the ratio of the tolerances.
+    tolerance : float
+        That of the closures' time steps, whose error a solution with a looser one shows.
     order : {"sme1", "sme2"}
         Order of the joint law.
     """
@@ -232,6 +234,7 @@ def budgets(
     )
     found: dict[str, list[Budget]] = {}
     for name, law in laws.items():
+        refinements = _refinements(case, law, tolerance, threads) if law.equations else []
         used = [link for link in chain if not (name == "joint" and order != "sme1" and link.source == ORDER)]
         found[name] = [
             error_budget(
@@ -241,7 +244,7 @@ def budgets(
                     Stage(name, law.planes[m][-1], CAUSE.get(name, "closure")),
                 ],
                 observable=_density(m),
-                refinements=list(_refinements(coarse.get(name), m)),
+                refinements=[r[m] for r in refinements],
                 time=float(case.times[-1]),
                 bins=CELLS[law.planes[m][-1].grid.ndim],
             )
@@ -277,9 +280,8 @@ def _stages(
     yield Stage(law.name, values(drawn), CAUSE.get(law.name, "closure"))
 
 
-def _refinements(
-    coarse: tuple[Mapping[str, Density], Mapping[str, Density], float] | None, matrix: str
-) -> Iterator[Refinement]:
-    if coarse is not None:
-        yield Refinement("grid", coarse[0][matrix])
-        yield Refinement("time step", coarse[1][matrix], order=1.0, ratio=coarse[2])
+def _refinements(case: Case, law: Law, tolerance: float, threads: int | None) -> list[dict[str, Refinement]]:
+    """Coarser solutions of a closure, by matrix: wider cells, longer time steps."""
+    wide, rough, ratio = coarse_solutions(case, law, tolerance=tolerance, ratio=LOOSER, threads=threads)
+    grid = {m: Refinement("grid", density) for m, density in wide.items()}
+    return [grid, {m: Refinement("time step", density, order=1.0, ratio=ratio) for m, density in rough.items()}]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from fpsim.datasets import Dataset, DataTable
 
 __all__ = [
-    "ComparisonSection",
     "Data",
     "EnsembleSize",
     "NetworkShape",
@@ -27,7 +26,6 @@ __all__ = [
     "Sgd",
     "StartName",
     "StartPoint",
-    "Theory",
     "Time",
 ]
 
@@ -170,28 +168,6 @@ class Time(Section):
     """Training time at which the run ends."""
     records: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Number of equal intervals."""
-
-
-class Theory(Section):
-    """The Fokker-Planck side."""
-
-    closures: tuple[Literal["mean-field", "conditional"], ...] = ("mean-field", "conditional")
-    """Closures that are solved."""
-    order: Literal["sme1", "sme2", "sme2c"] = "sme1"
-    """Modified equation: first order, second order, and that with the O(eta^2) terms of the noise."""
-    cells: Annotated[int, Field(ge=16, le=4096)] = 128
-    """Cells along each axis of a weight density."""
-    tolerance: Annotated[float, Field(gt=0, le=0.5)] = 1e-2
-    """Accumulated L1 error allowed to the time stepping."""
-
-
-class ComparisonSection(Section):
-    """What is compared."""
-
-    probes: Annotated[int, Field(ge=1, le=100)] = 3
-    """Number of fixed probe images."""
-    theory_samples: Annotated[int, Field(ge=100)] = 20_000
-    """Weights drawn from the theory's densities for outputs and losses."""
 
 
 class Parameters(Section):
