@@ -41,7 +41,7 @@ def norm(network, w1, w2, x):
 def case():
     x = np.random.default_rng(1).normal(size=(200, 2)) * [1.4, 0.9]
     start = Start.gaussian({"W1": [[0.7, 0.3]], "W2": [[0.7], [0.3]]}, 0.15)
-    experiment = Experiment(from_array(x), BottleneckAutoEncoder(2, 1), SGD(0.05, 4), start)
+    experiment = Experiment(from_array(x), BottleneckAutoEncoder(2, 1), SGD(0.05, 4, temperature=0.002), start)
     return case_of(train(experiment, replicas=2_000, times=[0.0, 0.5, 1.0], rng=3), cells=96)
 
 
