@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 
 from fpsim.scenario import available, load_scenario, resume_file, run_to_file
-from fpsim.scenario.loading import scenario_from
+from fpsim.scenario.loading import copy_scenario, scenario_from
 from fpsim.storage import load_tree
 
 SMALL = """
@@ -62,15 +62,16 @@ def small():
     return scenario_from(tomllib.loads(SMALL))
 
 
-def run_here(path, checkpoint_seconds=0.0):
-    run_to_file(small(), path, quiet=True, threads=1, checkpoint_seconds=checkpoint_seconds, overwrite=True)
+def run_here(path, checkpoint_seconds=0.0, name=None):
+    scenario = load_scenario(name, quick=True) if name else small()
+    run_to_file(scenario, path, quiet=True, threads=1, checkpoint_seconds=checkpoint_seconds, overwrite=True)
 
 
-def begin(path):
-    """A process of its own that runs the scenario; a server that has imported the package forks it."""
+def begin(path, name=None):
+    """A process of its own that runs a scenario; a server that has imported the package forks it."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["fpsim.studies.comparisons"])
-    process = context.Process(target=run_here, args=(path,))
+    process = context.Process(target=run_here, args=(path, 0.0, name))
     process.start()
     return process
 
@@ -97,15 +98,15 @@ def beside(path):
     return sorted(p.name for p in path.parent.iterdir() if p != path)
 
 
-def begun(path):
+def begun(path, name=None):
     """A run whose file is there."""
-    process = begin(path)
+    process = begin(path, name)
     while process.is_alive() and not path.exists():
         time.sleep(0.002)
     return process
 
 
-def kill_and_resume(path, process, seconds, whole):
+def kill_and_resume(path, process, seconds, whole, code=None):
     """Kill a run after some seconds, resume it, and say how far it had come."""
     process.join(seconds)
     process.kill()
@@ -115,15 +116,15 @@ def kill_and_resume(path, process, seconds, whole):
     left = load_tree(path)
     checkpoints = sum(name.endswith(".checkpoint") for name in beside(path))
     stage = "complete" if left.attrs["complete"] else f"{len(left.groups)} groups, {checkpoints} checkpoints"
-    resume_file(path, quiet=True, threads=1)
+    resume_file(path, quiet=True, threads=1, code=code)
     assert_same(load_tree(path), whole)
     assert beside(path) == []  # no checkpoint, no lock, no half-written snapshot stays
     return stage
 
 
-def campaign(folder, whole, kills, seed):
+def campaign(folder, whole, kills, seed, name=None, code=None):
     """Kill at random moments between the first snapshot and the end, every tenth run before its first snapshot."""
-    process = begun(folder / "probe.h5")
+    process = begun(folder / "probe.h5", name)
     since = time.perf_counter()
     process.join()
     length = time.perf_counter() - since
@@ -132,8 +133,9 @@ def campaign(folder, whole, kills, seed):
         (folder / str(trial)).mkdir()
         path = folder / str(trial) / "run.h5"
         early = trial % 10 == 9
-        process, moment = (begin(path), rng.uniform(0.0, 0.2)) if early else (begun(path), rng.uniform(0.0, length))
-        seen[kill_and_resume(path, process, moment, whole)] += 1
+        moment = rng.uniform(0.0, 0.2 if early else length)
+        process = begin(path, name) if early else begun(path, name)
+        seen[kill_and_resume(path, process, moment, whole, code)] += 1
     return seen
 
 
@@ -145,6 +147,18 @@ def test_killed_runs_resume_to_the_same_bits(tmp_path, whole):
 def test_two_hundred_kills(tmp_path, whole):
     seen = campaign(tmp_path, whole, kills=200, seed=7)
     assert len(seen) > 5, seen  # the kills fell into different stages, some inside training
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["momentum", "double-well", "dimensions", "kpz-surface", "one's own"])
+def test_kills_over_five_scenarios(name, tmp_path):
+    """Forty each, one of them in a file of the user's, which the run names and never brings."""
+    path = copy_scenario("shuffled-epochs", tmp_path / "mine.py") if name == "one's own" else name
+    run_here(tmp_path / "whole.h5", np.inf, path)
+    code = load_scenario(path) if name == "one's own" else None
+    seen = campaign(tmp_path, load_tree(tmp_path / "whole.h5"), kills=40, seed=11, name=path, code=code)
+    assert sum(seen.values()) == 40
+    assert len(seen) > 1, seen
 
 
 def test_a_complete_run_stays_as_it_is(tmp_path, whole):
