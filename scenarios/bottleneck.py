@@ -12,7 +12,7 @@ test loss and the generalisation gap are compared as well.
 
 Small enough to see: d principal components of the data and k hidden units make 2 d k weights. Larger:
 --set data.components=5. Matrices of more than three entries have no density on a grid: the joint law is left then.
-An own closure is a line in CLOSURES, an own observable one in OBSERVABLES.
+An own closure is an entry of CLOSURES_OF_MATRICES, an own observable one of OBSERVABLES (docs/closures.md).
 """
 
 from __future__ import annotations

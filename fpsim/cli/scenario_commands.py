@@ -50,22 +50,15 @@ def show(
 
     Example: fpsim show momentum
     """
-    from fpsim.scenario import catalogue_entries, load_scenario
+    from fpsim.scenario import load_scenario
     from fpsim.scenario.parameters.meaning import parameter_lines
-    from fpsim.scenario.scenario import Scenario
 
     found = load_scenario(scenario)
-    if isinstance(found, Scenario):
-        purpose, subject, lines = found.purpose, found.subject, parameter_lines(found.parameters, found.quick)
-    else:
-        purpose = found.see
-        subject = next((e.subject for e in catalogue_entries() if e.name == found.name), "More")
-        quick = {f"{section}.{key}": v for section, values in found.quick.items() for key, v in values.items()}
-        lines = parameter_lines(found, quick)
+    lines = parameter_lines(found.parameters, found.quick)
     paragraphs = [
-        textwrap.fill(" ".join(text.split()), WIDTH, break_on_hyphens=False) for text in purpose.split("\n\n")
+        textwrap.fill(" ".join(text.split()), WIDTH, break_on_hyphens=False) for text in found.purpose.split("\n\n")
     ]
-    say("\n".join([found.title or found.name, f"({subject})", "", "\n\n".join(paragraphs), *lines]))
+    say("\n".join([found.title or found.name, f"({found.subject})", "", "\n\n".join(paragraphs), *lines]))
 
 
 @app.command()

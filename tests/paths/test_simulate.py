@@ -177,7 +177,7 @@ def test_another_calculus_asks_little_more_of_a_tensor():
             return [[0.1 + c**2, c * s], [c * s, 0.1 + s**2]]
 
         equation = FokkerPlanck(diffusion=tensor, calculus=calculus)
-        simulate(equation, np.zeros((100, 2)) + [[0.3, 0.1]], [1.0], step=0.05, rng=1)
+        simulate(equation, np.tile([0.3, 0.1], (100, 1)), [1.0], step=0.05, rng=1)
         return sum(asked)
 
     assert calls("stratonovich") <= 1.75 * calls("ito")
