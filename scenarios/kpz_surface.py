@@ -71,7 +71,7 @@ class Roughness(Section):
     """Saturated widths of several sizes."""
 
     sizes: Annotated[tuple[EvenSize, ...], Field(min_length=2, max_length=8)] = (16, 32, 64, 128)
-    replicas: Replicas = 2048
+    replicas: Replicas = 6144
 
 
 class Schemes(Section):
