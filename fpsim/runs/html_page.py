@@ -43,6 +43,7 @@ table { border-collapse: collapse; font-size: .9rem; margin: 1.4rem 0 .3rem; fon
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
 th, td { padding: .25rem .8rem .25rem 0; text-align: right; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } .word { text-align: left; } td:not(.word) { white-space: nowrap; }
+td.word:first-child { min-width: 11rem; }
 .note { font-size: .85rem; margin: .2rem 0; max-width: 60rem; } .changed { font-size: .9rem; overflow-wrap: anywhere; }
 .conclusions { max-width: 44rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .9rem; }

@@ -131,7 +131,7 @@ def verdict_tables(table: xr.Dataset) -> list[dict[str, Any]]:
             [str(one[kind].item()), *(f"{float(one[f'{kind}_{n}']):.2g}" for n in numbers), _verdict(one, kind)]
             for one in (table.isel({kind: i}) for i in range(table.sizes[kind]))
         ]
-        headings = [title, *numbers, "verdict"]
+        headings = [kind, *numbers, "verdict"]
         notes = [f"verdict: {RULES[kind].format(errors)}"]
         found.append(
             {"title": title, "headings": headings, "rows": rows, "words": [0, len(headings) - 1], "notes": notes}

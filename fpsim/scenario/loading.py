@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from fpsim.scenario.catalogue import available, programs
+from fpsim.scenario.parameters.sections import Section
 from fpsim.scenario.parameters.toml_text import check_values, read_toml_text, toml_text
-from fpsim.scenario.parameters.values import put_value
+from fpsim.scenario.parameters.values import put_value, section_of
 from fpsim.scenario.scenario import Scenario
 from fpsim.storage import derived_file
 from fpsim.support.checks import shown
@@ -175,7 +176,7 @@ def _parameters_to_copy(name: str) -> str:
         )
     quick: dict[str, Any] = {}
     for key, value in scenario.quick.items():
-        put_value(quick, key, value)
+        put_value(quick, key, value) if _is_of_sections(type(scenario.parameters), key) else quick.update({key: value})
     head = {"scenario": scenario.source, "title": scenario.title, "description": scenario.description}
     return toml_text({**head, **scenario.parameters.model_dump(exclude_none=True), "quick": quick})
 
@@ -213,7 +214,7 @@ def scenario_from(
     named = {key: raw[key] for key in ("name", "title", "description") if key in raw}
     own = base.with_sections({k: v for k, v in raw.items() if k not in HEAD}, where=where)
     if sections:
-        named["quick"] = _flat(sections)
+        named["quick"] = _flat(sections, type(own.parameters))
     return _changed(replace(own, **named, defaults=own.parameters), changes, quick)
 
 
@@ -235,10 +236,24 @@ def _changed(scenario: Scenario, changes: Mapping[str, Any] | None, quick: bool)
     return scenario.with_values(changes) if changes else scenario
 
 
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def _is_of_sections(model: type[Section], key: str) -> bool:
+    """Whether all but the last part of a dotted key are sections, none a table of named parts."""
+    *sections, _last = key.split(".")
+    for section in sections:
+        inner = section_of(model, section)
+        if inner is None:
+            return False
+        model = inner
+    return True
+
+
+def _flat(values: Mapping[str, Any], model: type[Section], above: str = "") -> dict[str, Any]:
+    """Values of sections by dotted key; a table of named parts is one value."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+        inner = section_of(model, key)
+        inside = isinstance(value, Mapping) and inner is not None
+        flat |= _flat(value, inner, f"{above}{key}.") if inside and inner is not None else {f"{above}{key}": value}
     return flat
 
 

@@ -22,7 +22,7 @@ from fpsim.scenario.catalogue import programs
 from fpsim.scenario.judgement import shortfalls_of, verdict_dataset, verdict_lines
 from fpsim.scenario.loading import scenario_from
 from fpsim.scenario.missing import INCOMPLETE, NOT_COMPUTABLE, missing_from, reason, with_missing
-from fpsim.scenario.parameters.sections import Data, Parameters
+from fpsim.scenario.parameters.sections import Data, Parameters, Section
 from fpsim.scenario.parameters.toml_text import read_toml_text
 from fpsim.scenario.records import group, labelled
 from fpsim.scenario.results import MissingGroupError, Results, Workbench
@@ -120,10 +120,21 @@ def run(
     return tree
 
 
+def _data_of(value: Any) -> Iterator[Data]:
+    """Training sets among parameters, wherever they lie."""
+    if isinstance(value, Data):
+        yield value
+    elif isinstance(value, Section):
+        for _, inner in value:
+            yield from _data_of(inner)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _data_of(inner)
+
+
 def _origins_of_data(parameters: Parameters) -> dict[str, str]:
     """Attributes that say where data of one's own come from, one line a table; a table that is refused is told here."""
-    own = [data for _, data in parameters if isinstance(data, Data) and data.is_own]
-    tables = [data.table() for data in own]
+    tables = [data.table() for data in _data_of(parameters) if data.is_own]
     if not tables:
         return {}
     said = [f"{t.path}: {t.values.shape[0]} rows of {', '.join(t.columns)}" for t in tables]

@@ -11,14 +11,14 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from fpsim.scenario.parameters.sections import Section
 from fpsim.scenario.parameters.toml_text import DEEPEST, check_values, nested_copy
 from fpsim.support.checks import shown
 from fpsim.support.errors import ConfigError
 
-__all__ = ["dotted", "merged", "parse_assignments", "put_value", "validated", "with_values"]
+__all__ = ["dotted", "merged", "parse_assignments", "put_value", "section_of", "validated", "with_values"]
 
 P = TypeVar("P", bound=Section)
 
@@ -66,14 +66,20 @@ def _dotted(values: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
             yield f"{above}{key}", value
 
 
-def _put_over(tree: dict[str, Any], values: Mapping[str, Any], model: Any) -> None:
+def _put_over(tree: dict[str, Any], values: Mapping[str, Any], model: type[Section]) -> None:
     for key, value in values.items():
-        field = model.model_fields.get(key)
-        inner = None if field is None else field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, dict) and key in tree:
+        inner = section_of(model, key)
+        if inner is not None and isinstance(value, dict) and key in tree:
             _put_over(tree[key], value, inner)
         else:
             tree[key] = value
+
+
+def section_of(model: type[Section], key: str) -> type[Section] | None:
+    """Type of the section under a key; ``None`` for values and tables of named parts."""
+    field = model.model_fields.get(key)
+    inner = None if field is None else field.annotation
+    return inner if isinstance(inner, type) and issubclass(inner, Section) else None
 
 
 def put_value(tree: dict[str, Any], key: str, value: Any) -> None:
