@@ -7,6 +7,7 @@ import warnings
 import pytest
 import xarray as xr
 
+from fpsim.plots import LABELS
 from fpsim.scenario import Results, load_scenario, report, run, run_shortfalls
 from fpsim.support.errors import ValidityWarning
 from fpsim.uncertainty.verdict import judged_together, shortfalls
@@ -63,7 +64,7 @@ def test_every_verdict_is_the_expected_one(tree):
     scenario = load_scenario("closures-ranked", quick=True)
     records = judged_together(scenario.claims(scenario.parameters, Results(xr.DataTree.from_dict(groups))))
     (line,) = shortfalls(records)
-    assert line.startswith("claim offset, joint: density")
+    assert line.startswith(f"claim offset, {LABELS['joint']}: density")
     assert sum(record.expected == "fails" for record in records) == 8
 
 

@@ -12,7 +12,7 @@ from fpsim.density import Grid, from_function, gaussian
 from fpsim.ensemble import train
 from fpsim.equation import FokkerPlanck
 from fpsim.evolution import evolve
-from fpsim.experiment import SGD, Experiment, Start
+from fpsim.experiment import SGD, Experiment, Start, scalar_experiment
 from fpsim.network import BottleneckAutoEncoder
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.theory import (
@@ -187,6 +187,21 @@ def test_discrete_collapse_rate_by_sampling(batch_size):
         discrete = discrete_collapse_rate(rate, batch_size, variance=c, label_noise=label)
         errors.append(abs(discrete - limit))
     assert np.polyfit(np.log(etas), np.log(errors), 1)[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_scalar_experiment_starts_where_it_is_told():
+    """At a point, or normal around it; u and v are W1 and W2."""
+    sgd = SGD(0.01, 4, "fresh")
+    at = train(scalar_experiment(sgd, (0.8, 0.5)), replicas=100, times=[0.0], rng=1).weights
+    assert np.all(at["W1"] == 0.8)
+    assert np.all(at["W2"] == 0.5)
+    around = train(scalar_experiment(sgd, 0.5, std=0.1), replicas=10_000, times=[0.0], rng=1).weights["W1"]
+    assert around.mean() == pytest.approx(0.5, abs=4 * 0.1 / 100)
+    assert around.std() == pytest.approx(0.1, rel=4 / 20_000**0.5)
+    assert scalar_experiment(sgd, 0.5, variance=1.3).data.covariance.item() == pytest.approx(1.3)
+    for wrong, message in (({"mean": (1.0, 2.0, 3.0)}, "mean has shape"), ({"mean": 1.0, "std": -1.0}, "std = -1")):
+        with pytest.raises(DomainError, match=message):
+            scalar_experiment(sgd, **wrong)
 
 
 def test_discrete_collapse_threshold_by_sampling():
