@@ -164,8 +164,8 @@ def drift_at(
     """Ito drift at any places ``x`` (one array per coordinate, broadcasting together), one array per axis.
 
     ``spacing`` is the length per axis over which coefficients are smooth: derivatives that a potential needs are
-    differences over a sixteenth of it, those of the calculus over a small part of it. Coefficients given as numbers are constants; grid arrays are not
-    accepted here.
+    differences over a sixteenth of it, those of the calculus over a small part of it. Coefficients given as numbers are
+    constants; grid arrays are not accepted here.
 
     Raises
     ------

@@ -6,8 +6,9 @@ On a grid of spacings ``h`` a tensor is written as
 
 so that jumps ``x -> x +- e_k`` at rate ``lambda_k`` each have covariance ``2 D t`` exactly. The offsets are found by
 the linear programme ``max sum_k lambda_k``: its vertices are Voronoi's perfect forms, so that in two and three
-dimensions the answer is Selling's decomposition (3 and 6 offsets) and in four Voronoi's first reduction (10). It is
-solved per place by the dual simplex method, each place starting from its predecessor's basis.
+dimensions the answer is Selling's decomposition (3 and 6 offsets) and in four Voronoi's first reduction (10). Two and
+three coupled axes take Selling's own reduction (:mod:`fpsim.lattice.obtuse_superbase`); what that leaves, and four, the
+dual simplex method (:mod:`fpsim.lattice.dual_simplex`), each place starting from its predecessor's basis.
 
 Limits: offsets reach at most ``reach`` cells along an axis. A tensor that would need longer ones (nearly singular, in
 a direction that is no grid direction) gets the smallest isotropic diffusion added that makes it representable; how
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 from fpsim.density.grid import Grid
 from fpsim.equation.diffusion import DiffusionField
 from fpsim.lattice.dual_simplex import dual_simplex
+from fpsim.lattice.obtuse_superbase import reduce_planar, reduce_spatial
 from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
 from fpsim.support.threads import Team
@@ -168,6 +170,8 @@ class Programme:
         Isotropic diffusion that a unit of the last variable stands for.
     inverse : ndarray, shape (m, m)
         Of the first ``m`` columns, the basis that every search starts from.
+    place : ndarray of int
+        Number of the offset at ``e + reach``, -1 where there is none.
     """
 
     offsets: Integers
@@ -177,6 +181,7 @@ class Programme:
     scale: Array
     unit: float
     inverse: Array
+    place: Integers
 
     def solve(self, field: DiffusionField) -> Iterator[tuple[slice, Array, Integers]]:
         """Places (a range of the flattened broadcast shape), ``x`` of each of them, and the columns it is about.
@@ -186,7 +191,7 @@ class Programme:
         entries = [field.entries[i][j] for i, j in self.pairs]
         shape = group_shape(field, self.pairs)
         flat = [None if e is None else (e if e.shape == shape else np.broadcast_to(e, shape)).ravel() for e in entries]
-        basis, size = np.arange(len(self.pairs)), prod(shape)
+        size = prod(shape)
 
         def solved(start: int) -> tuple[slice, Array, Integers]:
             part = slice(start, min(start + _CHUNK, size))
@@ -194,9 +199,7 @@ class Programme:
             for r, e in enumerate(flat):
                 if e is not None:
                     target[:, r] = e[part] / self.scale[r]
-            chosen = np.empty(target.shape, np.int64)
-            dual_simplex(target, self.columns, self.cost, basis, self.inverse, chosen)
-            return part, target, chosen
+            return part, target, self._solved(target)
 
         starts = range(0, size, _CHUNK)
         with Team() as team:
@@ -209,6 +212,18 @@ class Programme:
 
                 team.share(solve_some, len(some))
                 yield from found
+
+    def _solved(self, target: Array) -> Integers:
+        """Columns for every row of entries, which becomes a row of values."""
+        chosen, reduce = np.full(target.shape, -1), {2: reduce_planar, 3: reduce_spatial}.get(self.offsets.shape[1])
+        if reduce is not None:
+            reduce(target, self.place, chosen)
+        left = np.flatnonzero(chosen[:, 0] < 0)
+        if left.size:
+            rows, numbers = target[left], chosen[left]
+            dual_simplex(rows, self.columns, self.cost, np.arange(len(self.pairs)), self.inverse, numbers)
+            target[left], chosen[left] = rows, numbers
+        return chosen
 
 
 def programme(grid: Grid, axes: tuple[int, ...], reach: int | None = None) -> Programme:
@@ -231,7 +246,16 @@ def _programme(axes: tuple[int, ...], spacing: tuple[float, ...], reach: int) ->
         scale,
         unit,
         np.linalg.inv(columns[: len(upper)].T).astype(np.float64, copy=False),
+        _places(offsets, reach),
     )
+
+
+def _places(offsets: Integers, reach: int) -> Integers:
+    """Numbers of offsets of either sign, at ``e + reach``."""
+    place = np.full((2 * reach + 1,) * offsets.shape[1], -1)
+    for sign in (1, -1):
+        place[tuple((sign * offsets + reach).T)] = np.arange(len(offsets))
+    return place
 
 
 def group_shape(field: DiffusionField, pairs: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
@@ -258,8 +282,10 @@ def _decompose(
         values = np.zeros((used, len(x)))
         _scatter(x, chosen, place, values)
         for column in np.flatnonzero(place >= 0).tolist():
-            last = column == len(task.offsets)
-            (added if last else weights.setdefault(column, np.zeros(added.size)))[part] = values[place[column]]
+            if column not in weights:
+                weights[column] = added if column == len(task.offsets) else np.zeros(added.size)
+            weights[column][part] = values[place[column]]
+    weights.pop(len(task.offsets), None)
     found = [(task.offsets[k], weights[k].reshape(shape)) for k in sorted(weights)]
     added *= task.unit
     return found, added.reshape(shape)

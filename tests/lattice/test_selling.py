@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+from math import gcd
+
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from fpsim.density import Grid
 from fpsim.equation.diffusion import diffusion_field
@@ -110,3 +114,25 @@ def test_nearly_singular_tensors_of_four_axes():
         total = total + np.broadcast_to(rate, grid.shape)[..., None, None] * np.outer(offset * h, offset * h)
     scaled = (total - field.matrices(grid.shape)) / np.outer(h, h)
     assert np.abs(scaled).max() <= 1e-10
+
+
+@pytest.mark.parametrize(("ndim", "condition"), [(2, 3.0), (2, 60.0), (3, 3.0), (3, 20.0)])
+def test_field_is_decomposed_with_the_largest_sum_of_rates(ndim, condition):
+    """Places in no order, of which some are far from their predecessors; the programme solved by HiGHS."""
+    rng = np.random.default_rng(ndim)
+    grid = Grid((0.0,) * ndim, (1.0,) * ndim, (3,) * ndim)
+    tensors = np.array([random_tensor(rng, ndim, condition) for _ in range(grid.size)]).reshape(
+        (*grid.shape, ndim, ndim)
+    )
+    tensors *= 10.0 ** rng.uniform(-8, 8, grid.shape)[..., None, None]
+    field = diffusion_field([[tensors[..., i, j] for j in range(ndim)] for i in range(ndim)], ndim, grid.shape)
+    found = lattice_diffusion(field, grid)
+    offsets = np.array([e for e in product(range(-5, 6), repeat=ndim) if gcd(*e) == 1])
+    upper = np.triu_indices(ndim)
+    columns = offsets[:, upper[0]] * offsets[:, upper[1]] / 9.0
+    for place in np.ndindex(grid.shape):
+        scale = np.trace(tensors[place])
+        np.testing.assert_allclose(rebuilt(grid, found)[place], tensors[place], rtol=0, atol=1e-12 * scale)
+        best = linprog(-np.ones(len(offsets)), A_eq=columns.T, b_eq=tensors[place][upper] / scale)
+        total = sum(float(rate[place]) for rate in found.rates)
+        assert total == pytest.approx(-best.fun * scale, rel=1e-7)
