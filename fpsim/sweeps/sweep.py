@@ -14,6 +14,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ MOST_RUNS = 10_000
 GATHERED = "sweep.h5"
 """Name of the file that gathers the runs."""
 Values = Sequence[Any]
+_INTERRUPTED = threading.Event()
+"""Set in a process of a sweep that was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -219,12 +222,14 @@ def _all(
 
 
 def _leave_interrupts_to_runs() -> None:
-    """In a process of a sweep: an interrupt between two runs is the business of the process that started it."""
-    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    """In a process of a sweep: an interrupt ends the run that goes on, and none is begun after it."""
+    signal.signal(signal.SIGINT, lambda _number, _frame: _INTERRUPTED.set())
 
 
 def _do(run: _Run) -> str:
     """Begin, go on with, or keep one run; why it failed, in words."""
+    if _INTERRUPTED.is_set():
+        raise KeyboardInterrupt
     try:
         scenario = load_scenario(run.scenario, changes=run.changes, quick=run.quick)
         assert isinstance(scenario, Scenario)
