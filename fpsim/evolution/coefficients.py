@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from fpsim.density import Grid
 from fpsim.density.boundary import Boundary
-from fpsim.equation import DiffusionField, FokkerPlanck, diffusion_on_cells, drift_on_faces
+from fpsim.equation import (
+    Calculus,
+    DiffusionField,
+    FokkerPlanck,
+    diffusion_on_cells,
+    drift_on_faces,
+    phi_on_cells,
+    potential_on_cells,
+)
+from fpsim.equation.degenerate_walls import INFINITE_DRIFT, degenerate_walls, text_of_degenerate_wall
+from fpsim.equation.discontinuities import has_jumps
 from fpsim.lattice import lattice_diffusion, tangential_rates
 
 __all__ = ["Coefficients", "GridScales", "Jumps", "Walls", "evaluate_coefficients", "survey"]
@@ -108,6 +118,20 @@ class GridScales:
     rough : bool
         Whether the diffusion is of first order at reflecting walls: jumps across them go over several cells along the
         normal, or at rates that depend on the place.
+    irregular : bool
+        Whether the grid's error may be of another order than that of the scheme: tensors that turn from place to place
+        or had isotropic diffusion added, coefficients that jump, walls at which the diffusion vanishes.
+    jumping : bool
+        Whether a coefficient jumps: where in a cell it does is not seen, and the grid's error of first order.
+    underivable : bool
+        Whether one jumps whose derivative is part of the drift: potential, phi, or diffusion that is not meant as Ito.
+    wall_order : float
+        Order that the grid's error has at most where mass is at a wall: the smallest outflow index of one at which the
+        diffusion vanishes or the drift is infinite (:mod:`fpsim.equation.degenerate_walls`).
+    singular : bool
+        Whether an infinite drift presses on one of them.
+    cautions : tuple of str
+        Those walls that spoil it, in words.
     """
 
     peclet: tuple[float, float]
@@ -117,6 +141,12 @@ class GridScales:
     reach: int
     walls: Walls
     rough: bool
+    irregular: bool = False
+    jumping: bool = False
+    underivable: bool = False
+    wall_order: float = np.inf
+    singular: bool = False
+    cautions: tuple[str, ...] = ()
 
     @property
     def longest_step(self) -> float:
@@ -138,6 +168,12 @@ class GridScales:
             reach=max(s.reach for s in several),
             walls=Walls.of(s.walls for s in several),
             rough=any(s.rough for s in several),
+            irregular=any(s.irregular for s in several),
+            jumping=any(s.jumping for s in several),
+            underivable=any(s.underivable for s in several),
+            wall_order=min(s.wall_order for s in several),
+            singular=any(s.singular for s in several),
+            cautions=tuple(text for s in several for text in s.cautions),
         )
 
 
@@ -162,7 +198,12 @@ def survey(equation: FokkerPlanck, grid: Grid, *, p: Any = None) -> tuple[Coeffi
     """
     tensor, drift = _tensor(equation, grid, 0.0, p), _drift(equation, grid, 0.0, p)
     found = _coefficients(tensor, grid, drift)
-    return found, _scales(tensor, grid, found)
+    scalars = potential_on_cells(equation, grid, p=p), phi_on_cells(equation, grid, p=p)
+    derived = [values for values in scalars if values is not None]
+    if equation.calculus is not Calculus.ITO:
+        derived += [entry for row in tensor.entries for entry in row if entry is not None]
+    underivable = any(has_jumps(values, axis) for values in derived for axis in range(grid.ndim))
+    return found, _scales(tensor, grid, found, underivable=underivable)
 
 
 def _drift(equation: FokkerPlanck, grid: Grid, t: float, p: Any) -> tuple[Array, ...]:
@@ -202,7 +243,7 @@ def _present(jumps: Iterable[Jumps]) -> tuple[Jumps, ...]:
     return tuple([jump for jump in jumps if jump.values.any()])
 
 
-def _scales(tensor: DiffusionField, grid: Grid, found: Coefficients) -> GridScales:
+def _scales(tensor: DiffusionField, grid: Grid, found: Coefficients, *, underivable: bool) -> GridScales:
     low, high, steepness, filling, leaving, drifts = np.inf, 0.0, 0.0, 0.0, 0.0, False
     for axis, b in enumerate(found.drift):
         h, diffusion = grid.spacing[axis], tensor.axis(axis)
@@ -223,9 +264,25 @@ def _scales(tensor: DiffusionField, grid: Grid, found: Coefficients) -> GridScal
         low, high = min(low, float(ratio.min())), max(high, float(ratio.max()))
     reach = max((abs(v) for jump in found.jumps for v in jump.offset), default=1)
     crossing = _crossing(found, grid)
-    rough = any(steps > 1 or jump.values.size > 1 for jump, steps in crossing)
     walls = Walls.of(_walls(b, grid, axis) for axis, b in enumerate(found.drift))._replace(crossed=bool(crossing))
-    return GridScales((low, high), leaving, steepness, filling if drifts else 0.0, reach, walls, rough)
+    spoilt = degenerate_walls(grid, tensor, found.drift)
+    entries = [entry for row in tensor.entries for entry in row if entry is not None]
+    jumping = underivable or any(has_jumps(v, axis) for v in (*found.drift, *entries) for axis in range(grid.ndim))
+    return GridScales(
+        peclet=(low, high),
+        leaving=leaving,
+        steepness=steepness,
+        filling=filling if drifts else 0.0,
+        reach=reach,
+        walls=walls,
+        rough=any(steps > 1 or jump.values.size > 1 for jump, steps in crossing),
+        irregular=bool(spoilt) or found.added > 0.0 or jumping or (not tensor.diagonal and not tensor.constant),
+        jumping=jumping,
+        underivable=underivable,
+        wall_order=min((wall.outflow_index for wall in spoilt), default=np.inf),
+        singular=any(wall.outflow_index < 1.0 and wall.cause == INFINITE_DRIFT for wall in spoilt),
+        cautions=tuple(filter(None, (text_of_degenerate_wall(grid, wall) for wall in spoilt))),
+    )
 
 
 def _walls(b: Array, grid: Grid, axis: int) -> Walls:

@@ -5,12 +5,14 @@ The first line that holds decides; a result carries its line as ``reason``:
 ==================================================================================  =============================
 a method is asked for by name                                                       that method
 coefficients depend on time or density, equations are coupled, or the grid moves    sweeps
+    (refused where the drift has the derivative of a jump)
 cells resolve the noise (Peclet numbers up to RESOLVED, jumps of one cell), and
     uniformization takes few products (CHEAP) and little memory (SMALL_GENERATOR)   generator, judged
     along a single axis                                                             rational, judged
     more than LONG relaxation times, or a grid of at most DENSE cells               generator, judged
-cells do not resolve it, but sweeps would take very many steps (LONG), or drift
-    points at a reflecting wall, where they are of first order                      as above
+cells do not resolve it, but sweeps would take very many steps (LONG, an
+    infinite drift at a reflecting wall, or derivatives of a jump), or drift points at a reflecting wall,
+    where they are of first order                                                   as above
 anything else                                                                       sweeps
 ==================================================================================  =============================
 
@@ -19,7 +21,7 @@ known. Again the first line that holds decides:
 
 ==================================================================================  =============================
 grid error up to the tolerance                                                      it stands
-more than LONG relaxation times                                                     it stands, and says its error
+sweeps would take very many steps                                                   it stands, and says its error
 anything else                                                                       what has the smaller error of it
                                                                                     and the sweeps
 ==================================================================================  =============================
@@ -29,6 +31,7 @@ So a finer grid is never worse by the choice of a method alone: coarser ones tak
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 from fpsim.density import Grid
@@ -63,7 +66,7 @@ class Choice(NamedTuple):
     """A method and the reason for it.
 
     ``judged``: it stands only by :func:`stands`; ``resolved``: cells resolve the noise; ``relaxations``: the
-    time in relaxation times.
+    time in relaxation times, infinite where sweeps need very many steps for another reason.
     """
 
     method: str
@@ -98,6 +101,11 @@ def choose_method(
         If the method asked for does not take the equation or the grid.
     """
     single = grid.ndim == 1 and not grid.periodic(0)
+    if scales.underivable and (changing is not None or method == "sweeps"):
+        raise DomainError(
+            "potential, phi, or a diffusion that is not Ito jumps from cell to cell, and its derivative is part of the "
+            "drift, which sweeps need: what cells resolve is accepted, or method='generator' with fixed coefficients"
+        )
     if changing is not None:
         if method not in ("auto", "sweeps"):
             raise DomainError(f"method {method!r} with {changing}: 'sweeps' is accepted for those")
@@ -108,13 +116,15 @@ def choose_method(
         return Choice(method, "asked for")
     peclet = f"cell Peclet numbers up to {scales.peclet[1]:.2g}"
     resolved = scales.peclet[1] <= RESOLVED and scales.reach == 1
-    relaxations = scales.steepness * end
+    relaxations = inf if scales.singular or scales.underivable else scales.steepness * end
     long, pressed = relaxations > LONG, scales.walls.pressed
     if not resolved:
         unresolved = peclet if scales.peclet[1] > RESOLVED else f"jumps of {scales.reach} cells"
         if not (long or pressed) or min(grid.shape) < LEAST_CELLS:
             return Choice("sweeps", f"{unresolved}: small noise")
         why = f"{relaxations:.2g} relaxation times" if long else "drift presses on a reflecting wall"
+        why = "an infinite drift presses on a reflecting wall" if scales.singular else why
+        why = "the drift has the derivative of a jump" if scales.underivable else why
         why = f"{unresolved}, but {why}"
     else:
         why = f"{peclet}: cells resolve the noise"

@@ -40,8 +40,9 @@ class Evolution:
         Estimated L1 error made by the step, relative to the mass at the start: the sum of local estimates.
     grid_error : ndarray, shape (T,)
         Estimated L1 error of the grid, relative to the mass at the start, from the same evolution on cells twice as
-        wide; ``nan`` if not asked for, or with fewer than 8 cells along an axis. Far too small where neither grid tells
-        anything, as where the generator spreads everything itself (cell Peclet numbers far above 2 and long times).
+        wide, and four times where the order is uncertain; at most 2, which is no knowledge at all; ``nan`` if not asked
+        for, or with fewer than 8 cells along an axis. Far too small where no grid tells anything, as where the
+        generator spreads everything itself (cell Peclet numbers far above 2 and long times).
     absorbed : ndarray, shape (T,) or (T, equations)
         Mass that left through absorbing walls.
     steps, rejected : int

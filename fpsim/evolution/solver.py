@@ -8,6 +8,7 @@ fixed: they and their tables, lattice lines, the generator once it has been used
 from __future__ import annotations
 
 import logging
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -18,7 +19,7 @@ from fpsim.density import Boundary, Density, Grid, regrid
 from fpsim.equation import FokkerPlanck
 from fpsim.equation.grid_arrays import grid_array_names, on_coarser
 from fpsim.evolution.arguments import Arguments
-from fpsim.evolution.assessment import assess
+from fpsim.evolution.assessment import assess, order_is_uncertain
 from fpsim.evolution.coefficients import Coefficients, GridScales, Walls, survey
 from fpsim.evolution.memory_estimate import (
     check_coefficients,
@@ -39,7 +40,7 @@ from fpsim.evolution.methods import by_generator, by_rational, by_sweeps, by_the
 from fpsim.evolution.result import Evolution, MethodResult
 from fpsim.evolution.stepping.time_stepping import Path
 from fpsim.evolution.sweeps.splitting import Splitting
-from fpsim.support.errors import DomainError, MemoryLimitError, ToleranceError
+from fpsim.support.errors import DomainError, MemoryLimitError, ToleranceError, ValidityWarning
 from fpsim.support.memory import memory_budget
 from fpsim.support.threads import Team
 
@@ -136,7 +137,7 @@ class Solver:
         if error > asked.tolerance:
             result = replace(result, reason=f"{choice.reason}; {above}")
         if error > COARSE and choice.relaxations > LONG and not choice.resolved:
-            text = f"grid error {error:.2g}, and the time is too long for sweeps: more cells resolve it"
+            text = f"grid error {error:.2g}, and sweeps would take too many steps: more cells resolve it"
             result = replace(result, warnings=(*result.warnings, text))
         return result
 
@@ -176,16 +177,21 @@ class Solver:
         measure = asked.estimate_grid_error and min(n for g in self.grids for n in g.shape) >= LEAST_CELLS
         needs = self.equations, self.grids, held, len(asked.times)
         memory = evolution_needs(choice.method, *needs, coarse=measure, budget=budget)
-        walls, wide = self._walls(scales, asked), None
+        walls = self._walls(scales, asked)
         if walls is not scales.walls:
             scales = replace(scales, walls=walls)
         result, path = self._run(choice.method, starts, asked, known, scales)
         if asked.progress is not None:
             asked.progress(1.0)
-        if measure:
-            begin = tuple(regrid(d, d.grid.coarser()) for d in starts)
-            wide = self._wide._repeat(choice.method, begin, replace(asked, progress=None), path)
-        return assess(result, starts, wide, scales, choice.reason, memory, budget, follow=asked.follow)
+        wider: list[MethodResult] = []
+        solver, begin, quiet = self, starts, replace(asked, progress=None)
+        while measure and len(wider) < 2 and min(n for g in solver.grids for n in g.shape) >= LEAST_CELLS:
+            if wider and not order_is_uncertain(result, starts, scales):
+                break
+            begin, solver = tuple(regrid(d, d.grid.coarser()) for d in begin), solver._wide
+            wider.append(solver._repeat(choice.method, begin, quiet, path))
+            path = None if path is None else path.coarser()
+        return assess(result, starts, wider, scales, choice.reason, memory, budget, follow=asked.follow)
 
     def _walls(self, scales: GridScales, asked: Arguments) -> Walls:
         """Walls at which the splitting errs, as far as they are sure to stay."""
@@ -246,7 +252,9 @@ class Solver:
     def _generator(self) -> Generator:
         from fpsim.generator import build_generator
 
-        return build_generator(self.equations[0], self.grids[0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ValidityWarning)  # the result has them
+            return build_generator(self.equations[0], self.grids[0])
 
     @cached_property
     def _chain(self) -> BirthDeathChain:

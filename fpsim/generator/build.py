@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid
-from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells, phi_on_cells, potential_on_cells
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_faces, phi_on_cells, potential_on_cells
+from fpsim.equation.degenerate_walls import degenerate_walls, warn_of_degenerate_walls
 from fpsim.generator.axis_rates import axis_absorption, axis_links
-from fpsim.generator.degenerate_walls import degenerate_walls, warn_of_degenerate_walls
 from fpsim.generator.generator import Generator
 from fpsim.generator.tensor_rates import tensor_generator
 from fpsim.support.checks import real_array
@@ -54,8 +54,9 @@ def build_generator(
     Warns
     -----
     ValidityWarning
-        If the diffusion vanishes at a reflecting wall with an outflow index below one (which, and the index; see
-        :mod:`fpsim.generator.degenerate_walls`), or a full tensor needs longer jumps than allowed.
+        If the diffusion vanishes, or the drift is infinite, at a reflecting wall with an outflow index below one
+        (which, and the index; see :mod:`fpsim.equation.degenerate_walls`), or a full tensor needs longer jumps than
+        allowed.
 
     Notes
     -----
@@ -83,9 +84,8 @@ def build_generator(
         if values is not None and callable(getattr(equation, what)):
             _check_periodic(grid, values, partial(sample, equation, t=t, p=p), what)
     field = diffusion_on_cells(equation, grid, t=t, p=p)
-    if not field.constant:
-        drift = drift_on_cells(equation, grid, t=t, p=p)
-        warn_of_degenerate_walls(grid, degenerate_walls(grid, field, drift), stacklevel=2)
+    drift = tuple(drift_on_faces(equation, grid, axis, t=t, p=p) for axis in range(grid.ndim))
+    warn_of_degenerate_walls(grid, degenerate_walls(grid, field, drift), stacklevel=2)
     if not field.diagonal:
         check_memory(_bytes(grid, grid.ndim * (grid.ndim + 1) // 2), f"a generator on {grid.shape} cells")
         return tensor_generator(equation, grid, field, t=t, p=p)

@@ -14,6 +14,9 @@ entry by entry. The second term of the maximum guards against two grids that agr
 cells) leave the order to the cell Peclet number: 2 below one, else 1. Even numbers of cells are halved to
 even ones and odd ones to odd ones, so that the middle of the box is a face, or the middle of a cell, on all grids.
 
+Where the density is singular at a wall (:mod:`fpsim.equation.degenerate_walls`, outflow index below one), orders down
+to that index are believed, and the error is a quarter larger.
+
 Where a full tensor cannot carry the drift and a part of it goes upwind (the cell Peclet number is infinite there), the
 order is one at most and the larger difference counts in full: ``max(d, c) / (r^q - 1)``.
 
@@ -34,7 +37,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpsim.density import Density, Grid, regrid
-from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells
+from fpsim.equation import FokkerPlanck, diffusion_on_cells, drift_on_cells, drift_on_faces
+from fpsim.equation.degenerate_walls import degenerate_walls
 from fpsim.generator.build import build_generator
 from fpsim.generator.generator import Generator
 from fpsim.generator.results import GRID_NOT_INCLUDED
@@ -52,6 +56,8 @@ _FEWEST = 16  # cells along an axis of the grid
 _THREE_GRIDS = 32  # cells along an axis from which on the third grid has enough of them
 _RESOLVED = 1.0  # cell Peclet number below which the scheme is of second order
 _ORDERS = (0.25, 2.0)  # between which the observed order is believed
+_LOGARITHMIC = 0.1  # the same where errors fall as one over the logarithm of the cell width
+_SAFETY = 1.25  # factor of errors next to walls where the density is singular
 
 
 class _Level(NamedTuple):
@@ -133,7 +139,7 @@ def with_grid_error(
                 "cells: a number, or an array whose shape does not depend on the grid, is accepted; take values at "
                 "given places"
             )
-    error, order = _richardson(levels)
+    error, order = _richardson(levels, _outflow_index(equation, grid, t, p))
     added = _effect_of_added(analysis, equation, grid, fine, t, p)
     coarse = levels[1]
     details = {**fine.details, "coarse": coarse.result.value, "order": order, "peclet": coarse.peclet}
@@ -145,8 +151,15 @@ def with_grid_error(
     return Result(fine.value, error + fine.error, "; ".join(filter(None, (before, text))), details)
 
 
-def _richardson(levels: list[_Level]) -> tuple[Any, Any]:
-    """Error of the first level, and the order that it is from."""
+def _outflow_index(equation: FokkerPlanck, grid: Grid, t: float, p: Densities) -> float:
+    """Smallest outflow index of a reflecting wall; infinite without a wall that spoils the order."""
+    drift = tuple(drift_on_faces(equation, grid, axis, t=t, p=p) for axis in range(grid.ndim))
+    walls = degenerate_walls(grid, diffusion_on_cells(equation, grid, t=t, p=p), drift)
+    return min((wall.outflow_index for wall in walls), default=np.inf)
+
+
+def _richardson(levels: list[_Level], index: float) -> tuple[Any, Any]:
+    """Error of the first level, and the order that it is from; ``index``: smallest outflow index of a wall."""
     values = [np.asarray(level.result.value, float) for level in levels]
     widths = [float(np.exp(np.mean(np.log(level.grid.spacing)))) for level in levels]
     first = widths[1] / widths[0]
@@ -157,10 +170,11 @@ def _richardson(levels: list[_Level]) -> tuple[Any, Any]:
             return near / (first**order - 1.0), order
         far, second = np.abs(values[1] - values[2]), widths[2] / widths[1]
         lowest, highest = _ORDERS if np.isfinite(levels[0].peclet) else (_ORDERS[0], 1.0)
+        lowest = min(lowest, max(index, _LOGARITHMIC))
         observed = np.log(far / near) / np.log(second)
         observed = np.clip(np.where(near > 0.0, observed, highest), lowest, highest)
         guard = far / second**highest if np.isfinite(levels[0].peclet) else far
-        error = np.maximum(near, guard) / (first**observed - 1.0)
+        error = (_SAFETY if index < 1.0 else 1.0) * np.maximum(near, guard) / (first**observed - 1.0)
     return (error, observed) if error.ndim else (float(error), float(observed))
 
 
