@@ -185,8 +185,8 @@ class Solver:
             asked.progress(1.0)
         wider: list[MethodResult] = []
         solver, begin, quiet = self, starts, replace(asked, progress=None)
-        while measure and len(wider) < 2 and min(n for g in solver.grids for n in g.shape) >= LEAST_CELLS:
-            if wider and not order_is_uncertain(result, starts, scales):
+        while measure and min(n for g in solver.grids for n in g.shape) >= LEAST_CELLS * (1 + len(wider)):
+            if len(wider) == 2 or (wider and not order_is_uncertain(result, starts, scales)):
                 break
             begin, solver = tuple(regrid(d, d.grid.coarser()) for d in begin), solver._wide
             wider.append(solver._repeat(choice.method, begin, quiet, path))

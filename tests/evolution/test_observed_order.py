@@ -94,7 +94,7 @@ def test_wright_fisher(shapes, method):
         assert told.count("diffusion vanishes") == sum(a < 1 for a in shapes)
 
 
-@pytest.mark.filterwarnings("ignore:.*unless that wall is meant")
+@pytest.mark.filterwarnings("ignore:.*(unless that wall is meant|narrower than two)")
 def test_kimura_without_mutation_states_that_it_knows_nothing():
     """Atoms grow at both ends, which cells cannot hold: .666 and .271 of the mass by t = 3 (Kimura 1955)."""
     for cells in (64, 256):
