@@ -13,6 +13,7 @@ saddle itself: this is what the draws are for. Third moments are sums over all s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ CHUNK = 2**23
 HERMITE = 4
 """Nodes per component of a population: exact for third moments of a linear network's gradient."""
 MOST_NODES = 20_000
+MOST_EVALUATIONS = 5000
 SHARE = 0.1
 """Variance of a direction of the noise that counts, relative to the leading one."""
 
@@ -73,7 +75,7 @@ def flow_paths(experiment: Experiment, times: Array, draws: int) -> FlowPaths:
     DomainError
         If a population has too many components for a quadrature.
     ToleranceError
-        If gradient flow cannot be integrated.
+        If gradient flow cannot be integrated: it diverges, or takes too many gradients.
     """
     network, sgd = experiment.network, experiment.sgd
     x, share = _samples(experiment)
@@ -96,12 +98,21 @@ def flow_paths(experiment: Experiment, times: Array, draws: int) -> FlowPaths:
         return (means + decay * flat).reshape(w.shape)
 
     mobility = 1.0 / (1.0 - sgd.momentum)
-    flow = solve_ivp(
-        lambda _t, y: -mobility * gradient(y.reshape(begin.shape)).ravel(), (times[0], times[-1]), begin.ravel(),
-        t_eval=times, rtol=1e-5, atol=1e-8,
-    )  # fmt: skip
+    evaluations = itertools.count(1)
+
+    def descent(t: float, y: Array) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            rate = -mobility * gradient(y.reshape(begin.shape)).ravel()
+        if next(evaluations) > MOST_EVALUATIONS or not np.isfinite(rate).all():
+            raise ToleranceError(
+                f"gradient flow from the start diverges or is too stiff at t = {t:.3g}: smaller weights, or a shorter "
+                "time, are accepted"
+            )
+        return np.asarray(rate)
+
+    flow = solve_ivp(descent, (times[0], times[-1]), begin.ravel(), method="LSODA", t_eval=times, rtol=1e-5, atol=1e-8)
     if not flow.success or not np.isfinite(flow.y).all():
-        raise ToleranceError(f"gradient flow from the start: {flow.message}; a start of smaller weights is accepted")
+        raise ToleranceError(f"gradient flow from the start: {flow.message}; smaller weights are accepted")
     weights = np.moveaxis(flow.y.reshape(*begin.shape, len(times)), 2, 1)
     hessians = jacobian(gradient, weights)
     values = np.asarray(np.linalg.eigvalsh(0.5 * (hessians + np.swapaxes(hessians, -1, -2))), dtype=np.float64)

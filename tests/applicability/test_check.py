@@ -16,7 +16,7 @@ from fpsim.ensemble import train
 from fpsim.evolution import evolve_mixture
 from fpsim.experiment import SGD, Experiment, PiecewiseConstant, Start, quadratic_experiment
 from fpsim.network import AutoEncoder, BottleneckAutoEncoder
-from fpsim.support.errors import DomainError
+from fpsim.support.errors import DomainError, ToleranceError
 
 TINY = np.array([[1.0, 0.3], [-0.4, 0.9], [0.2, -1.1], [1.3, 0.8], [0.1, 0.4]])
 PHI = {"linear": lambda z: z, "tanh": np.tanh}
@@ -208,3 +208,9 @@ def test_what_is_not_accepted(options):
         fpsim.check(made(SGD(0.1, 2)), **options)
     with pytest.raises(DomainError, match="experiment"):
         fpsim.check("digits")
+
+
+def test_gradient_flow_that_is_too_stiff_is_refused():
+    with pytest.raises(ToleranceError, match="gradient flow") as caught:
+        fpsim.check(made(SGD(0.1, 2), Start.gaussian(0.0, 1e150)), time=1.0)
+    assert "\n" not in str(caught.value)
