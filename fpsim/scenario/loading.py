@@ -204,6 +204,10 @@ def scenario_from(
         If the scenario is unknown, or a key or value is not accepted.
     """
     check_values(raw, where)
+    if "kind" in raw and "scenario" not in raw:
+        raise ConfigError(
+            f"{where}: kind = {shown(raw['kind'])} is how version 0.1 named a scenario: scenario = NAME is accepted"
+        )
     base = _defining(raw.get("scenario"), code, where)
     for key in HEAD[:-1]:
         if key in raw and not isinstance(raw[key], str):
