@@ -20,6 +20,7 @@ from fpsim.density import Density
 from fpsim.runs.run import Run
 from fpsim.scenario.records import group
 from fpsim.support.errors import DomainError
+from fpsim.support.random_streams import numpy_generator
 
 __all__ = ["ComparedRow", "compare_runs", "remarks", "table"]
 
@@ -90,7 +91,7 @@ class _Series:
 
     def points(self, index: int) -> NDArray[np.float64]:
         """One point for each replica, shape (replicas, ndim): evenly within the cell that its histogram says."""
-        density, rng = self.densities[index], np.random.default_rng(index)
+        density, rng = self.densities[index], numpy_generator(index)
         grid = density.grid
         counts = np.rint(density.values * grid.cell_volume * self.replicas).astype(int)
         cells = np.repeat(np.argwhere(np.ones(grid.shape, bool)), counts.ravel(), axis=0)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fpsim.support.errors import DomainError
+from fpsim.support.random_streams import numpy_generator
 
 __all__ = ["ClosedMoments", "closed_moments", "fitted_order"]
 
@@ -91,7 +92,7 @@ def closed_moments(drift: Coefficient, diffusion: Coefficient, ndim: int) -> Clo
         for j in range(ndim):
             together = diffusion(unit[i] + unit[j]) - base - single[i] - single[j]
             products[i, j] = single[i] if i == j else 0.5 * together
-    place = np.random.default_rng(0).uniform(-1.0, 1.0, ndim)
+    place = numpy_generator(0).uniform(-1.0, 1.0, ndim)
     misfit_b = np.abs(drift(place) - jacobian @ place).max() / (np.abs(jacobian).max() + 1e-300)
     quadratic = base + np.einsum("ijkl,i,j->kl", products, place, place)
     misfit_d = np.abs(diffusion(place) - quadratic).max() / (np.abs(quadratic).max() + 1e-300)

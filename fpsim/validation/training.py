@@ -12,6 +12,7 @@ from fpsim.datasets import from_array
 from fpsim.ensemble import train
 from fpsim.experiment import SGD, Experiment, Start
 from fpsim.network import BottleneckAutoEncoder, sample_gradients
+from fpsim.support.random_streams import numpy_generator
 from fpsim.validation.check import Check
 
 __all__ = ["gradients", "stochastic_gradient_descent"]
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 
 def gradients() -> Iterator[Check]:
     """Per-sample gradients of a tanh bottleneck against complex-step derivatives, exact to rounding."""
-    rng = np.random.default_rng(3)
+    rng = numpy_generator(3)
     network = BottleneckAutoEncoder(3, 2, "tanh")
     weights = {name: rng.normal(size=network.shapes[name]) for name in ("W1", "W2")}
     x = rng.normal(size=(11, 3))
@@ -83,7 +84,7 @@ def _stationary_variance(sgd: SGD, curvature: float, samples: int) -> tuple[floa
     With ``W1 = (1, 0)`` frozen and ``x_1^2 = curvature`` for every sample, ``b = W2[1]`` has the loss
     ``(b x_1 - x_2)^2 / 2``: linear SGD with additive noise, whose moments are known at every step.
     """
-    rng = np.random.default_rng(8)
+    rng = numpy_generator(8)
     x1 = math.sqrt(curvature) * rng.choice([-1.0, 1.0], samples)
     x2 = 3.0 * rng.normal(size=samples)
     x2 -= x1 * np.mean(x1 * x2) / curvature

@@ -8,6 +8,7 @@ from scipy.special import gammaln
 
 from fpsim.comparison.distances.projected import Projected
 from fpsim.comparison.floors import energy_floor, thinned
+from fpsim.support.random_streams import numpy_generator
 
 __all__ = ["ENERGY"]
 
@@ -31,7 +32,7 @@ def _mean_gap(s: Array) -> float:
 
 
 def _floor(lines: list[Array], n: float) -> tuple[float, float]:
-    few = np.random.default_rng(0).choice(lines[0].size, min(lines[0].size, 500), replace=False)
+    few = numpy_generator(0).choice(lines[0].size, min(lines[0].size, 500), replace=False)
     gaps, one = np.zeros((few.size, few.size)), np.empty((few.size, few.size))
     for s in lines:
         np.subtract.outer(s[few], s[few], out=one)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fpsim.comparison.distances.base import Distance
 from fpsim.comparison.resample import pooled_null
 from fpsim.comparison.samples import Distribution, ExactDensity, Sample, draw
+from fpsim.support.random_streams import numpy_generator
 
 __all__ = ["Projected", "ProjectedFrame", "directions"]
 
@@ -139,7 +140,7 @@ class Projected(Distance):
 
     def _bootstrap(self, theory: ExactDensity, frame: ProjectedFrame, n: float) -> tuple[float, float]:
         """Two halves drawn from the theory: the distance scales with the root of the effective number of points."""
-        rng = np.random.default_rng(0)
+        rng = numpy_generator(0)
         points = draw(theory.density, 2 * NULL_POINTS, rng)
         sums, ones = self.sums(points, np.arange(len(points)), len(points), frame), np.ones(len(points))
         mean, sd = pooled_null(

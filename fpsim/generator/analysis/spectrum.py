@@ -33,6 +33,7 @@ from fpsim.generator.propagation.propagator_arnoldi import slowest_decay
 from fpsim.support.checks import whole_number
 from fpsim.support.errors import DomainError, ToleranceError, ValidityWarning
 from fpsim.support.immutable import Immutable, read_only
+from fpsim.support.random_streams import numpy_generator
 
 __all__ = ["Spectrum", "slowest_modes"]
 
@@ -125,7 +126,7 @@ def _near_zero(generator: Generator, count: int, solver: Solver) -> tuple[Comple
     size = generator.grid.size
     shift = _SHIFT * generator.fastest
     matrix = m_matrix(generator.jumps, generator.outflow + shift, solver=solver)
-    start = np.random.default_rng(0).random(size)
+    start = numpy_generator(0).random(size)
     wanted = min(count, size - 2)
     found: list[tuple[Complex, Complex]] = []
     for solve in (matrix.solve, matrix.solve_transposed):

@@ -17,6 +17,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 from fpsim.generator.generator import Generator
 from fpsim.generator.propagation.poisson_series import poisson_series, poisson_windows
 from fpsim.support.errors import ToleranceError
+from fpsim.support.random_streams import numpy_generator
 from fpsim.support.threads import Team
 
 __all__ = ["slowest_decay"]
@@ -42,7 +43,7 @@ def slowest_decay(generator: Generator, count: int, tau: float, *, densities: bo
             return poisson_series(stencil, np.ravel(x), windows, team=team)[0][0]
 
         operator = LinearOperator((size, size), matvec=product, dtype=float)
-        start = np.random.default_rng(1).random(size)
+        start = numpy_generator(1).random(size)
         try:
             theta, vectors = eigs(operator, k=count, which="LM", v0=start, ncv=min(size, 3 * count + 10), tol=0)
         except ArpackNoConvergence as stalled:
