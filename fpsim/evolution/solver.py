@@ -101,10 +101,10 @@ class Solver:
     def _evolve(self, starts: tuple[Density, ...], asked: Arguments, budget: float) -> Evolution:
         changing = self._changing(asked)
         known, scales = self.survey(starts)
-        grid, cost = self.grids[0], 0.0
-        if changing is None:
-            cost = memory_estimate("generator", self.equations, self.grids, self._generator_numbers, 1, coarse=False)
-        choice = choose_method(asked.method, grid, scales, end=asked.end, generator_bytes=cost, changing=changing)
+        cost = self._generator_bytes if changing is None and asked.method == "auto" else 0.0
+        choice = choose_method(
+            asked.method, self.grids[0], scales, end=asked.end, generator_bytes=cost, changing=changing
+        )
         log.info("evolve %s to t=%g by %s (%s)", self.grids, asked.end, choice.method, choice.reason)
         if choice.judged:
             return self._judged(choice, starts, asked, known, scales, budget)
@@ -184,7 +184,7 @@ class Solver:
         if asked.progress is not None:
             asked.progress(1.0)
         wider: list[MethodResult] = []
-        solver, begin, quiet = self, starts, replace(asked, progress=None)
+        solver, begin, quiet = self, starts, asked if asked.progress is None else replace(asked, progress=None)
         while measure and min(n for g in solver.grids for n in g.shape) >= LEAST_CELLS * (1 + len(wider)):
             if len(wider) == 2 or (wider and not order_is_uncertain(result, starts, scales)):
                 break
@@ -243,6 +243,10 @@ class Solver:
         equations = tuple(on_coarser(e, g) for e, g in zip(self.equations, self.grids, strict=True))
         grids = tuple(g.coarser() for g in self.grids)
         return Solver(equations, grids, coupled=self.coupled, threads=self.threads, memory=self.memory)
+
+    @cached_property
+    def _generator_bytes(self) -> float:
+        return memory_estimate("generator", self.equations, self.grids, self._generator_numbers, 1, coarse=False)
 
     @cached_property
     def _generator_numbers(self) -> float:
