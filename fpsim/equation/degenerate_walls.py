@@ -103,12 +103,15 @@ def _index_of_singular(diffusion: Array, inwards: Array, h: float) -> float:
     """Smallest ``1 + c / D`` of a drift ``c / s``; infinite where there is none, or ``D`` vanishes."""
     if len(inwards) < _FEWEST:
         return np.inf
+    replaced = inwards[0] == inwards[1]  # the next face's value stands for the wall's
+    if not replaced.any():
+        return np.inf
     cells = diffusion[:3] if len(diffusion) > 1 else diffusion.repeat(3, axis=0)
     with np.errstate(all="ignore"):
         near = 2.0 * h * inwards[1] / (cells[0] + cells[1])
         next_one = 4.0 * h * inwards[2] / (cells[1] + cells[2])
         wall = 2.0 * near - next_one  # zero for drifts that are finite there
-        infinite = (inwards[0] == inwards[1]) & (wall / near > 0.5)  # the next face's value stands for the wall's
+        infinite = replaced & (wall / near > 0.5)
         singular = infinite & (np.abs(cells[1] - cells[0]) < 0.5 * cells[0])
     return float(np.min(np.where(singular, 1.0 + wall, np.inf)))
 
