@@ -120,7 +120,7 @@ def choose_method(
     long, pressed = relaxations > LONG, scales.walls.pressed
     if not resolved:
         unresolved = peclet if scales.peclet[1] > RESOLVED else f"jumps of {scales.reach} cells"
-        if not (long or pressed) or min(grid.shape) < LEAST_CELLS:
+        if not (long or pressed) or (min(grid.shape) < LEAST_CELLS and not scales.underivable):
             return Choice("sweeps", f"{unresolved}: small noise")
         why = f"{relaxations:.2g} relaxation times" if long else "drift presses on a reflecting wall"
         why = "an infinite drift presses on a reflecting wall" if scales.singular else why

@@ -124,6 +124,8 @@ class Solver:
         try:
             result = self._solve(choice, starts, measured, known, scales, budget)
         except (DomainError, MemoryLimitError) as refusal:  # sweeps may take what it does not
+            if scales.underivable:
+                raise
             log.info("the %s does not take it: %s", choice.method, refusal)
             choice = Choice("sweeps", f"the {choice.method} does not take it")
             return self._solve(choice, starts, asked, known, scales, budget)

@@ -182,3 +182,14 @@ def test_derivatives_of_a_jump_are_no_drift_for_sweeps(options):
     for equation in (JUMPS["klimontovich"], step):
         with pytest.raises(DomainError, match="its derivative is part of the drift"):
             evolve(equation, start, [0.6], **options)
+
+
+def test_derivatives_of_a_jump_in_few_cells_of_another_coordinate():
+    """The method is then the generator however few cells the other coordinate has: equilibrium over a step."""
+    grid = Grid.box((-2, 2, 64), (0, 1, 6))
+    equation = FokkerPlanck(potential=lambda x, y: np.where(x < 0, 0.0, 0.3) + 0 * y, diffusion=0.5)
+    with pytest.warns(ValidityWarning, match="unless that wall is meant"):
+        result = evolve(equation, gaussian(grid, (0.5, 0.5), (0.05, 0.02)), [40.0])
+    assert result.method == "generator"
+    share = np.exp(-0.3 / 0.5) / (1 + np.exp(-0.3 / 0.5))
+    assert result.final.values[32:].sum() * grid.cell_volume == pytest.approx(share, rel=1e-3)
