@@ -23,8 +23,7 @@ CHOSEN = (1, 2, 4, 6)
 HELD, CHECKS, STEP = 4_000, 1_000, 0.02
 BANDWIDTHS = np.geomspace(0.015, 0.4, 10)
 MIXTURES = ((2048, 0.2), (8192, 0.14), (32768, 0.1))
-PATHS = (1_000, 10_000, 100_000)
-RUNS = (1_000, 10_000, 100_000, 400_000)
+SAMPLES = (1_000, 10_000, 100_000)
 FLIP = np.array([np.eye(4), -np.eye(4)])
 
 
@@ -69,12 +68,12 @@ def main() -> None:
         cpu = time.process_time()
         result = evolve_mixture(equation, begin, TIMES, components=count, width=width, rng=1, estimate_errors=False)
         report(f"mixture {count}, {width}", time.process_time() - cpu, [result.densities[q] for q in CHOSEN])
-    for count in PATHS:
+    for count in SAMPLES:
         cpu = time.process_time()
         sample = paths(equation, count, 8)
         cpu = time.process_time() - cpu
         report(f"{count} paths", cpu, [kernel_estimate(x, y) for x, y in zip(sample, checks, strict=True)])
-    for count in RUNS:
+    for count in SAMPLES:
         cpu = time.process_time()
         sample = ensemble(experiment, 9, count)[list(CHOSEN)]
         cpu = time.process_time() - cpu
