@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from fpsim.support.compilation import njit
 from fpsim.support.threads import Team
@@ -37,6 +36,8 @@ ROTATIONS = 30
 
 def sobol_points(count: int, dimension: int, key: tuple[int, ...]) -> Array:
     """The first points (count, dimension) of a scrambled Sobol sequence, strictly inside the unit cube."""
+    from scipy.stats import qmc  # slow to import
+
     engine = qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(np.random.SeedSequence(key)))
     points = engine.random_base2(max(count - 1, 1).bit_length())[:count]
     return np.clip(points, 2.0**-33, 1.0 - 2.0**-33)
