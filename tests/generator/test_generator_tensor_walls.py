@@ -7,6 +7,8 @@ conormal condition ``(D grad p)_n = 0`` at every wall and decays at the rate ``k
 import numpy as np
 import pytest
 from generator_oracles import fitted_order
+from scipy.sparse import coo_array
+from scipy.sparse.linalg import spsolve
 
 from fpsim.density import Density, Grid, gaussian
 from fpsim.equation import FokkerPlanck
@@ -14,6 +16,7 @@ from fpsim.generator import (
     build_generator,
     face_currents,
     is_reversible,
+    mean_first_passage_time,
     propagate,
     stationary_density,
     with_grid_error,
@@ -102,3 +105,40 @@ def test_mass_and_signs():
     later = propagate(closed, gaussian(closed.grid, (0.5, 0.5), 0.02), [1.0])[0]
     assert later.mass == pytest.approx(1.0, abs=1e-13)
     np.testing.assert_allclose(stationary_density(closed).values, 0.25, rtol=1e-12)
+
+
+def mean_of_exit_times(tensor, m=160):
+    """Mean over the box (-1, 1) x (0, 1) of the time to leave at x = +-1, by bilinear finite elements.
+
+    Walls in y reflect: the weak form has their condition in it. The mean is the solution's own energy.
+    """
+    g = np.array([-1.0, 1.0]) / np.sqrt(3)
+    h = np.array([2.0 / (2 * m), 1.0 / m])
+    local = np.zeros((4, 4))
+    for a in g:
+        for b in g:  # nodes (0, 0), (0, 1), (1, 0), (1, 1)
+            slopes = np.array([[-(1 - b), -(1 - a)], [-(1 + b), 1 - a], [1 - b, -(1 + a)], [1 + b, 1 + a]]) / 4
+            slopes = slopes * 2 / h
+            local += slopes @ tensor @ slopes.T * h.prod() / 4
+    number = np.arange((2 * m + 1) * (m + 1)).reshape(2 * m + 1, m + 1)
+    nodes = np.stack([number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]], -1).reshape(-1, 4)
+    rows, columns = np.repeat(nodes, 4, axis=1).ravel(), np.tile(nodes, 4).ravel()
+    matrix = coo_array((np.tile(local.ravel(), len(nodes)), (rows, columns))).tocsr()
+    load = np.bincount(nodes.ravel(), minlength=number.size) * h.prod() / 4
+    inside = number[1:-1].ravel()
+    return load[inside] @ spsolve(matrix[inside][:, inside].tocsc(), load[inside]) / 2.0
+
+
+@pytest.mark.parametrize("tensor", [PLANE, STEEP], ids=["one cell", "several cells"])
+def test_mean_exit_times_are_within_their_errors(tensor):
+    exact = mean_of_exit_times(tensor)
+    own = abs(mean_of_exit_times(tensor, 80) - exact)  # singular where an absorbing and a slanted wall meet
+    assert own < 2e-3 * exact
+    walls = [("absorbing", "absorbing"), ("reflecting", "reflecting")]
+    for n in (32, 48, 96):  # on fewer the order is not observed
+        grid = Grid.box((-1, 1, n), (0, 1, n), boundary=walls)
+        found = with_grid_error(
+            lambda q: float(mean_first_passage_time(q).value.mean()), FokkerPlanck(diffusion=tensor), grid
+        )
+        assert abs(found.value - exact) <= 2.0 * found.error + own
+        assert found.error < 0.1 * exact
