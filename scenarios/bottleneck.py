@@ -290,6 +290,7 @@ scenario = Scenario(
     tables=tables,
     figures=lambda p, run: network_figures.study_figures(run, list(p.start), p.laws),
     conclusions=conclusions,
+    experiments=lambda p: {start: experiment_of(p, start) for start in p.start},
     summary=lambda p, run: study_summary(run, list(p.start), p.laws),
 )
 

@@ -247,6 +247,7 @@ scenario = Scenario(
     tables=tables,
     figures=figures,
     conclusions=conclusions,
+    experiments=lambda p: {name: experiment_of(p, network) for name, network in p.networks.items()},
 )
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ ALLOWED = {
     "validation": NUMERICS | NETWORKS | {"theory", "closures", "diagnostics"},
     "sweeps": {"scenario", "storage"},
     "runs": {"density", "comparison", "ensemble", "evolution", "paths", "plots", "scenario", "storage", "sweeps"},
-    "cli": {"scenario", "runs", "storage", "sweeps", "validation"},
+    "cli": {"applicability", "scenario", "runs", "storage", "sweeps", "validation"},
 }
 LONGEST_FILE = 500
 MOST_MODULES = 12

@@ -1,4 +1,4 @@
-"""Commands about scenarios themselves: list, show, new."""
+"""Commands about scenarios themselves: list, show, new, check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from fpsim.cli.application import app
 from fpsim.cli.terminal import say
 
-__all__ = ["complete_scenario", "list_scenarios", "new", "show"]
+__all__ = ["check", "complete_scenario", "list_scenarios", "new", "show"]
 
 WIDTH = 110
 
@@ -76,3 +76,28 @@ def new(
     from fpsim.scenario import copy_scenario
 
     say(str(copy_scenario(source, file, overwrite=force)))
+
+
+@app.command()
+def check(
+    scenario: Annotated[
+        str, typer.Argument(help="Name of a scenario, a TOML or a Python file.", autocompletion=complete_scenario)
+    ],
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one key: section.key=value; may be repeated.")
+    ] = None,
+) -> None:
+    """Say which theory applies to a scenario's experiments, and what it would cost, before anything is run.
+
+    Example: fpsim check bottleneck --set sgd.learning_rate=0.2
+    """
+    from fpsim.applicability import check as applicability
+    from fpsim.scenario import load_scenario, parse_assignments
+    from fpsim.support.errors import ConfigError
+
+    found = load_scenario(scenario, changes=parse_assignments(change or []))
+    if found.experiments is None:
+        raise ConfigError(f"scenario {found.name} names no experiments: one of networks is accepted, as bottleneck")
+    for number, (name, experiment) in enumerate(found.experiments(found.parameters).items()):
+        say(f"{chr(10) if number else ''}{name}")
+        say(str(applicability(experiment)))

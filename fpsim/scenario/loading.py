@@ -31,7 +31,7 @@ __all__ = ["copy_scenario", "extended", "load_scenario", "scenario_code", "scena
 
 HEAD = ("scenario", "name", "title", "description", "quick")
 """Keys of a TOML file that are none of the parameters."""
-CODE = ("stages", "check", "claims", "tables", "figures", "conclusions", "summary")
+CODE = ("stages", "check", "claims", "tables", "figures", "conclusions", "summary", "experiments")
 """Attributes of a scenario that hold functions."""
 _EXTENDED = itertools.count(1)
 """Numbers of the modules of extended scenarios, each of its own."""

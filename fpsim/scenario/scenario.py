@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from fpsim.experiment import Experiment
+
 __all__ = ["Each", "Scenario"]
 
 StageFunction: TypeAlias = "Callable[..., xr.Dataset]"
@@ -98,6 +100,8 @@ class Scenario(Immutable):
         ``conclusions(p, run)`` yields sentences computed from the numbers.
     summary : callable, optional
         ``summary(p, run)``: the data set at the root of the file, whose scalars a sweep gathers.
+    experiments : callable, optional
+        ``experiments(p)``: the experiments of the run by name, for ``fpsim check`` to say which theory applies.
     name : str
         Name of the run; that of the file unless said otherwise.
     source : str
@@ -118,6 +122,7 @@ class Scenario(Immutable):
     figures: Callable[[Any, Results], Iterable[tuple[str, Figure]]] | None = None
     conclusions: Callable[[Any, Results], Iterable[str]] | None = None
     summary: Callable[[Any, Results], xr.Dataset] | None = None
+    experiments: Callable[[Any], Mapping[str, Experiment]] | None = None
     name: str = ""
     source: str = ""
     defaults: Parameters | None = field(default=None, compare=False)
@@ -142,7 +147,8 @@ class Scenario(Immutable):
             raise DomainError(f"quick is {shown(self.quick)}: values by dotted key are accepted")
         object.__setattr__(self, "stages", stages)
         object.__setattr__(self, "quick", read_only_mapping(self.quick))
-        with_values(self.parameters, self.quick, where="quick")
+        if self.defaults is None:  # as its file defines it: changed values need not go with the quick ones
+            with_values(self.parameters, self.quick, where="quick")
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.source in programs():

@@ -214,3 +214,15 @@ def test_gradient_flow_that_is_too_stiff_is_refused():
     with pytest.raises(ToleranceError, match="gradient flow") as caught:
         fpsim.check(made(SGD(0.1, 2), Start.gaussian(0.0, 1e150)), time=1.0)
     assert "\n" not in str(caught.value)
+
+
+def test_the_command_says_it_of_every_start(capsys):
+    from fpsim.cli import main
+
+    changes = ["--set", "sgd.learning_rate=2.5", "--set", "time.records=2"]
+    assert main(["check", "bottleneck", *changes]) == 0
+    said = capsys.readouterr().out
+    assert said.count("edge of stability") == 2
+    assert said.count("below 2") < 2
+    assert main(["check", "momentum"]) == 2
+    assert "names no experiments" in capsys.readouterr().err
