@@ -8,7 +8,14 @@ import fpsim
 from fpsim.cli import main
 from fpsim.storage import load_tree
 
-SMALL = {"ensemble.replicas": 200, "theory.cells": 24, "time.records": 2, "time.end": 4, "comparison.measured": 0}
+SMALL = {
+    "ensemble.replicas": 200,
+    "theory.cells": 24,
+    "theory.components": 64,
+    "time.records": 2,
+    "time.end": 4,
+    "comparison.measured": 0,
+}
 SURFACE = {
     "growth.size": 256,
     "growth.replicas": 64,

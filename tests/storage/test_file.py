@@ -54,9 +54,9 @@ def test_plain_xarray_opens_a_run_with_named_coordinates(quick_run, engine):
         assert ensemble["density_W1"].attrs["units"] == "weight^-2"
     with xr.open_dataset(quick_run.file, engine=engine) as root:
         assert root["std"].sel(start="offset", source="ensemble", weight="W1_1_1").dims == ("time",)
-        assert {"start", "time", "closure", "observable"} == set(root["distance"].dims) <= set(root.coords)
+        assert {"start", "time", "theory", "compared"} == set(root["distance"].dims) <= set(root.coords)
     with xr.open_datatree(quick_run.file, engine=engine) as everything:
-        assert {"offset", "symmetric"} == set(everything.children)
+        assert {"offset", "symmetric", "claims"} == set(everything.children)
         assert "[sgd]" in everything.attrs["config"]
 
 
