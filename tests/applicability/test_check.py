@@ -222,7 +222,7 @@ def test_the_command_says_it_of_every_start(capsys):
     changes = ["--set", "sgd.learning_rate=2.5", "--set", "time.records=2"]
     assert main(["check", "bottleneck", *changes]) == 0
     said = capsys.readouterr().out
-    assert said.count("edge of stability") == 2
+    assert said.count("\nedge of stability ") == 2
     assert said.count("below 2") < 2
     assert main(["check", "momentum"]) == 2
     assert "names no experiments" in capsys.readouterr().err

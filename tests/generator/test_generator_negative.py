@@ -188,7 +188,9 @@ def test_arguments_that_are_no_such_thing(call, message):
 FUNCTIONS = [name for name in package.__all__ if inspect.isfunction(getattr(package, name))]
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in ("build_generator", "with_grid_error")])
+@pytest.mark.parametrize(
+    "name", [name for name in FUNCTIONS if name not in ("build_generator", "stationary_box", "with_grid_error")]
+)
 def test_what_is_no_generator(name):
     function = getattr(package, name)
     _, *others = inspect.signature(function).parameters.values()
@@ -196,3 +198,10 @@ def test_what_is_no_generator(name):
     for wrong in (3, None, CLOSED.matrix):
         with pytest.raises(DomainError, match=f"generator is a {type(wrong).__name__}: a Generator is accepted"):
             function(wrong, *needed)
+
+
+def test_a_box_asks_for_an_equation_and_a_grid():
+    with pytest.raises(DomainError, match="equation is .*FokkerPlanck is accepted"):
+        package.stationary_box(CLOSED, GRID)
+    with pytest.raises(DomainError, match="grid is .*Grid is accepted"):
+        package.stationary_box(FokkerPlanck(diffusion=0.1), 3)

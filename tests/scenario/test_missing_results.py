@@ -27,7 +27,6 @@ SURFACE = {
 }
 CASES = {
     "all replicas diverge": ("digits-bottleneck", {**SMALL, "sgd.temperature": 1e12}, "sgd.temperature = 1e+12"),
-    "no closure is an equation": ("digits-bottleneck", {**SMALL, "sgd.learning_rate": 2}, "sgd.learning_rate = 2"),
     "no growth beyond its errors": ("kpz-surface", SURFACE, "growth.replicas"),
 }
 
@@ -56,9 +55,20 @@ def test_the_run_ends_and_says_what_is_missing(case, tmp_path, capsys):
 
 @pytest.mark.filterwarnings("ignore")
 def test_what_was_computed_stays(tmp_path):
+    """A closure that is no equation costs what needs it, and nothing else."""
+    own = (
+        "from fpsim.scenario import extended\n"
+        "from fpsim.support.errors import DomainError\n\n\n"
+        "def broken(experiment, matrix, ensemble):\n    raise DomainError('diffusion entry -2e49')\n\n\n"
+        "scenario = extended('bottleneck', CLOSURES_OF_MATRICES={'broken': broken})\n"
+    )
+    (tmp_path / "own.py").write_text(own)
     file = tmp_path / "run.h5"
-    options = [f"--set={name}={value}" for name, value in {**SMALL, "sgd.learning_rate": 2}.items()]
-    assert main(["run", "digits-bottleneck", "--quick", "--quiet", "--out", str(file), *options]) == 0
+    changes = {**SMALL, "theory.laws": '["joint", "broken"]'}
+    options = [f"--set={name}={value}" for name, value in changes.items()]
+    assert main(["run", str(tmp_path / "own.py"), "--quick", "--quiet", "--out", str(file), *options]) == 0
     run = fpsim.load(file)
     assert run.weights["offset/ensemble"]["W1"].shape[0] == 3
-    assert "offset/mean-field" not in run.groups
+    assert "offset/joint" in run.groups
+    assert "offset/broken" not in run.groups
+    assert "diffusion entry -2e49" in run.tree.attrs["missing"]

@@ -19,6 +19,7 @@ from fpsim.generator.generator import Generator, require_generator
 from fpsim.generator.linear_algebra.communication import closed_classes, restrict
 from fpsim.generator.linear_algebra.m_matrix import Solver, null_vector
 from fpsim.generator.results import without_grid_error
+from fpsim.support.checks import instance_of
 from fpsim.support.errors import DomainError
 from fpsim.uncertainty.result import Result
 
@@ -98,6 +99,8 @@ def stationary_box(equation: FokkerPlanck, grid: Grid, *, reach: float = 5.0) ->
     Wide cells misjudge the width of a narrow density; on those of the box that they ask for the next one is better:
     three in a row, the first on at most 64 cells along each axis.
     """
+    instance_of(equation, FokkerPlanck, "equation")
+    instance_of(grid, Grid, "grid")
     box, shape = grid, grid.shape
     free = np.array([not grid.periodic(axis) for axis in range(grid.ndim)])
     for cells in (tuple(min(n, _ROUGH) for n in shape), shape, shape):
