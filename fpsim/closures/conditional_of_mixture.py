@@ -30,7 +30,6 @@ from fpsim.equation import FokkerPlanck
 from fpsim.support.checks import real_array, whole_number
 from fpsim.support.compilation import njit
 from fpsim.support.errors import DomainError
-from fpsim.support.random_streams import numpy_generator
 from fpsim.support.threads import Team
 from fpsim.theory.weight_coordinates import Array, Coordinates
 
@@ -143,7 +142,7 @@ def _as_polynomial(
     statistic: Any, monomials: list[tuple[int, ...]], q: int, matrix: Matrix
 ) -> tuple[tuple[int, ...], Array]:
     """Shape of a statistic and its coefficients (entries, monomials), from its values at random partners."""
-    points = numpy_generator(0).uniform(-1.0, 1.0, (4 * len(monomials), q))
+    points = np.random.default_rng(0).uniform(-1.0, 1.0, (4 * len(monomials), q))
     values = np.asarray(statistic(tuple(np.ascontiguousarray(points.T))))
     shape = values.shape[:-1]
     flat = values.reshape(-1, len(points)).T

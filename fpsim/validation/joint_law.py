@@ -27,7 +27,7 @@ from fpsim.density import Density, GaussianMixture, Grid, gaussian
 from fpsim.evolution import evolve, evolve_mixture
 from fpsim.paths import simulate
 from fpsim.support.errors import DomainError
-from fpsim.support.random_streams import RNG, key_of, numpy_generator
+from fpsim.support.random_streams import RNG, key_of
 
 if TYPE_CHECKING:
     from fpsim.experiment import Experiment
@@ -132,8 +132,8 @@ def compare_joint_methods(
     first = gaussian(grid, start.mean, start.covariance)
     fields = evolve(equation, first, when, tolerance=tolerance)
     law = evolve_mixture(equation, start, when, components=components, width=width, rng=key)
-    drawn = simulate(equation, start.sample(paths, rng=numpy_generator(key, 1)), when, step=step,
-                     rng=numpy_generator(key, 2))  # fmt: skip
+    drawn = simulate(equation, start.sample(paths, rng=np.random.default_rng([key, 1])), when, step=step,
+                     rng=np.random.default_rng([key, 2]))  # fmt: skip
     rows: list[MethodDistance] = []
     for k, time in enumerate(when):
         for i, j in itertools.combinations(range(grid.ndim), 2):

@@ -42,7 +42,7 @@ from fpsim.support.checks import real_array, real_number, whole_number
 from fpsim.support.errors import DomainError, ValidityWarning
 from fpsim.support.memory import check_memory, memory_budget
 from fpsim.support.progress import Progress
-from fpsim.support.random_streams import RNG, key_of, numpy_generator
+from fpsim.support.random_streams import RNG, key_of
 
 __all__ = ["MixtureEvolution", "evolve_mixture"]
 
@@ -342,7 +342,7 @@ def _time_error(widths: Array) -> Array:
 
 def _is_exact(problem: Problem, mean: Array, scale: Array) -> bool:
     """Whether drift is linear and diffusion constant, at random places around the start."""
-    n, rng = len(mean), numpy_generator(problem.key)
+    n, rng = len(mean), np.random.default_rng(problem.key)
     x = mean[:, None] + 3.0 * scale[:, None] * rng.standard_normal((n, 64))
     places = np.concatenate([x, mean[:, None], mean[:, None] + 0.5 * (x - mean[:, None])], axis=1)
     drift, diffusion = np.empty_like(places), np.empty((n * (n + 1) // 2, places.shape[1]))

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from fpsim.support.compilation import njit
-from fpsim.support.random_streams import numpy_generator
 from fpsim.support.threads import Team
 
 __all__ = ["NARROW", "Principal", "kick", "principal_widths", "sobol_normals", "sobol_points"]
@@ -39,7 +38,7 @@ def sobol_points(count: int, dimension: int, key: tuple[int, ...]) -> Array:
     """The first points (count, dimension) of a scrambled Sobol sequence, strictly inside the unit cube."""
     from scipy.stats import qmc  # slow to import
 
-    engine = qmc.Sobol(dimension, scramble=True, rng=numpy_generator(np.random.SeedSequence(key)))
+    engine = qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(np.random.SeedSequence(key)))
     points = engine.random_base2(max(count - 1, 1).bit_length())[:count]
     return np.clip(points, 2.0**-33, 1.0 - 2.0**-33)
 

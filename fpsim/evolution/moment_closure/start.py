@@ -22,7 +22,6 @@ from fpsim.evolution.moment_closure.closure import packed
 from fpsim.evolution.moment_closure.kicks import NARROW, sobol_points
 from fpsim.support.checks import real_array
 from fpsim.support.errors import DomainError
-from fpsim.support.random_streams import numpy_generator
 
 __all__ = ["SampledStart", "StartLike", "names_of", "start_components", "start_scale"]
 
@@ -120,7 +119,7 @@ def _places(start: StartLike, count: int, key: tuple[int, ...]) -> Array:
             raise DomainError(f"start gives places {x.shape}: finite ones, ({count}, {len(start.names)}), are accepted")
         return x
     given = real_array(start, "start")
-    rng = numpy_generator(np.random.SeedSequence(key))
+    rng = np.random.default_rng(np.random.SeedSequence(key))
     order = rng.permutation(len(given))
     return given[
         order[np.arange(count) * len(given) // count] if count < len(given) else order[np.arange(count) % len(given)]

@@ -15,7 +15,6 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from fpsim.datasets import Dataset
-from fpsim.support.random_streams import numpy_generator
 from fpsim.theory.joint.data_quadrature import data_nodes
 from fpsim.theory.joint.linear_lanes import LinearData, OrderFactors, fill, linear_data
 from fpsim.theory.joint.tanh_lanes import fill_tanh
@@ -129,7 +128,7 @@ def points_of(experiment: Experiment, equation: ModifiedEquation) -> LinearPoint
 def _tanh_points(x: Array, k: int, scales: Scales, order: Order) -> TanhPoints:
     """The fewest nodes whose error is accepted, or all samples."""
     whole = TanhPoints(x, np.full(len(x), 1.0 / len(x)), k, scales, order)
-    w = SPREAD * numpy_generator(0).standard_normal((2 * k * x.shape[1], 64))
+    w = SPREAD * np.random.default_rng(0).standard_normal((2 * k * x.shape[1], 64))
     truth = _values(whole, w)
     for degree in DEGREES:
         nodes, weights = data_nodes(x, degree)
