@@ -19,7 +19,7 @@ from fpsim.experiment import SGD
 from fpsim.plots import COLOURS, plot_measured
 from fpsim.scenario import Column, EnsembleSize, Parameters, Results, Scenario, Section, Table, Workbench, named
 from fpsim.scenario.parameters.sections import Positive
-from fpsim.scenario.quadratic import Quadratic, moments_through_training
+from fpsim.studies.quadratic import Quadratic, moments_through_training
 from fpsim.theory import effective_learning_rate, kramers_moments, momentum_moments, momentum_variance
 from fpsim.uncertainty.verdict import Claim
 

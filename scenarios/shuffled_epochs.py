@@ -23,7 +23,7 @@ from fpsim.experiment.settings import Sampling
 from fpsim.plots import COLOURS, plot_measured
 from fpsim.scenario import Column, EnsembleSize, Parameters, Results, Scenario, Section, Table, Workbench, named
 from fpsim.scenario.parameters.sections import Positive
-from fpsim.scenario.quadratic import Quadratic, moments_through_training
+from fpsim.studies.quadratic import Quadratic, moments_through_training
 from fpsim.support.errors import ValidityWarning
 from fpsim.theory import epoch_variance_path, iid_variance_path
 from fpsim.uncertainty.verdict import Claim

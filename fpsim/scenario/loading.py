@@ -219,6 +219,7 @@ def scenario_from(
     own = base.with_sections({k: v for k, v in raw.items() if k not in HEAD}, where=where)
     if sections:
         named["quick"] = _flat(sections, type(own.parameters))
+        own.with_values(named["quick"])  # refuses what is no key or value
     return _changed(replace(own, **named, defaults=own.parameters), changes, quick)
 
 

@@ -128,7 +128,7 @@ def test_own_closures_and_observables_stand_beside_ours(tmp_path):
     text = available()["bottleneck"].read_text()
     own = 'CLOSURES_OF_MATRICES["mine"] = CLOSURES["mean-field"]\n'
     own += 'OBSERVABLES["norm of W1"] = lambda network, w1, w2, x: np.sum(w1**2, axis=(1, 2))\n'
-    (tmp_path / "mine.py").write_text(text.replace("class StartLaw", f"{own}\n\nclass StartLaw", 1))
+    (tmp_path / "mine.py").write_text(text.replace("class Bottleneck(", f"{own}\n\nclass Bottleneck(", 1))
     laws = ["joint", "mine", "mean-field"]
     tree = run(load_scenario(tmp_path / "mine.py", changes={**SMALL, "theory.laws": laws, "theory.components": 256}))
     table = last(tree, "offset/comparison")
