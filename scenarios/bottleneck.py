@@ -7,12 +7,11 @@ the ensemble what one matrix knows of the other. Mean field keeps one density pe
 against each other. Per-matrix densities say nothing of outputs; asked for them (comparison.paired_at_random), they pair
 matrices at random. The error budget says where each distance comes from.
 
-Data of one's own are a path: --set data.source=mine.csv. With --set data.test_share=0.3 samples are held out, and the
-test loss and the generalisation gap are compared as well.
-
 Small enough to see: d principal components of the data and k hidden units make 2 d k weights. Larger:
---set data.components=5. Matrices of more than three entries have no density on a grid: the joint law is left then.
-An own closure is an entry of CLOSURES_OF_MATRICES, an own observable one of OBSERVABLES (docs/closures.md).
+--set data.components=5; matrices of more than three entries have no density on a grid, so that only the joint law is
+left. Data of one's own are a path, --set data.source=mine.csv; with --set data.test_share=0.3 samples are held out, and
+test loss and generalisation gap are compared as well. An own closure is an entry of CLOSURES_OF_MATRICES, an own
+observable one of OBSERVABLES (docs/writing-scenarios.md).
 """
 
 from __future__ import annotations
@@ -100,19 +99,21 @@ class Bottleneck(Parameters):
         return self
 
 
-def experiment_of(p: Bottleneck, start: str) -> Experiment:
-    """The experiment of one start."""
+def experiments(p: Bottleneck) -> dict[str, Experiment]:
+    """The experiment of every start."""
     data, test = p.data.load(rng=p.seed)
     network = BottleneckAutoEncoder(p.data.components, p.network.bottleneck, p.network.activation)
-    means = entries_of(p.start[start], p.entries, key=start)
-    mean: Any = {m: means.reshape(shape) for m, shape in network.shapes.items()}
-    return Experiment(data, network, SGD(**p.sgd.model_dump()), Start.gaussian(mean, p.start[start].std), test=test)
+    sgd, found = SGD(**p.sgd.model_dump()), {}
+    for name, start in p.start.items():
+        means = entries_of(start, p.entries, key=name)
+        mean: Any = {m: means.reshape(shape) for m, shape in network.shapes.items()}
+        found[name] = Experiment(data, network, sgd, Start.gaussian(mean, start.std), test=test)
+    return found
 
 
 def check(p: Bottleneck) -> None:
     """Refuse, before any work, what the experiment or the machine's memory does not allow."""
-    for start in p.start:
-        experiment_of(p, start)
+    experiments(p)
     records, entries = p.time.records + 1, p.entries
     if len(p.laws) > p.laws.count("joint"):
         check_memory(16.0 * (records + 8) * float(p.theory.cells) ** entries, f"theory.cells = {p.theory.cells}")
@@ -122,7 +123,7 @@ def check(p: Bottleneck) -> None:
 def trained(p: Bottleneck, run: Workbench, start: str) -> Case:
     """A start with its ensemble, the same for all stages."""
     found = run.train(
-        run.once(f"{start} experiment", lambda: experiment_of(p, start)),
+        run.once("experiments", lambda: experiments(p))[start],
         name=f"{start} ensemble",
         replicas=p.ensemble.replicas,
         steps=recorded_steps(p.time, p.sgd),
@@ -248,10 +249,8 @@ def tables(p: Bottleneck, run: Results) -> Iterator[Table]:
 
 def conclusions(p: Bottleneck, run: Results) -> Iterator[str]:
     """What the numbers at the last time say."""
-    yield (
-        f"{p.data.components} principal components, {p.network.bottleneck} hidden units ({p.network.activation}), "
-        f"{2 * p.entries} weights; larger with --set data.components=5."
-    )
+    units = f"{p.network.bottleneck} {p.network.activation} hidden unit{'s' * (p.network.bottleneck > 1)}"
+    yield f"{p.data.components} principal components, {units}, {2 * p.entries} weights."
     left_out = [law for law in p.theory.laws if law not in p.laws]
     if left_out:
         yield f"Left out, since matrices of more than {FINEST_ENTRIES} entries have no grid: {', '.join(left_out)}."
@@ -290,7 +289,7 @@ scenario = Scenario(
     tables=tables,
     figures=lambda p, run: network_figures.study_figures(run, list(p.start), p.laws),
     conclusions=conclusions,
-    experiments=lambda p: {start: experiment_of(p, start) for start in p.start},
+    experiments=experiments,
     summary=lambda p, run: study_summary(run, list(p.start), p.laws),
 )
 

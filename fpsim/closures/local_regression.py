@@ -1,4 +1,4 @@
-"""Local polynomial regression ``E[y | x]`` of samples, with a bandwidth that follows their density.
+"""Local polynomial regression ``E[y | x]`` of samples, with a density-adapted bandwidth.
 
 Samples are collected in bins as moments; at every node a polynomial of degree 0, 1 or 2 is fitted with Gaussian weights
 whose bandwidth is the smallest of a geometric ladder that still sees ``neighbours`` samples. The bias is

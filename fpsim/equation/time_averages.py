@@ -1,4 +1,4 @@
-"""Time averages of an equation's coefficients, by which a step notices that they jump.
+"""Time averages of an equation's coefficients, and the detection of their jumps.
 
 Two steps and one twice as long look at the middles of each. A coefficient that jumps before the first of these, or
 after the last, looks like one that never did: both agree, on a wrong answer. An average over the whole of the long

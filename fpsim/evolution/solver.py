@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpsim.density import Boundary, Density, Grid, regrid
 from fpsim.equation import FokkerPlanck
@@ -51,6 +51,16 @@ if TYPE_CHECKING:  # linear algebra that sweeps do without
 __all__ = ["Solver"]
 
 log = logging.getLogger(__name__)
+
+
+class _Task(NamedTuple):
+    """Densities to evolve and what is asked, with the coefficients on the grid and the memory budget in bytes."""
+
+    starts: tuple[Density, ...]
+    asked: Arguments
+    known: tuple[Coefficients, ...]
+    scales: GridScales
+    budget: float
 
 
 class Solver:
@@ -106,34 +116,25 @@ class Solver:
             asked.method, self.grids[0], scales, end=asked.end, generator_bytes=cost, changing=changing
         )
         log.info("evolve %s to t=%g by %s (%s)", self.grids, asked.end, choice.method, choice.reason)
-        if choice.judged:
-            return self._judged(choice, starts, asked, known, scales, budget)
-        return self._solve(choice, starts, asked, known, scales, budget)
+        task = _Task(starts, asked, known, scales, budget)
+        return self._judged(choice, task) if choice.judged else self._solve(choice, task)
 
-    def _judged(
-        self,
-        choice: Choice,
-        starts: tuple[Density, ...],
-        asked: Arguments,
-        known: tuple[Coefficients, ...],
-        scales: GridScales,
-        budget: float,
-    ) -> Evolution:
+    def _judged(self, choice: Choice, task: _Task) -> Evolution:
         """Evolve by the generator, or by sweeps if those do better."""
-        measured = replace(asked, estimate_grid_error=True)
+        asked = task.asked
+        measured = task._replace(asked=replace(asked, estimate_grid_error=True))
         try:
-            result = self._solve(choice, starts, measured, known, scales, budget)
+            result = self._solve(choice, measured)
         except (DomainError, MemoryLimitError) as refusal:  # sweeps may take what it does not
-            if scales.underivable:
+            if task.scales.underivable:
                 raise
             log.info("the %s does not take it: %s", choice.method, refusal)
-            choice = Choice("sweeps", f"the {choice.method} does not take it")
-            return self._solve(choice, starts, asked, known, scales, budget)
+            return self._solve(Choice("sweeps", f"the {choice.method} does not take it"), task)
         error = float(result.grid_error.max())
         above = f"grid error {error:.2g} of the {choice.method}, above the tolerance {asked.tolerance:g}"
         if not stands(choice, grid_error=error, tolerance=asked.tolerance):
             with suppress(DomainError, MemoryLimitError, ToleranceError):
-                sweeps = self._solve(Choice("sweeps", above), starts, measured, known, scales, budget)
+                sweeps = self._solve(Choice("sweeps", above), measured)
                 if sweeps.error.max() <= result.error.max():
                     return sweeps
         if error > asked.tolerance:
@@ -161,16 +162,9 @@ class Solver:
         }
         return next(text for text, holds in kinds.items() if holds)
 
-    def _solve(
-        self,
-        choice: Choice,
-        starts: tuple[Density, ...],
-        asked: Arguments,
-        known: tuple[Coefficients, ...],
-        scales: GridScales,
-        budget: float,
-    ) -> Evolution:
+    def _solve(self, choice: Choice, task: _Task) -> Evolution:
         """Evolve by a method, and once more on wider cells if the grid's error is asked for."""
+        starts, asked, known, scales, budget = task
         if choice.method == "sweeps":
             triples = zip(known, self.equations, self.grids, strict=True)
             held = sum(coefficient_bytes(*triple) for triple in triples)

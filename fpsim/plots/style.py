@@ -1,4 +1,7 @@
-"""Style of the pictures: colours, labels and lines of sources; the sheet is applied inside a block, never globally."""
+"""Colours, labels and lines of sources, and the style sheet of the pictures.
+
+The sheet is applied inside a block, never globally.
+"""
 
 from __future__ import annotations
 

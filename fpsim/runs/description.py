@@ -19,7 +19,8 @@ WIDTH = 110
 def describe(tree: xr.DataTree) -> str:
     """Title, provenance, groups with their variables, and the table of a run."""
     attributes = tree.attrs
-    lines = [str(attributes["title"]), f"scenario {attributes['scenario']}, kind {attributes['kind']}", ""]
+    name, source = attributes["scenario"], attributes["kind"]
+    lines = [str(attributes["title"]), f"scenario {name}" + (f", defined by {source}" if source != name else ""), ""]
     state = "complete" if attributes["complete"] == 1 else "not complete: go on with fpsim resume"
     rows = {
         "state": state,

@@ -15,13 +15,10 @@ import xarray as xr
 
 from fpsim.plots import styled
 from fpsim.runs.pictures import pictures, pictures_need
-from fpsim.scenario.judgement import verdict_tables
 from fpsim.scenario.missing import missing_from
 from fpsim.scenario.parameters.toml_text import read_toml_text
-from fpsim.scenario.records import group
-from fpsim.scenario.running import report, run_shortfalls
+from fpsim.scenario.running import account_cells, report, run_shortfalls
 from fpsim.scenario.scenario import Scenario
-from fpsim.scenario.tables import read_tables
 
 __all__ = ["html_report"]
 
@@ -68,10 +65,7 @@ def html_report(tree: xr.DataTree, *, code: Scenario | None = None) -> str:
     complete = attributes.get("complete") == "1"
     title = html.escape(attributes["title"])
     parts = {
-        "table": (
-            "Tables" if "content" in attributes else "Theory beside experiment",
-            _shortfalls(tree, complete) + _tables(tree),
-        ),
+        "table": ("Tables", _shortfalls(tree, complete) + _tables(tree)),
         "pictures": ("Pictures", "".join(_pictures(tree, code))),
         "configuration": ("Configuration", f"<pre>{html.escape(attributes['config'])}</pre>"),
         "provenance": ("Provenance", _provenance(attributes)),
@@ -100,13 +94,10 @@ def _tables(tree: xr.DataTree) -> str:
     """Tables, verdicts and conclusions; the text of the table where the file has only that."""
     if "tables" not in tree.attrs:
         return f"<pre>{html.escape(report(tree))}</pre>"
-    tables = read_tables(tree)
-    if "claims" in tree.children:
-        tables += verdict_tables(group(tree, "claims"))
     missing = "".join(f'<p class="short">missing: {html.escape(line)}</p>' for line in missing_from(tree))
     sentences = "".join(f"<p>{html.escape(line)}</p>" for line in str(tree.attrs.get("conclusions", "")).splitlines())
     said = f'<div class="conclusions">{sentences}</div>' if sentences else ""
-    return missing + "".join(map(_table, tables)) + said
+    return missing + "".join(map(_table, account_cells(tree))) + said
 
 
 def _table(cells: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from fpsim.evolution.moment_closure import MixtureEvolution
 from fpsim.paths import Paths
 from fpsim.runs.run import Run
 from fpsim.runs.run_comparison import compare_runs
-from fpsim.scenario.judgement import verdict_dataset, verdict_lines
+from fpsim.scenario.judgement import CLAIMS, verdict_dataset
 from fpsim.scenario.parameters.toml_text import toml_text
 from fpsim.scenario.records import (
     density_variable,
@@ -35,7 +35,8 @@ from fpsim.scenario.records import (
     mixture_dataset,
     named,
 )
-from fpsim.scenario.tables import Column, Table, table_text, tables_as_json
+from fpsim.scenario.running import account_text
+from fpsim.scenario.tables import Column, Table, tables_as_json
 from fpsim.storage import check_target, provenance, save_tree, writer_lock
 from fpsim.support.checks import shown
 from fpsim.support.errors import DomainError, FileError
@@ -44,7 +45,6 @@ from fpsim.uncertainty.verdict import Claim, Identity, judged_together
 __all__ = ["save"]
 
 Array = NDArray[np.float64]
-CLAIMS = "claims"
 ACCEPTED = (
     "a Density, an Evolution, a GaussianMixture or its evolution, an Ensemble, Paths, Comparisons, identities and "
     "claims, an xarray Dataset or DataArray"
@@ -276,10 +276,7 @@ def _add_tables(tree: xr.DataTree, path: Path, objects: Mapping[str, Any]) -> No
             )
         )
     tree.attrs["tables"] = tables_as_json(tables)
-    blocks = [table_text(table.as_cells()) for table in tables]
-    if CLAIMS in tree.children:
-        blocks.append("\n".join(verdict_lines(tree[CLAIMS].to_dataset())).rstrip())
-    tree.attrs["table"] = "\n\n".join(blocks)
+    tree.attrs["table"] = account_text(tree)
 
 
 def _of_moments(run: Run) -> Iterator[Table]:

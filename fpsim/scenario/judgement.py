@@ -1,4 +1,4 @@
-"""Identities and claims of a run as labelled arrays, as two printed tables, and as shortfalls.
+"""Verdict records of a run as labelled arrays, tables and shortfalls.
 
 Identities and claims are kept in separate tables: the residual of an identity measures numerics, that of a claim
 physics. Some rows are expected to fail: controls, which are false on purpose, and claims that are known to break down
@@ -10,19 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import xarray as xr
 
 from fpsim.scenario.records import named
+from fpsim.scenario.tables import Column, Table
 from fpsim.uncertainty.verdict import Claim, Expected, Identity, threshold
 
 __all__ = [
+    "CLAIMS",
     "records_of",
     "shortfalls_of",
     "stored_records",
     "verdict_dataset",
-    "verdict_lines",
     "verdict_tables",
 ]
 
@@ -32,6 +33,16 @@ RULES = {
     "claim": "holds if residual + {0:.3g} x error <= tolerance; with tolerance 0, until residual > {0:.3g} x error",
 }
 """When a record holds, by the number of errors that its family asks for."""
+LAYOUT = {
+    "identity": ("identities (numerics)", (("residual", "residual", ".2e"), ("explained", "error", ".1e"))),
+    "claim": (
+        "claims (physics)",
+        (("residual", "residual", ".3g"), ("error", "error", ".1g"), ("tolerance", "tolerance", ".3g")),
+    ),
+}
+"""Title and columns of numbers: heading, name in the data set, form."""
+CLAIMS = "claims"
+"""Group of a run's verdict records."""
 
 
 def verdict_dataset(verdicts: Sequence[Identity | Claim]) -> xr.Dataset:
@@ -92,50 +103,18 @@ def records_of(dataset: xr.Dataset) -> tuple[Identity | Claim, ...]:
     )
 
 
-def verdict_lines(table: xr.Dataset) -> list[str]:
-    """The two tables as lines of text."""
-    lines: list[str] = []
-    width = max([len(str(n)) for kind in ("identity", "claim") if kind in table.coords for n in table[kind].values])
-    errors = threshold(int(table.attrs.get("together", 1)))
-    rules = {kind: rule.format(errors) for kind, rule in RULES.items()}
-    if "identity" in table.coords:
-        lines += [f"{'identities (numerics)':<{width}}{'residual':>12}{'explained':>12}  verdict: {rules['identity']}"]
-        for name in table["identity"].values:
-            one = table.sel(identity=name)
-            residual, error = float(one["identity_residual"]), float(one["identity_error"])
-            lines.append(f"{name!s:<{width}}{residual:>12.2e}{error:>12.1e}  {_verdict(one, 'identity')}")
-        lines.append("")
-    if "claim" in table.coords:
-        lines += [
-            f"{'claims (physics)':<{width}}{'residual':>12}{'error':>12}{'tolerance':>12}  verdict: {rules['claim']}"
-        ]
-        for name in table["claim"].values:
-            one = table.sel(claim=name)
-            numbers = (float(one[f"claim_{column}"]) for column in ("residual", "error", "tolerance"))
-            residual, error, tolerance = numbers
-            shown = f"{error:.1g}" if error else "-"
-            lines.append(f"{name!s:<{width}}{residual:>12.3g}{shown:>12}{tolerance:>12.3g}  {_verdict(one, 'claim')}")
-        lines.append("")
-    return lines
-
-
-def verdict_tables(table: xr.Dataset) -> list[dict[str, Any]]:
-    """The two tables as cells, as :meth:`fpsim.scenario.tables.Table.as_cells` gives them."""
-    errors = threshold(int(table.attrs.get("together", 1)))
+def verdict_tables(verdicts: xr.Dataset) -> list[Table]:
+    """Identities and claims of :func:`verdict_dataset` as two tables, each with its rule."""
+    errors = threshold(int(verdicts.attrs.get("together", 1)))
     found = []
-    for kind, title in (("identity", "identities (numerics)"), ("claim", "claims (physics)")):
-        if kind not in table.coords:
+    for kind, (title, columns) in LAYOUT.items():
+        if kind not in verdicts.coords:
             continue
-        numbers = [name for name in ("residual", "error", "tolerance") if f"{kind}_{name}" in table]
-        rows = [
-            [str(one[kind].item()), *(f"{float(one[f'{kind}_{n}']):.2g}" for n in numbers), _verdict(one, kind)]
-            for one in (table.isel({kind: i}) for i in range(table.sizes[kind]))
-        ]
-        headings = [kind, *numbers, "verdict"]
+        numbers = [Column(heading, verdicts[f"{kind}_{name}"].values, form) for heading, name, form in columns]
+        said = [_verdict(verdicts.isel({kind: i}), kind) for i in range(verdicts.sizes[kind])]
+        names = Column(kind, [str(name) for name in verdicts[kind].values])
         notes = [f"verdict: {RULES[kind].format(errors)}"]
-        found.append(
-            {"title": title, "headings": headings, "rows": rows, "words": [0, len(headings) - 1], "notes": notes}
-        )
+        found.append(Table(title, [names, *numbers, Column("verdict", said)], notes))
     return found
 
 

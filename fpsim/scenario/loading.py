@@ -176,7 +176,10 @@ def _parameters_to_copy(name: str) -> str:
         )
     quick: dict[str, Any] = {}
     for key, value in scenario.quick.items():
-        put_value(quick, key, value) if _is_of_sections(type(scenario.parameters), key) else quick.update({key: value})
+        if _is_of_sections(type(scenario.parameters), key):
+            put_value(quick, key, value)
+        else:
+            quick[key] = value
     head = {"scenario": scenario.source, "title": scenario.title, "description": scenario.description}
     return toml_text({**head, **scenario.parameters.model_dump(exclude_none=True), "quick": quick})
 
@@ -257,8 +260,10 @@ def _flat(values: Mapping[str, Any], model: type[Section], above: str = "") -> d
     flat: dict[str, Any] = {}
     for key, value in values.items():
         inner = section_of(model, key)
-        inside = isinstance(value, Mapping) and inner is not None
-        flat |= _flat(value, inner, f"{above}{key}.") if inside and inner is not None else {f"{above}{key}": value}
+        if inner is not None and isinstance(value, Mapping):
+            flat |= _flat(value, inner, f"{above}{key}.")
+        else:
+            flat[f"{above}{key}"] = value
     return flat
 
 

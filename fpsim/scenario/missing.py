@@ -1,4 +1,4 @@
-"""Statistics that a run could not give: recorded as missing, said in its table, and no reason to lose the rest.
+"""Missing results of a run, with their reasons.
 
 A stage whose numbers do not allow a result (all replicas diverged, a variance that does not grow beyond its errors)
 ends with that result missing; what was computed stays, and the file says what is missing, why, and under which keys.

@@ -19,7 +19,7 @@ import xarray as xr
 
 from fpsim._version import __version__
 from fpsim.scenario.catalogue import programs
-from fpsim.scenario.judgement import shortfalls_of, verdict_dataset, verdict_lines
+from fpsim.scenario.judgement import CLAIMS, shortfalls_of, verdict_dataset, verdict_tables
 from fpsim.scenario.loading import scenario_from
 from fpsim.scenario.missing import INCOMPLETE, NOT_COMPUTABLE, missing_from, reason, with_missing
 from fpsim.scenario.parameters.sections import Data, Parameters, Section
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "account_cells",
+    "account_text",
     "figures_of",
     "finished_part",
     "report",
@@ -49,8 +51,6 @@ __all__ = [
     "with_unfinished",
 ]
 
-CLAIMS = "claims"
-"""Group of the verdict records."""
 T = TypeVar("T")
 
 
@@ -179,7 +179,7 @@ def _conclude(scenario: Scenario, tree: xr.DataTree) -> None:
     tree.dataset = labelled(summary).assign_attrs(tree.attrs)
     tree.attrs["tables"] = tables_as_json(tables)
     tree.attrs["conclusions"] = "\n".join(sentences)
-    tree.attrs["table"] = _text(tree)
+    tree.attrs["table"] = account_text(tree)
 
 
 def _all(function: Callable[[Any, Results], Iterable[T]] | None, p: Any, run: Results) -> list[T]:
@@ -220,12 +220,15 @@ def _is_of_a_library(file: str) -> bool:
     return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in folders)
 
 
-def _text(tree: xr.DataTree) -> str:
-    """Tables, verdicts and conclusions of a run."""
-    blocks = [table_text(cells) for cells in read_tables(tree)]
-    if CLAIMS in tree.children:
-        blocks.append("\n".join(verdict_lines(group(tree, CLAIMS))).rstrip())
-    blocks.append(str(tree.attrs.get("conclusions", "")))
+def account_cells(tree: xr.DataTree) -> list[dict[str, Any]]:
+    """Tables and verdicts of a file, each as :meth:`fpsim.scenario.tables.Table.as_cells` gives it."""
+    verdicts = verdict_tables(group(tree, CLAIMS)) if CLAIMS in tree.children else []
+    return [*read_tables(tree), *(table.as_cells() for table in verdicts)]
+
+
+def account_text(tree: xr.DataTree) -> str:
+    """Tables, verdicts and conclusions of a file, and what is missing."""
+    blocks = [*map(table_text, account_cells(tree)), str(tree.attrs.get("conclusions", ""))]
     return with_missing("\n\n".join(block for block in blocks if block), tree)
 
 

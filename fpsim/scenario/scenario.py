@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from fpsim.scenario.catalogue import programs
 from fpsim.scenario.parameters.sections import Parameters
 from fpsim.scenario.parameters.toml_text import check_values, read_toml_text, toml_text
-from fpsim.scenario.parameters.values import dotted, merged, with_values
+from fpsim.scenario.parameters.values import dotted, merged, value_text, with_values
 from fpsim.scenario.results import Results
 from fpsim.scenario.tables import Table
 from fpsim.support.checks import shown
@@ -199,7 +199,7 @@ class Scenario(Immutable):
             return ()
         before, now = dotted(self.defaults), dotted(self.parameters)
         keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        return tuple(f"{key} = {_short(now.get(key))} (was: {_short(before.get(key))})" for key in keys)
+        return tuple(f"{key} = {value_text(now.get(key))} (was: {value_text(before.get(key))})" for key in keys)
 
     @property
     def config(self) -> str:
@@ -212,12 +212,4 @@ def _of_config(config: str, defaults: Parameters | None) -> Scenario:
     """A scenario of the package, pickled as its configuration."""
     from fpsim.scenario.loading import scenario_from
 
-    found = scenario_from(read_toml_text(config, "pickle"), where="pickle")
-    assert isinstance(found, Scenario)
-    return replace(found, defaults=defaults)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_short, value))}]"
-    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return replace(scenario_from(read_toml_text(config, "pickle"), where="pickle"), defaults=defaults)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from fpsim.plots.style import LABELS
 from fpsim.scenario.tables import Column, Table
 from fpsim.uncertainty.verdict import Claim
 
 __all__ = ["budget_table", "distances_table", "law_claims", "moments_table", "sentences", "study_summary"]
 
 Groups = Mapping[str, xr.Dataset]
-NAMES = {"joint": "joint law", "conditional": "conditional closure", "mean-field": "mean field"}
 WITHIN = 0.1
 """Total variation of a closure that counts as right."""
 WIDTH_TO_DISTANCE = 0.48
@@ -38,7 +38,7 @@ def moments_table(run: Groups, start: str, laws: Sequence[str]) -> Table:
     ]
     for law in laws:
         found = run[f"{start}/{law}"].isel(time=-1)
-        columns.append(Column(f"{NAMES.get(law, law)} mean", found["mean"].values, ".4f"))
+        columns.append(Column(f"{LABELS.get(law, law)} mean", found["mean"].values, ".4f"))
         columns.append(Column("std ratio", (found["std"] / last["std"]).values, ".3f"))
     counts = f"{sgd.attrs['replicas']} replicas, {sgd.attrs['diverged']} diverged"
     return Table(f"start {start}, t = {float(sgd['time'][-1]):g}: {counts}", columns)
@@ -50,10 +50,10 @@ def distances_table(run: Groups, start: str, laws: Sequence[str]) -> Table:
     columns = [Column("total variation", list(table["observable"].values))]
     for law in laws:
         one = table.sel(theory=law)
-        columns.append(Column(NAMES.get(law, law), one["distance"].values, ".4f"))
+        columns.append(Column(LABELS.get(law, law), one["distance"].values, ".4f"))
         columns.append(Column("floor", one["floor"].values, ".4f"))
         columns.append(Column("z", one["z"].values, ".1f"))
-    stated = [f"{NAMES.get(law, law)} {float(run[f'{start}/{law}']['error'][-1]):.4f}" for law in laws]
+    stated = [f"{LABELS.get(law, law)} {float(run[f'{start}/{law}']['error'][-1]):.4f}" for law in laws]
     return Table(f"start {start}: distance from SGD", columns, [f"stated numerical error: {', '.join(stated)}"])
 
 
@@ -68,7 +68,7 @@ def budget_table(run: Groups, start: str, laws: Sequence[str]) -> Table:
     return Table(
         f"start {start}: where it comes from",
         [
-            Column("total variation", [f"{NAMES.get(law, law)}, {o}" for law, o in rows]),
+            Column("total variation", [f"{LABELS.get(law, law)}, {o}" for law, o in rows]),
             Column("total", [float(one["total"]) for one in parts], ".4f"),
             *(Column(c, errors, ".4f") for c, errors in resolved.items()),
             Column("leading cause", [one["leading"].item() for one in parts]),
@@ -81,11 +81,8 @@ def law_claims(run: Groups, start: str, laws: Sequence[str]) -> Iterator[Claim]:
     """Claims about every law at the last time."""
     last, sgd = run[f"{start}/comparison"].isel(time=-1), run[f"{start}/ensemble"].isel(time=-1)
     for law in laws:
-        one, found, name = (
-            last.sel(theory=law).dropna("observable"),
-            run[f"{start}/{law}"].isel(time=-1),
-            NAMES.get(law, law),
-        )
+        one, found = last.sel(theory=law).dropna("observable"), run[f"{start}/{law}"].isel(time=-1)
+        name = LABELS.get(law, law)
         for observable in map(str, one["observable"].values):
             distance, floor, spread = (
                 float(one[k].sel(observable=observable)) for k in ("distance", "floor", "spread")
@@ -123,10 +120,11 @@ def _law_sentence(run: Groups, start: str, law: str) -> str:
         width = f"{ratio.min():.2g} to {ratio.max():.2g} of SGD's"
     found = run[f"{start}/comparison"].isel(time=-1).sel(theory=law).dropna("observable")
     far = [str(o) for o, z in zip(found["observable"].values, found["z"].values, strict=True) if z > FAR]
-    rest = (
-        f"further from SGD than sampling explains: {'; '.join(far)}" if far else "all that it says is within sampling"
-    )
-    return f"Start {start}, {NAMES.get(law, law)}: widths {width}; {rest}."
+    rest = "all that it says is within sampling"
+    if far:
+        stated = float(run[f"{start}/{law}"]["error"][-1])
+        rest = f"further from SGD than sampling explains: {'; '.join(far)} (stated numerical error {stated:.2g})"
+    return f"Start {start}, {LABELS.get(law, law)}: widths {width}; {rest}."
 
 
 def study_summary(run: Groups, starts: Sequence[str], laws: Sequence[str]) -> xr.Dataset:

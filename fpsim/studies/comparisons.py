@@ -1,9 +1,8 @@
 """Distances between an ensemble and the laws that theories give for it, by weights and by outputs; error budgets.
 
 Densities are compared in planes: the joint law with all replicas, closures with the half that they did not learn from;
-outputs, losses and own observables by equal numbers of weights
-drawn from both. Every distance has its own sampling floor. Limits: a law claims outputs only if it is joint, or if its
-matrices are to be paired at random.
+outputs, losses and own observables by equal numbers of weights drawn from both. Every distance has its own sampling
+floor. Limits: a law claims outputs only if it is joint, or if its matrices are to be paired at random.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ from fpsim.support.threads import Team
 __all__ = ["Observables", "all_distances", "budgets", "compare_law", "observed", "own_observable"]
 
 Array = NDArray[np.float64]
-Observable = Callable[[Network, Array, Array, Array], ArrayLike]
+ObservableFunction = Callable[[Network, Array, Array, Array], ArrayLike]
 """Function of network, weights (R, k, d), (R, d, k) and data (N, d): one number for each replica."""
-Observables = Mapping[str, Observable]
+Observables = Mapping[str, ObservableFunction]
 """Own observables by name."""
 CELLS = {1: 32, 2: 64}
 """Cells of equal count through which a budget sees a density, by dimension: few, so that the floor is low."""
@@ -67,7 +66,7 @@ def observed(
 
 
 def own_observable(
-    name: str, function: Observable, network: Network, weights: tuple[Array, Array], x: ArrayLike
+    name: str, function: ObservableFunction, network: Network, weights: tuple[Array, Array], x: ArrayLike
 ) -> Array:
     """Values of an own observable, one for each replica or draw.
 
@@ -258,7 +257,7 @@ def budgets(
 
 
 def _stages(
-    case: Case, law: Law, chain: Sequence[Link], name: str, function: Observable, *, draws: int, seed: int
+    case: Case, law: Law, chain: Sequence[Link], name: str, function: ObservableFunction, *, draws: int, seed: int
 ) -> Iterator[Stage]:
     """An observable under every law of the chain."""
     network, last = case.experiment.network, len(case.times) - 1

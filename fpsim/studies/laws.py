@@ -1,9 +1,9 @@
 """Laws that theories give for an ensemble's weights: the joint law of all weights, closures of one matrix.
 
 Each is evolved from the experiment's start to the recorded times. A closure's law has a density for each matrix; the
-joint law has everything, and is seen in the same planes.
-Closures may learn from one half of the ensemble only. Limits: closures of one matrix need grids over its entries
-(three at most in practice); their outputs exist only if matrices are paired at random, which is asked for by name.
+joint law has everything, and is seen in the same planes. Closures may learn from one half of the ensemble only. Limits:
+closures of one matrix need grids over its entries (three at most in practice); their outputs exist only if matrices are
+paired at random, which is asked for by name.
 """
 
 from __future__ import annotations

@@ -388,8 +388,8 @@ def conclusions(p: FokkerPlanckProblem, run: Results) -> Iterator[str]:
     """Whether paths follow the density, how long the run is, and whether a current stays."""
     worst = run["ensemble"].isel(time=int(np.argmax(run["ensemble"]["z"].values)))
     yield (
-        f"The {p.ensemble.replicas} sample paths are farthest from the density at t = {float(worst['time']):.4g}, "
-        f"{float(worst['z']):.1f} standard deviations above what sampling alone makes of it."
+        f"The {p.ensemble.replicas} sample paths are farthest from the density at t = {float(worst['time']):.4g}: "
+        f"z = {float(worst['z']):.1f} over what sampling alone makes of it."
     )
     numbers = {name: (value, error) for name, value, error, _ in _rows(run["analyses"])}
     for name, what in (("relaxation rate", "relaxation times"), ("decay rate", "decay times")):

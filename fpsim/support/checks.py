@@ -1,6 +1,7 @@
-"""Checked arguments: real numbers and a user's functions of the coordinates, or an error that says what was found.
+"""Validation of arguments: real numbers, whole numbers, and functions of the coordinates.
 
-Promises: what comes from the way a user's function is called is explained; any other error inside it is left as it is.
+Promises: an error says what was found and what is accepted; what comes from the way a user's function is
+called is explained; any other error inside it is left as it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Counter-based random numbers: the Philox generator, uniform and normal numbers, keys of `rng` arguments.
+"""Philox random streams: counter-based uniform and normal numbers, and keys from `rng` arguments.
 
 A block of four 32-bit words is a function of a 64-bit key and a 128-bit counter (Philox4x32-10: Salmon et al. 2011,
 doi:10.1145/2063384.2063405). The key comes from the public argument ``rng``; the counter is ``(block, stream, step,

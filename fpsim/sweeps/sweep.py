@@ -24,7 +24,6 @@ import numpy as np
 
 from fpsim.scenario.files import resume_file, run_to_file
 from fpsim.scenario.loading import load_scenario
-from fpsim.scenario.scenario import Scenario
 from fpsim.storage import load_tree, save_tree
 from fpsim.support.checks import instance_of, shown, whole_number
 from fpsim.support.errors import ConfigError, DomainError, FileError, FpsimError
@@ -119,8 +118,6 @@ def sweep(
     if threads is None and workers > 1:
         threads = max(1, (os.cpu_count() or 1) // workers)
     base = load_scenario(scenario, changes=changes, quick=quick)
-    if not isinstance(base, Scenario):
-        raise ConfigError(f"scenario {shown(str(scenario))} cannot be swept: one of a scenario file is accepted")
     if seeds > 1:
         grid["seed"] = tuple(_seeds(base.parameters.seed, seeds))
     runs = list(_runs(str(scenario), grid, changes or {}, quick, place, threads))
@@ -182,7 +179,6 @@ def _runs(
     for values in itertools.product(*grid.values()):
         mine = {**changes, **dict(zip(grid, values, strict=True))}
         found = load_scenario(scenario, changes=mine, quick=quick)
-        assert isinstance(found, Scenario)
         digest = hashlib.sha256(found.config.encode()).hexdigest()[:12]
         yield _Run(scenario, mine, quick, str(place / f"{found.name}-{digest}.h5"), threads)
 
@@ -232,7 +228,6 @@ def _do(run: _Run) -> str:
         raise KeyboardInterrupt
     try:
         scenario = load_scenario(run.scenario, changes=run.changes, quick=run.quick)
-        assert isinstance(scenario, Scenario)
         if not Path(run.file).exists():
             run_to_file(scenario, run.file, threads=run.threads, quiet=True, command="fpsim.sweep")
         elif load_tree(run.file).attrs.get("config") != scenario.config:

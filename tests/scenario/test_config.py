@@ -58,7 +58,7 @@ def test_resolved_configuration_reads_back_equal(name):
     for quick in (False, True):
         scenario = load_scenario(name, quick=quick)
         assert scenario_from(tomllib.loads(scenario.config)) == scenario
-        assert getattr(scenario, "purpose", "") or scenario.see
+        assert scenario.purpose
 
 
 def test_quick_changes_what_it_says():

@@ -10,9 +10,15 @@ from fpsim.scenario.judgement import (
     shortfalls_of,
     stored_records,
     verdict_dataset,
-    verdict_lines,
+    verdict_tables,
 )
+from fpsim.scenario.tables import table_text
 from fpsim.uncertainty.verdict import Claim, Identity, control
+
+
+def text_of(verdicts):
+    return "\n".join(table_text(table.as_cells()) for table in verdict_tables(verdict_dataset(verdicts)))
+
 
 GOOD = [Identity("exact", 1e-4, 1e-4), Claim("true", 0.01, 0.001, 0.05, 3)]
 CONTROL = Claim("false on purpose", 0.5, 0.01, 0.05, 3)
@@ -27,7 +33,7 @@ def test_a_control_that_fails_is_no_shortfall_and_one_that_holds_is():
 
 
 def test_identities_and_claims_are_printed_apart():
-    text = "\n".join(verdict_lines(verdict_dataset([*GOOD, control(CONTROL), TRIVIAL])))
+    text = text_of([*GOOD, control(CONTROL), TRIVIAL])
     first, second = text.split("claims (physics)")
     assert "exact" in first
     assert "holds up to 3 x explained" in first
@@ -49,14 +55,15 @@ def test_identities_and_claims_are_printed_apart():
 )
 def test_a_row_says_what_was_expected_and_calls_no_finding_a_control(expected, residual, freedom, says):
     claim = Claim("at the valley: closed", residual, 0.001, 0.05, freedom, expected=expected)
-    lines = verdict_lines(verdict_dataset([claim]))
-    assert lines[1].endswith(f"  {says}")
-    assert "control" not in "".join(lines)
+    text = text_of([claim])
+    (row,) = [line for line in text.splitlines() if line.startswith(claim.name)]
+    assert row.endswith(f"  {says}")
+    assert "control" not in text
 
 
 def test_tables_of_one_sort_only():
-    assert "claims" not in "\n".join(verdict_lines(verdict_dataset(GOOD[:1])))
-    assert "identities" not in "\n".join(verdict_lines(verdict_dataset(GOOD[1:])))
+    assert "claims" not in text_of(GOOD[:1])
+    assert "identities" not in text_of(GOOD[1:])
 
 
 def test_records_that_a_stage_keeps_are_the_same_when_read_again(tmp_path):

@@ -13,11 +13,10 @@ from math import inf
 from typing import Any
 
 from fpsim.scenario.parameters.sections import Section
+from fpsim.scenario.parameters.values import value_text
 
 __all__ = ["ParameterMeaning", "parameter_lines", "parameter_meanings"]
 
-HEAD = ("name", "title", "see", "quick", "kind")
-"""Fields of a scenario file that describe it and are no parameters."""
 WIDTH = 110
 BOUNDS = (("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"), ("exclusiveMaximum", "below"))
 LARGEST = 2**62
@@ -67,9 +66,9 @@ def parameter_lines(parameters: Section, quick: Mapping[str, Any]) -> list[str]:
         if section != before:
             lines += ["", f"[{section}]  {one.section}".rstrip()] if section else [""]
             before = section
-        hurried = f"   (quick: {_shown(quick[one.key])})" if one.key in quick else ""
+        hurried = f"   (quick: {value_text(quick[one.key])})" if one.key in quick else ""
         lines += textwrap.wrap(
-            f"{one.key} = {_shown(one.value)}{hurried}", WIDTH, initial_indent="  ", subsequent_indent=" " * 10
+            f"{one.key} = {value_text(one.value)}{hurried}", WIDTH, initial_indent="  ", subsequent_indent=" " * 10
         )
         for said in filter(None, (one.meaning, f"accepted: {one.accepted}" if one.accepted else "")):
             lines += textwrap.wrap(said, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
@@ -86,9 +85,8 @@ def _walk(schema: Schema, root: Schema, value: Any, key: str, section: str = "")
     fields = found.get("properties", {})
     said = " ".join(str(found.get("description", "")).split())
     for name, one in value.items():
-        if key or name not in HEAD:
-            inner = fields.get(name) or _values(found)
-            yield from _walk(inner, root, one, f"{key}.{name}" if key else name, said)
+        inner = fields.get(name) or _values(found)
+        yield from _walk(inner, root, one, f"{key}.{name}" if key else name, said)
 
 
 def _section(schema: Schema, root: Schema, value: Any) -> Schema | None:
@@ -134,13 +132,3 @@ def _one(schema: Schema, root: Schema) -> str:
     if "pattern" in schema:
         bounds = f"of the form {schema['pattern']}"
     return ", ".join(filter(None, (NOUNS.get(str(schema.get("type")), ""), bounds)))
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_shown, value))}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{k} = {_shown(v)}' for k, v in value.items())}}}"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -18,7 +18,7 @@ from fpsim.scenario.parameters.toml_text import DEEPEST, check_values, nested_co
 from fpsim.support.checks import shown
 from fpsim.support.errors import ConfigError
 
-__all__ = ["dotted", "merged", "parse_assignments", "put_value", "section_of", "validated", "with_values"]
+__all__ = ["dotted", "merged", "parse_assignments", "put_value", "section_of", "validated", "value_text", "with_values"]
 
 P = TypeVar("P", bound=Section)
 
@@ -73,6 +73,17 @@ def _put_over(tree: dict[str, Any], values: Mapping[str, Any], model: type[Secti
             _put_over(tree[key], value, inner)
         else:
             tree[key] = value
+
+
+def value_text(value: Any) -> str:
+    """A value as people write it: ``0.05``, ``true``, ``[1, 2]``; ``-`` where there is none."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(value_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{k} = {value_text(v)}' for k, v in value.items())}}}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def section_of(model: type[Section], key: str) -> type[Section] | None:
