@@ -162,10 +162,6 @@ class Density(Immutable):
         )
         return Density(part, self.values.sum(axis=drop) * float(np.prod([grid.spacing[a] for a in drop])))
 
-    def normalized(self) -> Density:
-        """The density divided by its mass."""
-        return Density(self.grid, self.values / self.mass)
-
     def sample(self, size: int, *, rng: RNG = None) -> Array:
         """Independent samples, shape (size, ndim), by the local slope inside each cell (:func:`place_points`).
 

@@ -1,6 +1,6 @@
 """Networks: what is trained, its output, its loss and its per-sample gradients."""
 
-from fpsim.network.activations import Activation, activation, activation_names, register_activation
+from fpsim.network.activations import Activation, activation, register_activation
 from fpsim.network.autoencoder import AutoEncoder, BottleneckAutoEncoder, Network
 from fpsim.network.gradients import forward, loss, sample_gradients, sample_losses
 from fpsim.network.losses import mean_loss
@@ -15,7 +15,6 @@ __all__ = [
     "Network",
     "Outputs",
     "activation",
-    "activation_names",
     "forward",
     "gradient_moments",
     "loss",

@@ -15,7 +15,7 @@ import numpy as np
 from fpsim.support.checks import answer, instance_of, real_array, shown
 from fpsim.support.errors import DomainError
 
-__all__ = ["Activation", "activation", "activation_names", "register_activation"]
+__all__ = ["Activation", "activation", "register_activation"]
 
 Function: TypeAlias = Callable[..., np.ndarray]
 
@@ -63,11 +63,6 @@ BUILT_IN = (
     ),
 )
 _registry = {a.name: a for a in BUILT_IN}
-
-
-def activation_names() -> tuple[str, ...]:
-    """Names that are registered."""
-    return tuple(_registry)
 
 
 def activation(name: str) -> Activation:
