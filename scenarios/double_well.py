@@ -2,12 +2,13 @@
 
 The density fills the left well at once and leaks into the right one at the rate of the generator's slowest mode. Any
 potential, or drift and diffusion tensor, takes the place of this one: equation and box are all that the file adds to
-fpsim.studies.problem.
+fpsim.studies.problem, and what is known exactly, if anything is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
@@ -31,7 +32,11 @@ class DoubleWell(problem.FokkerPlanckProblem):
 
     def equation(self) -> FokkerPlanck:
         """Drift ``-grad potential``."""
-        return FokkerPlanck(potential=lambda x, y: (x**2 - 1) ** 2 / 4 + y**2 / 2, diffusion=self.diffusion)
+        return FokkerPlanck(potential=self.potential, diffusion=self.diffusion)
+
+    def potential(self, x: Any, y: Any) -> Any:
+        """Two wells along ``x``; ``y`` is independent of ``x``."""
+        return (x**2 - 1) ** 2 / 4 + y**2 / 2
 
     def grid(self) -> Grid:
         """Both wells."""
@@ -43,9 +48,9 @@ class DoubleWell(problem.FokkerPlanckProblem):
         return {CROSSING: problem.Passage(start=(-1.0, 0.0), axis="x", place=1.0)}
 
     def exact(self) -> Mapping[str, float]:
-        """``T(-1) = int_-1^1 exp(V / D) int_-inf^x exp(-V / D) / D``, by quadrature: ``y`` is independent of ``x``."""
+        """``T(-1) = int_-1^1 exp(V / D) int_-inf^x exp(-V / D) / D``, by quadrature along ``x``."""
         x = np.linspace(-6.0, 1.0, 40_001)
-        depth = (x**2 - 1) ** 2 / 4 / self.diffusion
+        depth = self.potential(x, 0.0) / self.diffusion
         below = cumulative_trapezoid(np.exp(-depth), x, initial=0.0)
         inside = x >= -1.0
         passage = np.trapezoid(np.exp(depth[inside]) * below[inside], x[inside]) / self.diffusion

@@ -260,7 +260,12 @@ def scenario_of_run(tree: xr.DataTree, *, where: str, code: Scenario | None = No
         If the scenario or a key of it is not known here; the message says where it is.
     """
     try:
-        return scenario_from(read_toml_text(str(tree.attrs.get("config", "")), where), where=where, code=code)
+        raw = read_toml_text(str(tree.attrs.get("config", "")), where)
+        if code is None and str(raw.get("scenario")).endswith(".py"):
+            raise FileError(
+                f"{where}: its scenario is in a file of your own, {raw['scenario']}, which is given with --scenario FILE"
+            )
+        return scenario_from(raw, where=where, code=code)
     except ConfigError as error:
         raise FileError(f"{error}; {_way_out(tree)}") from None
 
@@ -274,10 +279,11 @@ def scenario_if_known(tree: xr.DataTree, *, where: str, code: Scenario | None = 
 
 
 def _way_out(tree: xr.DataTree) -> str:
-    version = tree.attrs.get("fpsim_version", "of an unknown version")
+    version, reads = tree.attrs.get("fpsim_version", "of an unknown version"), "xarray.open_datatree reads its arrays"
+    if version == __version__:
+        return reads
     return (
-        f"a scenario in a file of your own is given with --scenario FILE; the run was written by fpsim {version}, "
-        f"this is fpsim {__version__}: that version draws and resumes it, and xarray.open_datatree reads its arrays"
+        f"the run was written by fpsim {version}, this is {__version__}: that version draws and resumes it, and {reads}"
     )
 
 
