@@ -263,7 +263,7 @@ def scenario_of_run(tree: xr.DataTree, *, where: str, code: Scenario | None = No
         raw = read_toml_text(str(tree.attrs.get("config", "")), where)
         if code is None and str(raw.get("scenario")).endswith(".py"):
             raise FileError(
-                f"{where}: its scenario is in a file of your own, {raw['scenario']}, which is given with --scenario FILE"
+                f"{where}: its scenario is in a file of your own, {raw['scenario']}: --scenario FILE gives it"
             )
         return scenario_from(raw, where=where, code=code)
     except ConfigError as error:
